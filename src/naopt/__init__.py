@@ -1,0 +1,5 @@
+"""naopt: Neural Architecture Optimization, whole, and the systems around it. Importing it imports no torch."""
+
+from naopt._version import __version__
+
+__all__ = ["__version__"]

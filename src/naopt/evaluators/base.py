@@ -1,0 +1,44 @@
+"""Evaluators: from an architecture to a measurement."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from naopt.measurement import Measurement, MetricInfo
+from naopt.registry import Registry
+
+if TYPE_CHECKING:
+    from naopt.spaces import Architecture, SearchSpace
+
+evaluators: Registry[type[Evaluator]] = Registry("evaluator", "naopt.evaluators")
+
+
+class Evaluator(ABC):
+    """Measures architectures of one space. Knows no searcher.
+
+    Contract. ``evaluate`` depends only on the evaluator's own settings, the architecture and the seed, never on what
+    was evaluated before, so that it may run in any order, in any process, on any worker. It returns a measurement for
+    everything that can happen to a child (divergence, memory, a failed build): an exception is a bug, and the executor
+    turns it into a ``failed`` measurement. Instances are picklable and cheap to pickle: heavy things (data, table
+    contents) are loaded by ``prepare``, which the executor calls once in each worker.
+
+    Attributes:
+        space: the space of the architectures that it measures.
+        metrics: what it measures.
+        default_metric: the metric to search by unless the user names one.
+        inline: lookups are too short to be worth another process.
+    """
+
+    space: SearchSpace
+    metrics: Mapping[str, MetricInfo]
+    default_metric: str
+    inline: bool = False
+
+    def prepare(self) -> None:
+        """Loads what ``evaluate`` needs; idempotent. Raises ``InputError`` for data that cannot be used."""
+
+    @abstractmethod
+    def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
+        """Measures one architecture with the randomness of ``seed``."""

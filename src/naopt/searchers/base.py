@@ -1,0 +1,115 @@
+"""Searchers: ask for architectures, tell what was measured."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from naopt.configuration import Settings
+from naopt.measurement import Goal, Measurement
+from naopt.registry import Registry
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+searchers: Registry[type[Searcher]] = Registry("searcher", "naopt.searchers")
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The metric that is optimised and its direction."""
+
+    metric: str
+    goal: Goal = "max"
+
+    def score(self, measurement: Measurement) -> float | None:
+        """The metric turned so that larger is better; ``None`` if it was not measured."""
+        value = measurement.metrics.get(self.metric)
+        if value is None or not measurement.ok:
+            return None
+        return value if self.goal == "max" else -value
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An architecture that a searcher wants measured.
+
+    ``origin`` says how it was found (``random``, ``ascent``, ``refill``, ``mutation`` ...), ``parent`` from what, and
+    ``predicted`` what the searcher expects of it, in the metric's own unit, where it expects anything.
+    """
+
+    architecture: Architecture
+    origin: str
+    predicted: float | None = None
+    parent: Architecture | None = None
+
+
+class Searcher(ABC):
+    """Proposes architectures of a space and learns from their measurements.
+
+    Contract. The loop calls ``ask``, has every proposal measured, and calls ``tell`` once for each, in the order in
+    which they were asked; then it asks again. What ``ask`` returns depends on nothing but the space, the settings, the
+    seed, the budget and what was told before, so a search that was killed goes on from its measurements alone: a fresh
+    searcher is told them in order. Failed measurements are told like all others.
+
+    ``naopt.testing.searchers`` holds the conformance suite.
+
+    Args:
+        space: where to search.
+        objective: what is optimised. Searchers maximise ``objective.score``.
+        settings: an instance of the class's ``settings_type``.
+        seed: non-negative.
+        budget: how many measurements the whole search may use; at least 1.
+    """
+
+    settings_type: ClassVar[type[Settings]] = Settings
+
+    def __init__(self, space: SearchSpace, objective: Objective, settings: Settings, *, seed: int, budget: int) -> None:
+        self.space, self.objective, self.settings, self.seed, self.budget = space, objective, settings, seed, budget
+        self.history: list[tuple[Architecture, Measurement]] = []
+        self.seen: set[Architecture] = set()
+
+    @abstractmethod
+    def ask(self, count: int) -> Sequence[Proposal]:
+        """Between 1 and ``count`` (>= 1) proposals, none of which was told before and no two equal.
+
+        Fewer than ``count`` means that the searcher wants to be told about these first. None at all means that it
+        found no new architecture: the search ends.
+        """
+
+    def tell(self, architecture: Architecture, measurement: Measurement) -> None:
+        """Takes note of one measurement."""
+        self.history.append((architecture, measurement))
+        self.seen.add(architecture)
+
+    def round_log(self) -> dict[str, Any]:
+        """What the latest ``ask`` has to say about itself: JSON values by name (losses, counts, seconds)."""
+        return {}
+
+    def generator(self, *purpose: int) -> np.random.Generator:
+        """Randomness for the next ``ask``: a function of the seed and of how much was told."""
+        return np.random.default_rng([self.seed, len(self.history), *purpose])
+
+    def told(self) -> tuple[list[Architecture], NDArray[np.float64]]:
+        """Architectures with a score, and the scores ``(n,)``, larger is better."""
+        pairs = [(a, s) for a, m in self.history if (s := self.objective.score(m)) is not None]
+        return [a for a, _ in pairs], np.array([s for _, s in pairs], dtype=np.float64)
+
+
+def sample_new(
+    space: SearchSpace, seen: set[Architecture], count: int, rng: np.random.Generator, attempts: int = 200
+) -> list[Architecture]:
+    """Up to ``count`` distinct uniform architectures outside ``seen``; fewer if ``attempts`` draws each find none."""
+    found: dict[Architecture, None] = {}
+    for _ in range(count):
+        for _ in range(attempts):
+            architecture = space.sample(rng)
+            if architecture not in seen and architecture not in found:
+                found[architecture] = None
+                break
+    return list(found)

@@ -1,0 +1,27 @@
+"""What may be built: search spaces, architectures, graphs. Imports no torch."""
+
+from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.conv_cell import CellSpec, ConvCellSpace
+from naopt.spaces.enumerated import EnumeratedSpace
+from naopt.spaces.generic import GenericSpace
+from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.nasbench201 import NASBench201Space
+from naopt.spaces.registry import create_space, parse_architecture, spaces
+
+__all__ = [
+    "Architecture",
+    "CellSpec",
+    "ConvCellSpace",
+    "Edge",
+    "EnumeratedSpace",
+    "GenericSpace",
+    "Graph",
+    "NASBench201Space",
+    "Node",
+    "Position",
+    "SearchSpace",
+    "Tokens",
+    "create_space",
+    "parse_architecture",
+    "spaces",
+]

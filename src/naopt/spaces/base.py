@@ -1,0 +1,211 @@
+"""Search spaces: what may be built.
+
+A space is a row of named positions, each with named choices. An architecture is one choice index (token) per position.
+Spaces import no torch and hold no state that changes.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from naopt.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from naopt.spaces.graph import Graph
+
+Tokens = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """One design choice: its name, the names of its choices, and its kind.
+
+    Positions of one kind share choice embeddings in a latent model wherever a choice has the same name (all the
+    ``input`` positions of a cell, say). Kind defaults to the name: no sharing.
+    """
+
+    name: str
+    choices: tuple[str, ...]
+    kind: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.choices:
+            raise InputError("position", self.name, "needs at least one choice")
+        if len(set(self.choices)) != len(self.choices):
+            raise InputError("position", self.name, f"choices must differ, got {', '.join(self.choices)}")
+        if not self.kind:
+            object.__setattr__(self, "kind", self.name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Architecture:
+    """An immutable value: a space's name and one token per position.
+
+    Equality and hash go by the space's name and ``identity``, the token sequence that stands for all sequences that
+    count as the same query. Make one with ``SearchSpace.architecture``.
+    """
+
+    space: str
+    tokens: Tokens
+    identity: Tokens
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Architecture) and (self.space, self.identity) == (other.space, other.identity)
+
+    def __hash__(self) -> int:
+        return hash((self.space, self.identity))
+
+
+class SearchSpace(ABC):
+    """What may be built: positions, validity, sampling, symmetries, canonical form, graph, text.
+
+    A subclass sets ``name`` and ``positions`` and implements the abstract methods; the rest is derived from
+    ``choices`` and may be refined. ``naopt.testing.spaces`` holds the conformance suite that every space passes.
+    All methods are pure; randomness comes in as a ``numpy.random.Generator``.
+    """
+
+    name: str
+    positions: tuple[Position, ...]
+    tokens_per_step: int = 1
+    """How many neighbouring tokens form one unit of meaning (a branch of a cell); divides ``len(positions)``."""
+
+    # What every space says.
+
+    @abstractmethod
+    def choices(self, prefix: Sequence[int]) -> Tokens:
+        """Choices that are valid at position ``len(prefix)`` after a valid ``prefix``: at least one, ascending."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Number of valid token sequences (exact)."""
+
+    @abstractmethod
+    def graph(self, architecture: Architecture) -> Graph:
+        """The graph that the architecture stands for."""
+
+    @abstractmethod
+    def format(self, architecture: Architecture) -> str:
+        """One readable line; ``parse`` gives the same tokens back."""
+
+    @abstractmethod
+    def parse(self, text: str) -> Architecture:
+        """Inverse of ``format``. Raises ``ArchitectureSyntaxError`` with the position of the first wrong character."""
+
+    # What a space may refine.
+
+    def canonical(self, tokens: Sequence[int]) -> Tokens:
+        """The one representative of all sequences that build the same function class. Idempotent, and valid."""
+        return tuple(tokens)
+
+    def identity(self, tokens: Sequence[int]) -> Tokens:
+        """What counts as one query; the canonical form unless the space's published protocol says otherwise."""
+        return self.canonical(tokens)
+
+    def symmetric(self, tokens: Sequence[int], rng: np.random.Generator) -> Tokens:  # noqa: ARG002
+        """A random symmetric counterpart (NAO, section 3.2): other tokens, same canonical form."""
+        return tuple(tokens)
+
+    def symmetries(self, tokens: Sequence[int]) -> Iterator[Tokens]:
+        """All symmetric counterparts, the sequence itself first; may be exponentially many, so it is lazy."""
+        yield tuple(tokens)
+
+    def contains(self, tokens: Sequence[int]) -> bool:
+        """Whether the sequence is valid."""
+        return self.explain_invalid(tokens) is None
+
+    def explain_invalid(self, tokens: Sequence[int]) -> str | None:
+        """Why the sequence is not valid, in one line; ``None`` if it is."""
+        if len(tokens) != len(self.positions):
+            return f"has {len(tokens)} tokens, the space has {len(self.positions)} positions"
+        for index, (token, position) in enumerate(zip(tokens, self.positions, strict=True)):
+            if not 0 <= token < len(position.choices):
+                return f"token {token} at position {index} ({position.name}) is not in 0..{len(position.choices) - 1}"
+            valid = self.choices(tokens[:index])
+            if token not in valid:
+                names = ", ".join(position.choices[choice] for choice in valid)
+                return (
+                    f"'{position.choices[token]}' at position {index} ({position.name}) cannot follow; valid: {names}"
+                )
+        return None
+
+    def choice_mask(self, prefixes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Valid choices after each of many prefixes.
+
+        Args:
+            prefixes: ``(n, t)`` valid prefixes of equal length ``t``.
+
+        Returns:
+            ``(n, c)`` booleans, ``c`` the number of choices at position ``t``.
+        """
+        mask = np.zeros((len(prefixes), len(self.positions[prefixes.shape[1]].choices)), dtype=np.bool_)
+        seen: dict[Tokens, list[int]] = {}
+        for row, prefix in enumerate(prefixes.tolist()):
+            key = tuple(prefix)
+            if key not in seen:
+                seen[key] = list(self.choices(key))
+            mask[row, seen[key]] = True
+        return mask
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """One valid sequence, uniformly.
+
+        The default draws position by position, which is uniform if the number of completions never depends on what
+        was chosen; a space in which it does refines this method.
+        """
+        tokens: list[int] = []
+        for _ in self.positions:
+            valid = self.choices(tokens)
+            tokens.append(valid[int(rng.integers(len(valid)))])
+        return self._trusted(tokens)
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """Distinct architectures one change away, in a fixed order; the architecture itself is not among them."""
+        seen = {architecture}
+        for index, position in enumerate(self.positions):
+            for choice in range(len(position.choices)):
+                tokens = (*architecture.tokens[:index], choice, *architecture.tokens[index + 1 :])
+                if choice != architecture.tokens[index] and self.contains(tokens):
+                    neighbour = self._trusted(tokens)
+                    if neighbour not in seen:
+                        seen.add(neighbour)
+                        yield neighbour
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """A random neighbour; the architecture itself only where it has none."""
+        neighbours = list(self.neighbours(architecture))
+        return neighbours[int(rng.integers(len(neighbours)))] if neighbours else architecture
+
+    # What follows.
+
+    def architecture(self, tokens: Sequence[int]) -> Architecture:
+        """The architecture with these tokens. Raises ``InputError`` with the reason if they are not valid."""
+        tokens = tuple(int(token) for token in tokens)
+        reason = self.explain_invalid(tokens)
+        if reason is not None:
+            raise InputError(f"{self.name} architecture", " ".join(map(str, tokens)), reason)
+        return self._trusted(tokens)
+
+    def draw(self, architecture: Architecture) -> str:
+        """The architecture's graph as a self-contained SVG."""
+        from naopt.spaces.drawing import draw_graph
+
+        return draw_graph(self.graph(architecture))
+
+    def describe(self) -> str:
+        """The space in one line: positions and size."""
+        size = f"{self.size:,}" if self.size < 10**7 else f"about 10^{math.log10(self.size):.1f}"
+        return f"{self.name}: {len(self.positions)} positions, {size} token sequences"
+
+    def _trusted(self, tokens: Sequence[int]) -> Architecture:
+        """An architecture from tokens that are known to be valid."""
+        tokens = tuple(tokens)
+        return Architecture(self.name, tokens, self.identity(tokens))

@@ -1,0 +1,326 @@
+"""The space of convolutional cells: a normal and a reduction cell of B nodes each (NAO, section 2 and appendix).
+
+Tokens, cell by cell, node by node: ``input, operation, input, operation``, where the operation is one token, or a type
+and a size (operation set ``nao-11``: 60 tokens for B = 5, as in the paper). Input 0 is the output of cell k-2, input 1
+that of cell k-1, input i the i-2nd node.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from naopt.errors import ArchitectureSyntaxError, InputError
+from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.canonical import Branch, CellNodes, canonical_cell
+from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.operations import OPERATION_SETS, operation_set, operation_specs
+from naopt.spaces.registry import spaces
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CELLS = ("normal", "reduction")
+
+
+@dataclass(frozen=True, slots=True)
+class CellSpec:
+    """One cell in words: per node its two (input index, operation name) branches."""
+
+    nodes: tuple[tuple[tuple[int, str], tuple[int, str]], ...]
+
+    def loose_ends(self) -> tuple[int, ...]:
+        """Inputs and nodes that no node consumes; the cell's output is their concatenation (NAO, appendix A.2)."""
+        used = {source for node in self.nodes for source, _ in node}
+        return tuple(index for index in range(len(self.nodes) + 2) if index not in used)
+
+
+@spaces.register("conv-cell")
+class ConvCellSpace(SearchSpace):
+    """Normal and reduction cell of B nodes, two branches a node.
+
+    Args:
+        nodes: B, the number of nodes a cell; 5 in the paper.
+        operations: a set (``nao-11``, ``enas-5``) or registered operations joined by ``+``.
+
+    Equality of architectures is isomorphism of the labelled cell graphs: branch order and node order do not matter.
+    Every node reaches the cell's output (loose ends are concatenated), so no part is ever unused.
+    """
+
+    def __init__(self, nodes: int = 5, operations: str = "nao-11") -> None:
+        if not 1 <= nodes <= 16:
+            raise InputError("space option nodes", nodes, "must be in 1..16")
+        self.nodes = nodes
+        self.operations = operation_set(operations)
+        options = [f"nodes={nodes}"] * (nodes != 5) + [f"operations={self.operations.name}"] * (operations != "nao-11")
+        self.name = ":".join(["conv-cell", *([",".join(options)] if options else [])])
+        specs = [operation_specs.get(name) for name in self.operations.operations]
+        if self.operations.split:
+            self._types = tuple(dict.fromkeys(spec.type for spec in specs))
+            self._sizes = tuple(dict.fromkeys(spec.size for spec in specs))
+            self._words = [(self._types.index(spec.type), self._sizes.index(spec.size)) for spec in specs]
+            vocabulary = (("type", self._types), ("size", self._sizes))
+        else:
+            self._types = self.operations.operations
+            self._sizes = ()
+            self._words = [(index,) for index in range(len(specs))]  # type: ignore[misc]
+            vocabulary = (("operation", self._types),)
+        self._operation_of = {word: index for index, word in enumerate(self._words)}
+        self.tokens_per_step = 1 + len(vocabulary)
+        self.positions = tuple(
+            Position(f"{cell}/{node + 2}/{side}/{kind}", choices, kind)
+            for cell in CELLS
+            for node in range(nodes)
+            for side in "ab"
+            for kind, choices in (("input", tuple(map(str, range(node + 2)))), *vocabulary)
+        )
+        self._valid_sizes = np.zeros((len(self._types), len(self._sizes)), dtype=np.bool_)
+        for word in self._words:
+            if self._sizes:
+                self._valid_sizes[word] = True
+        self._canonical = lru_cache(maxsize=200_000)(self._compute_canonical)
+
+    def __reduce__(self) -> tuple[type[ConvCellSpace], tuple[int, str]]:
+        return type(self), (self.nodes, self.operations.name)
+
+    @classmethod
+    def claims(cls, text: str) -> ConvCellSpace | None:
+        """The space that an architecture's text belongs to, if it reads like one of this family."""
+        if not text.startswith("normal:"):
+            return None
+        names = set(re.findall(r"[a-z][a-z_]*[0-9x-]*(?=@)", text))
+        body = text.split("/")[0]
+        nodes = min(max(body.count(",") + 1, 1), 16)
+        for known in OPERATION_SETS.values():
+            if names <= set(known.operations):
+                return cls(nodes, known.name)
+        registered = [name for name in operation_specs.names() if name in names]
+        return cls(nodes, "+".join(registered) if len(registered) > 1 else "nao-11")
+
+    # Validity.
+
+    def choices(self, prefix: Sequence[int]) -> Tokens:
+        """Every choice, except for a size, which must go with the type before it."""
+        position = self.positions[len(prefix)]
+        if position.kind == "size":
+            return tuple(int(size) for size in np.flatnonzero(self._valid_sizes[prefix[-1]]))
+        return tuple(range(len(position.choices)))
+
+    def choice_mask(self, prefixes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Valid choices after each of many prefixes; see ``SearchSpace.choice_mask``."""
+        position = self.positions[prefixes.shape[1]]
+        if position.kind == "size":
+            mask: NDArray[np.bool_] = self._valid_sizes[prefixes[:, -1]]
+            return mask
+        return np.ones((len(prefixes), len(position.choices)), dtype=np.bool_)
+
+    @property
+    def size(self) -> int:
+        """``(prod_i ((i + 1) * operations)^2)^2``."""
+        return math.prod(((node + 2) * len(self._words)) ** 2 for node in range(self.nodes)) ** 2
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Inputs and operations uniform, hence sequences uniform."""
+        return self._build(
+            tuple(
+                tuple(
+                    tuple((int(rng.integers(node + 2)), int(rng.integers(len(self._words)))) for _ in range(2))
+                    for node in range(self.nodes)
+                )
+                for _ in CELLS
+            )  # type: ignore[arg-type]
+        )
+
+    # Symmetry.
+
+    def canonical(self, tokens: Sequence[int]) -> Tokens:
+        """The smallest isomorphic sequence in branch order; see ``canonical_cell``."""
+        return self._canonical(tuple(tokens))
+
+    def _compute_canonical(self, tokens: Tokens) -> Tokens:
+        return self._encode([canonical_cell(cell) for cell in self._decode(tokens)])
+
+    def symmetric(self, tokens: Sequence[int], rng: np.random.Generator) -> Tokens:
+        """The two branches of each node swapped or not, by a fair coin (one of the 2^(2B) counterparts)."""
+        swaps = rng.integers(2, size=len(CELLS) * self.nodes)
+        return self._swap(tokens, swaps.tolist())
+
+    def symmetries(self, tokens: Sequence[int]) -> Iterator[Tokens]:
+        """All branch swaps, lazily; equal sequences come once."""
+        seen = set()
+        count = len(CELLS) * self.nodes
+        for bits in range(2**count):
+            swapped = self._swap(tokens, [bits >> index & 1 for index in range(count)])
+            if swapped not in seen:
+                seen.add(swapped)
+                yield swapped
+
+    def _swap(self, tokens: Sequence[int], swaps: Sequence[int]) -> Tokens:
+        width = self.tokens_per_step
+        out: list[int] = []
+        for node, swap in enumerate(swaps):
+            left = tokens[2 * node * width : (2 * node + 1) * width]
+            right = tokens[(2 * node + 1) * width : (2 * node + 2) * width]
+            out += [*right, *left] if swap else [*left, *right]
+        return tuple(out)
+
+    # Change.
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """One input or one operation changed (an operation may be two tokens)."""
+        seen = {architecture}
+        for at in range(2 * 2 * self.nodes):
+            for input_, operation in self._alternatives(architecture.tokens, at):
+                neighbour = self._with_branch(architecture.tokens, at, input_, operation)
+                if neighbour not in seen:
+                    seen.add(neighbour)
+                    yield neighbour
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """A random branch gets another input or another operation."""
+        for _ in range(100):
+            alternatives = self._alternatives(architecture.tokens, at := int(rng.integers(4 * self.nodes)))
+            if alternatives:
+                mutant = self._with_branch(architecture.tokens, at, *alternatives[int(rng.integers(len(alternatives)))])
+                if mutant != architecture:
+                    return mutant
+        return architecture
+
+    def _alternatives(self, tokens: Tokens, at: int) -> list[Branch]:
+        node = at // 2 % self.nodes
+        input_, operation = self._branch(tokens, at)
+        others = [(other, operation) for other in range(node + 2) if other != input_]
+        return others + [(input_, other) for other in range(len(self._words)) if other != operation]
+
+    def _with_branch(self, tokens: Tokens, at: int, input_: int, operation: int) -> Architecture:
+        start = at * self.tokens_per_step
+        return self._trusted(
+            (*tokens[:start], input_, *self._words[operation], *tokens[start + self.tokens_per_step :])
+        )
+
+    # Meaning.
+
+    def cells(self, architecture: Architecture) -> dict[str, CellSpec]:
+        """The normal and the reduction cell in words."""
+        names = self.operations.operations
+        return {
+            cell: CellSpec(
+                tuple(((a[0], names[a[1]]), (b[0], names[b[1]])) for a, b in nodes)
+            )
+            for cell, nodes in zip(CELLS, self._decode(architecture.tokens), strict=True)
+        }  # fmt: skip
+
+    def from_cells(self, normal: CellSpec, reduction: CellSpec) -> Architecture:
+        """Inverse of ``cells``. Raises ``InputError`` for a wrong node count, input or operation."""
+        encoded = []
+        for name, cell in zip(CELLS, (normal, reduction), strict=True):
+            if len(cell.nodes) != self.nodes:
+                raise InputError(f"{name} cell", f"{len(cell.nodes)} nodes", f"the space has {self.nodes}")
+            nodes = []
+            for index, node in enumerate(cell.nodes):
+                for source, operation in node:
+                    if operation not in self.operations.operations:
+                        raise InputError("operation", operation, f"not in the set {self.operations.name}")
+                    if not 0 <= source < index + 2:
+                        raise InputError("input", source, f"node {index + 2} takes inputs 0..{index + 1}")
+                (i, x), (j, y) = node
+                nodes.append(((i, self.operations.operations.index(x)), (j, self.operations.operations.index(y))))
+            encoded.append(tuple(nodes))
+        return self._build(tuple(encoded))
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """Two parts, one a cell; operations on edges, loose ends joined in an output."""
+        vertices: list[Node] = []
+        edges: list[Edge] = []
+        for part, cell in self.cells(architecture).items():
+            base = len(vertices)
+            inner = range(2, len(cell.nodes) + 2)
+            vertices += [Node("k-2", part, "input"), Node("k-1", part, "input"), *(Node(str(i), part) for i in inner)]
+            vertices.append(Node("k", part, "output"))
+            edges += [
+                Edge(base + source, base + index + 2, operation)
+                for index, node in enumerate(cell.nodes)
+                for source, operation in node
+            ]
+            edges += [Edge(base + end, len(vertices) - 1) for end in cell.loose_ends()]
+        return Graph(tuple(vertices), tuple(edges))
+
+    # Text.
+
+    def format(self, architecture: Architecture) -> str:
+        """``normal:conv3x3@0+avg_pool5x5@1,.../reduction:...``, a node a comma, an input after each ``@``."""
+        return "/".join(
+            f"{name}:"
+            + ",".join("+".join(f"{operation}@{source}" for source, operation in node) for node in cell.nodes)
+            for name, cell in self.cells(architecture).items()
+        )
+
+    def parse(self, text: str) -> Architecture:
+        """Inverse of ``format``; space around the text is ignored."""
+        stripped = text.strip()
+        at = 0
+
+        def expect(word: str) -> None:
+            nonlocal at
+            if not stripped.startswith(word, at):
+                raise ArchitectureSyntaxError(stripped, at, f"expected '{word}'")
+            at += len(word)
+
+        cells = []
+        for cell_index, cell in enumerate(CELLS):
+            expect("/" * (cell_index > 0) + f"{cell}:")
+            nodes = []
+            for node in range(self.nodes):
+                if node:
+                    expect(",")
+                branches: list[Branch] = []
+                for side in range(2):
+                    if side:
+                        expect("+")
+                    match = re.compile(r"[^@+,/]*").match(stripped, at)
+                    name = match.group() if match else ""
+                    if name not in self.operations.operations:
+                        raise ArchitectureSyntaxError(
+                            stripped, at, f"'{name}' is not an operation of {self.operations.name}"
+                        )
+                    at += len(name)
+                    expect("@")
+                    number = re.compile(r"[0-9]+").match(stripped, at)
+                    if number is None or not int(number.group()) < node + 2:
+                        raise ArchitectureSyntaxError(stripped, at, f"expected an input in 0..{node + 1}")
+                    at = number.end()
+                    branches.append((int(number.group()), self.operations.operations.index(name)))
+                nodes.append((branches[0], branches[1]))
+            cells.append(tuple(nodes))
+        if at != len(stripped):
+            raise ArchitectureSyntaxError(stripped, at, f"expected the end ({self.nodes} nodes a cell)")
+        return self._build(tuple(cells))
+
+    # Tokens.
+
+    def _branch(self, tokens: Tokens, at: int) -> Branch:
+        start = at * self.tokens_per_step
+        return tokens[start], self._operation_of[tokens[start + 1 : start + self.tokens_per_step]]  # type: ignore[index]
+
+    def _decode(self, tokens: Tokens) -> tuple[CellNodes, ...]:
+        branches = [self._branch(tokens, at) for at in range(4 * self.nodes)]
+        nodes = list(zip(branches[::2], branches[1::2], strict=True))
+        return tuple(nodes[: self.nodes]), tuple(nodes[self.nodes :])
+
+    def _encode(self, cells: Sequence[CellNodes]) -> Tokens:
+        return tuple(
+            token
+            for cell in cells
+            for node in cell
+            for source, operation in node
+            for token in (source, *self._words[operation])
+        )
+
+    def _build(self, cells: tuple[CellNodes, ...]) -> Architecture:
+        return self._trusted(self._encode(cells))

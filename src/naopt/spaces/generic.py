@@ -1,0 +1,150 @@
+"""Any list of named categorical positions: hyper-parameters, compiler flags, design choices."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from naopt.errors import ArchitectureSyntaxError, InputError
+from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.registry import spaces
+
+_PLAIN = re.compile(r"[^\s,=\"']+")
+_JSON = json.JSONDecoder()
+
+
+@spaces.register("generic")
+class GenericSpace(SearchSpace):
+    """Named positions with named choices, from code or from a TOML file; every combination is valid.
+
+    Args:
+        source: positions, or the path of a TOML file::
+
+            name = "mlp"
+            [[positions]]
+            name = "width"
+            choices = [16, 32, 64]
+
+        name: the space's name; by default that of the file, or ``generic``.
+
+    Two architectures are equal only if all choices are: nothing is known about symmetries.
+    """
+
+    def __init__(self, source: str | Path | Iterable[Position], name: str | None = None) -> None:
+        if isinstance(source, str | Path):
+            file_name, positions = _read(Path(source))
+            name = name or file_name
+        else:
+            positions = tuple(source)
+        if not positions:
+            raise InputError("space", name or "generic", "needs at least one position")
+        names = [position.name for position in positions]
+        if len(set(names)) != len(names):
+            raise InputError("space", name or "generic", f"position names must differ, got {', '.join(names)}")
+        self.name = name or "generic"
+        self.positions = positions
+
+    def choices(self, prefix: Sequence[int]) -> Tokens:
+        """Every choice."""
+        return tuple(range(len(self.positions[len(prefix)].choices)))
+
+    @property
+    def size(self) -> int:
+        """Product of the numbers of choices."""
+        return math.prod(len(position.choices) for position in self.positions)
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """A row of positions, in order, each with its choice."""
+        nodes = tuple(
+            Node(f"{position.name} = {position.choices[token]}", "choices")
+            for position, token in zip(self.positions, architecture.tokens, strict=True)
+        )
+        return Graph(nodes, tuple(Edge(index, index + 1) for index in range(len(nodes) - 1)))
+
+    def format(self, architecture: Architecture) -> str:
+        """``width=32,depth=2``; names and values with spaces, commas, quotes or ``=`` are written as JSON strings."""
+        return ",".join(
+            f"{_quote(position.name)}={_quote(position.choices[token])}"
+            for position, token in zip(self.positions, architecture.tokens, strict=True)
+        )
+
+    def parse(self, text: str) -> Architecture:
+        """Inverse of ``format``; positions may come in any order, space around the text is ignored."""
+        stripped = text.strip()
+        at = 0
+        tokens: dict[int, int] = {}
+        names = [position.name for position in self.positions]
+
+        def word() -> str:
+            nonlocal at
+            if stripped.startswith('"', at):
+                try:
+                    value, at = _JSON.raw_decode(stripped, at)
+                except json.JSONDecodeError as error:
+                    raise ArchitectureSyntaxError(stripped, at, "unfinished quoted text") from error
+                return str(value)
+            match = _PLAIN.match(stripped, at)
+            if match is None:
+                raise ArchitectureSyntaxError(stripped, at, "expected a name or a value")
+            at = match.end()
+            return match.group()
+
+        while True:
+            start = at
+            name = word()
+            if name not in names:
+                raise ArchitectureSyntaxError(stripped, start, f"'{name}' is not one of {', '.join(names)}")
+            index = names.index(name)
+            if index in tokens:
+                raise ArchitectureSyntaxError(stripped, start, f"'{name}' stands twice")
+            if not stripped.startswith("=", at):
+                raise ArchitectureSyntaxError(stripped, at, "expected '='")
+            at += 1
+            start = at
+            value = word()
+            choices = self.positions[index].choices
+            if value not in choices:
+                raise ArchitectureSyntaxError(stripped, start, f"'{value}' is not one of {', '.join(choices)}")
+            tokens[index] = choices.index(value)
+            if at == len(stripped):
+                break
+            if not stripped.startswith(",", at):
+                raise ArchitectureSyntaxError(stripped, at, "expected ','")
+            at += 1
+        missing = [name for index, name in enumerate(names) if index not in tokens]
+        if missing:
+            raise ArchitectureSyntaxError(stripped, at, f"'{missing[0]}' is missing")
+        return self.architecture([tokens[index] for index in range(len(names))])
+
+
+def _quote(word: str) -> str:
+    return word if _PLAIN.fullmatch(word) else json.dumps(word)
+
+
+def _read(path: Path) -> tuple[str, tuple[Position, ...]]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError("space file", str(path), error.strerror or "cannot be read") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError("space file", str(path), f"is not TOML: {error}") from error
+    unknown = sorted(set(data) - {"name", "positions"})
+    if unknown:
+        raise InputError("space file", str(path), f"unknown key '{unknown[0]}'; known: name, positions")
+    rows = data.get("positions")
+    if not isinstance(rows, list) or not rows:
+        raise InputError("space file", str(path), "needs [[positions]] with a name and choices each")
+    return str(data.get("name", path.stem)), tuple(_position(path, index, row) for index, row in enumerate(rows))
+
+
+def _position(path: Path, index: int, row: Any) -> Position:
+    if not isinstance(row, dict) or set(row) - {"kind"} != {"name", "choices"} or not isinstance(row["choices"], list):
+        raise InputError("space file", str(path), f"position {index} needs a name and a list of choices")
+    choices = tuple(str(c).lower() if isinstance(c, bool) else str(c) for c in row["choices"])
+    return Position(str(row["name"]), choices, str(row.get("kind", "")))

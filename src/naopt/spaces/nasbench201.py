@@ -1,0 +1,116 @@
+"""The space of NAS-Bench-201 (Dong & Yang 2020): four nodes, an operation on each of the six edges.
+
+Tokens, as in the benchmark's tables: edges 0->1, 0->2, 1->2, 0->3, 1->3, 2->3. Text form: the benchmark's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from naopt.errors import ArchitectureSyntaxError
+from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.registry import spaces
+
+if TYPE_CHECKING:
+    import numpy as np
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+_SWAPPED = (1, 0, 2, 3, 5, 4)
+"""Edge order after nodes 1 and 2 are exchanged; edge 1->2 has to be ``none``."""
+
+
+@spaces.register("nasbench201")
+class NASBench201Space(SearchSpace):
+    """Six edges, five operations each: 15,625 cells.
+
+    The canonical form drops what cannot reach the output from the input and orders the two inner nodes. As in all
+    published figures each of the 15,625 cells is a query of its own, so ``identity`` is the token sequence itself.
+    """
+
+    name = "nasbench201"
+    positions = tuple(Position(f"{a}->{b}", OPERATIONS, "operation") for a, b in EDGES)
+
+    @classmethod
+    def claims(cls, text: str) -> NASBench201Space | None:
+        """This space, if an architecture's text reads like one of its own."""
+        return cls() if text.startswith("|") else None
+
+    def choices(self, prefix: Sequence[int]) -> Tokens:  # noqa: ARG002
+        """Every operation, everywhere."""
+        return tuple(range(len(OPERATIONS)))
+
+    @property
+    def size(self) -> int:
+        """5^6."""
+        return len(OPERATIONS) ** len(EDGES)
+
+    def canonical(self, tokens: Sequence[int]) -> Tokens:
+        """Edges that carry nothing to the output become ``none``; then the smaller of the two node orders."""
+        forward, backward = {0}, {3}
+        for (a, b), token in zip(EDGES, tokens, strict=True):
+            if token and a in forward:
+                forward.add(b)
+        for (a, b), token in reversed(list(zip(EDGES, tokens, strict=True))):
+            if token and b in backward:
+                backward.add(a)
+        live = tuple(
+            token if a in forward and b in backward else 0 for (a, b), token in zip(EDGES, tokens, strict=True)
+        )
+        return min(self.symmetries(live))
+
+    def identity(self, tokens: Sequence[int]) -> Tokens:
+        """The sequence itself: one query a table row, as the benchmark's users count."""
+        return tuple(tokens)
+
+    def symmetries(self, tokens: Sequence[int]) -> Iterator[Tokens]:
+        """The sequence and, if nothing flows from node 1 to node 2, the one with the two exchanged."""
+        tokens = tuple(tokens)
+        yield tokens
+        swapped = tuple(tokens[edge] for edge in _SWAPPED)
+        if tokens[2] == 0 and swapped != tokens:
+            yield swapped
+
+    def symmetric(self, tokens: Sequence[int], rng: np.random.Generator) -> Tokens:
+        """One of ``symmetries``, by a fair coin."""
+        both = list(self.symmetries(tokens))
+        return both[int(rng.integers(len(both)))]
+
+    def graph(self, architecture: Architecture) -> Graph:
+        """Four nodes; an edge with ``none`` is left out."""
+        nodes = (Node("in", "cell", "input"), Node("1", "cell"), Node("2", "cell"), Node("out", "cell", "output"))
+        edges = (
+            Edge(a, b, OPERATIONS[token]) for (a, b), token in zip(EDGES, architecture.tokens, strict=True) if token
+        )
+        return Graph(nodes, tuple(edges))
+
+    def format(self, architecture: Architecture) -> str:
+        """The benchmark's string: ``|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|...|``."""
+        words = [f"{OPERATIONS[token]}~{a}|" for (a, _), token in zip(EDGES, architecture.tokens, strict=True)]
+        return "+".join("|" + "".join(words[start:stop]) for start, stop in ((0, 1), (1, 3), (3, 6)))
+
+    def parse(self, text: str) -> Architecture:
+        """Inverse of ``format``; space around the text is ignored."""
+        stripped = text.strip()
+        at, tokens = 0, []
+
+        def expect(word: str) -> None:
+            nonlocal at
+            if not stripped.startswith(word, at):
+                raise ArchitectureSyntaxError(stripped, at, f"expected '{word}'")
+            at += len(word)
+
+        for index, (a, _) in enumerate(EDGES):
+            if index in (0, 1, 3):
+                expect("+|" if index else "|")
+            operation = next((o for o in OPERATIONS if stripped.startswith(f"{o}~", at)), None)
+            if operation is None:
+                raise ArchitectureSyntaxError(stripped, at, f"expected one of {', '.join(OPERATIONS)} and '~'")
+            tokens.append(OPERATIONS.index(operation))
+            at += len(operation)
+            expect(f"~{a}|")
+        if at != len(stripped):
+            raise ArchitectureSyntaxError(stripped, at, "expected the end")
+        return self.architecture(tokens)
