@@ -36,7 +36,7 @@ class Evaluator(ABC):
     default_metric: str
     inline: bool = False
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027
         """Loads what ``evaluate`` needs; idempotent. Raises ``InputError`` for data that cannot be used."""
 
     @abstractmethod
