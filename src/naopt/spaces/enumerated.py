@@ -19,10 +19,17 @@ _NEAREST = 8
 """From how many nearest rows a mutation draws when there is none one change away."""
 
 
+def _presented(whole: SearchSpace, row: Sequence[int]) -> Tokens:
+    """The row in canonical form, unless that would be another query."""
+    canonical = whole.canonical(row)
+    return canonical if whole.identity(canonical) == whole.identity(row) else tuple(row)
+
+
 class EnumeratedSpace(SearchSpace):
     """The listed rows of another space, and nothing else.
 
-    ``choices`` follows the rows' common prefixes, so whatever is sampled, mutated or decoded is one of them.
+    Rows are held in canonical form. ``choices`` follows their common prefixes, so whatever is sampled, mutated or
+    decoded is one of them.
 
     Args:
         whole: the space that the rows belong to.
@@ -30,7 +37,7 @@ class EnumeratedSpace(SearchSpace):
     """
 
     def __init__(self, whole: SearchSpace, rows: ArrayLike) -> None:
-        table = np.unique(np.asarray(rows, dtype=np.int64), axis=0)
+        table = np.unique(np.asarray([_presented(whole, row) for row in np.asarray(rows).tolist()]), axis=0)
         if table.ndim != 2 or not len(table) or table.shape[1] != len(whole.positions):
             raise InputError("rows", str(table.shape), f"must be (n, {len(whole.positions)}) with n > 0")
         self.whole, self.rows = whole, table
@@ -86,8 +93,8 @@ class EnumeratedSpace(SearchSpace):
         return neighbours[int(rng.integers(len(neighbours)))] if neighbours else architecture
 
     def canonical(self, tokens: Sequence[int]) -> Tokens:
-        """The canonical form in the whole space."""
-        return self.whole.canonical(tokens)
+        """The listed row that is the same query; outside the rows the canonical form in the whole space."""
+        return self._row_of.get(self.whole.identity(tokens)) or self.whole.canonical(tokens)
 
     def identity(self, tokens: Sequence[int]) -> Tokens:
         """The identity in the whole space."""
