@@ -1,0 +1,76 @@
+"""The command line's entry point: commands, and how errors become one line and an exit code.
+
+A command module holds one function with typer annotations and imports everything heavy inside it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from naopt._version import __version__
+from naopt.cli.common import note
+from naopt.errors import InputError, NaoptError, RunStoppedError
+
+ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+"""Base of all usage errors; typer carries its own copy of click from 0.26 on, and uses the package before."""
+
+DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 3
+
+app = typer.Typer(
+    name="naopt",
+    help="Neural Architecture Optimization: search architectures in a learned continuous space.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"naopt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def naopt(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Neural Architecture Optimization: search architectures in a learned continuous space."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Executes one command line.
+
+    Returns:
+        0 done; 2 bad usage or input; 3 stopped unfinished, can be resumed; 1 any other error that naopt raises on
+        purpose. All but 0 put one line on standard error. Other exceptions are bugs and pass through.
+    """
+    try:
+        code = app(args=list(arguments) or ["--help"], prog_name="naopt", standalone_mode=False)
+    except InputError as error:
+        return _fail(str(error), USAGE)
+    except RunStoppedError as error:
+        return _fail(str(error), STOPPED)
+    except NaoptError as error:
+        return _fail(str(error), FAILED)
+    except ClickException as error:
+        message = getattr(error, "format_message", error.__str__)()
+        return _fail(f"{message} (see naopt --help)", USAGE)
+    return code if isinstance(code, int) else DONE
+
+
+def _fail(message: str, code: int) -> int:
+    note("naopt: " + " ".join(message.split()))
+    return code
+
+
+def main() -> None:
+    """The ``naopt`` command."""
+    sys.exit(run(sys.argv[1:]))
