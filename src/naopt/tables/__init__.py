@@ -1,1 +1,16 @@
-"""."""
+"""Tables of measured architectures: load, save, import, describe. Imports no torch."""
+
+from naopt.tables.delimited import import_csv
+from naopt.tables.files import builtin_tables, load_table, save_table
+from naopt.tables.importers import parse_metric, table_importers
+from naopt.tables.table import Table
+
+__all__ = [
+    "Table",
+    "builtin_tables",
+    "import_csv",
+    "load_table",
+    "parse_metric",
+    "save_table",
+    "table_importers",
+]

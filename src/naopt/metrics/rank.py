@@ -1,0 +1,134 @@
+"""How well predicted scores order what was measured.
+
+All functions take the measured scores first, finite and ``(n,)``, and return NaN where the figure is not defined.
+Larger scores are better or smaller ones are: it makes no difference as long as both sides agree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from naopt.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def pairwise_accuracy(measured: ArrayLike, predicted: ArrayLike) -> float:
+    """Share of the pairs with different measured scores that the prediction puts in the right order.
+
+    Pairs are strict and unordered, and a tie in the prediction counts one half, so a constant prediction scores 0.5
+    and a perfect one 1. NaN if no two measured scores differ. Without ties ``kendall_tau = 2 * accuracy - 1``.
+
+    Departure from NAO (section 4.1), whose formula as printed counts ``1[f1 >= f2] 1[s1 >= s2]`` over all ordered
+    pairs, by which even a perfect predictor scores about 0.5.
+
+    O(n log n): the excess ``S`` of concordant over discordant pairs is Kendall's tau-b times its denominator, and the
+    accuracy is ``(1 + S / strict) / 2``.
+    """
+    x, y = _pair(measured, predicted)
+    strict, untied = _untied_pairs(x), _untied_pairs(y)
+    if strict == 0:
+        return math.nan
+    if untied == 0:
+        return 0.5
+    excess = round(kendall_tau(x, y) * math.sqrt(strict) * math.sqrt(untied))
+    return (1 + excess / strict) / 2
+
+
+def kendall_tau(measured: ArrayLike, predicted: ArrayLike) -> float:
+    """Kendall's tau-b; NaN if either side is constant."""
+    x, y = _pair(measured, predicted)
+    if _constant(x) or _constant(y):
+        return math.nan
+    return float(stats.kendalltau(x, y, method="asymptotic").statistic)
+
+
+def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
+    """Spearman's rank correlation; NaN if either side is constant."""
+    x, y = _pair(measured, predicted)
+    if _constant(x) or _constant(y):
+        return math.nan
+    return float(stats.spearmanr(x, y).statistic)
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseCeiling:
+    """How far repeated measurements agree, and what that leaves for a predictor to reach.
+
+    Attributes:
+        kendall_tau: tau-b between two repeats, mean over all pairs of repeats.
+        pairwise_accuracy: of one repeat as a prediction of another, mean over all ordered pairs of repeats.
+        perfect_against_one: estimated pairwise accuracy of a perfect predictor, tested on a single repeat.
+        perfect_against_mean: the same, tested on the mean of all repeats.
+    """
+
+    kendall_tau: float
+    pairwise_accuracy: float
+    perfect_against_one: float
+    perfect_against_mean: float
+
+
+def noise_ceiling(repeats: ArrayLike) -> NoiseCeiling | None:
+    """The best that a predictor can do on measurements this noisy.
+
+    A perfect predictor knows each true score ``t``; a repeat is ``t`` plus independent noise. If ``t`` and the noise
+    are normal (up to a common monotone transform), the sign of a difference agrees between two variables of
+    correlation ``c`` with probability ``1/2 + asin(c) / pi`` (Greiner's relation; Kruskal 1958, section 4). The
+    observed agreement ``a`` between two repeats thus gives the reliability of one, ``r = sin(pi (a - 1/2))``; that of
+    the mean of ``k`` repeats is ``k r / (1 + (k - 1) r)`` (Spearman-Brown); and ``t`` correlates with a measurement of
+    reliability ``r`` by ``sqrt(r)``. Agreement below chance counts as none.
+
+    Args:
+        repeats: ``(n, k)`` or ``(n,)``, NaN where nothing was measured.
+
+    Returns:
+        ``None`` if no two repeats have architectures in common on which each of them varies.
+    """
+    scores = np.asarray(repeats, dtype=np.float64)
+    if scores.ndim == 1:
+        return None
+    taus, accuracies = [], []
+    for first, second in combinations(range(scores.shape[1]), 2):
+        both = np.isfinite(scores[:, [first, second]]).all(axis=1)
+        a, b = scores[both, first], scores[both, second]
+        if not (_constant(a) or _constant(b)):
+            taus.append(kendall_tau(a, b))
+            accuracies.append((pairwise_accuracy(a, b) + pairwise_accuracy(b, a)) / 2)
+    if not taus:
+        return None
+    agreement = float(np.mean(accuracies))
+    count = scores.shape[1]
+    one = max(0.0, math.sin(math.pi * (agreement - 0.5)))
+    mean = count * one / (1 + (count - 1) * one)
+    return NoiseCeiling(
+        kendall_tau=float(np.mean(taus)),
+        pairwise_accuracy=agreement,
+        perfect_against_one=0.5 + math.asin(math.sqrt(one)) / math.pi,
+        perfect_against_mean=0.5 + math.asin(math.sqrt(mean)) / math.pi,
+    )
+
+
+def _pair(measured: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, y = np.asarray(measured, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise InputError("scores", f"{x.shape} and {y.shape}", "must be two vectors of equal length")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise InputError("scores", "NaN or infinity", "must be finite")
+    return x, y
+
+
+def _constant(values: NDArray[np.float64]) -> bool:
+    return len(values) < 2 or bool((values == values[0]).all())
+
+
+def _untied_pairs(values: NDArray[np.float64]) -> int:
+    """Number of unordered pairs of different values."""
+    counts = np.unique(values, return_counts=True)[1].astype(np.int64)
+    return int((len(values) ** 2 - (counts**2).sum()) // 2)

@@ -1,0 +1,174 @@
+"""The ``naopt-table`` file: an npz without pickles, so that opening one never runs code.
+
+Members: ``meta`` (0-d text, JSON), ``tokens`` (rows, positions) and one ``metric/NAME`` (rows,) or (rows, repeats) each.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel
+
+from naopt.configuration import Settings
+from naopt.errors import InputError
+from naopt.measurement import Goal, MetricInfo
+from naopt.spaces import GenericSpace, Position, SearchSpace, create_space
+from naopt.tables.table import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT, VERSION = "naopt-table", 1
+_METRIC = "metric/"
+
+
+class _Choices(BaseModel, extra="forbid"):
+    name: str
+    choices: list[str]
+
+
+class _Metric(BaseModel, extra="forbid"):
+    goal: Goal
+    unit: str = ""
+
+
+class _Meta(Settings):
+    format: Literal["naopt-table"]
+    version: Literal[1]
+    name: str
+    space: str | None
+    positions: list[_Choices]
+    metrics: dict[str, _Metric]
+    source: str = ""
+
+
+def builtin_tables() -> list[str]:
+    """Names of the tables that come with the package."""
+    folder = files("naopt") / "data"
+    if not folder.is_dir():
+        return []
+    return sorted(item.name.removesuffix(".npz") for item in folder.iterdir() if item.name.endswith(".npz"))
+
+
+def load_table(source: str | Path) -> Table:
+    """A table from a file, or a built-in one by its name.
+
+    Raises:
+        InputError: no such file or built-in table, or the file breaks a rule of the format; says which.
+    """
+    path = Path(source)
+    if not path.exists():
+        builtin = builtin_tables()
+        if str(source) in builtin:
+            with as_file(files("naopt") / "data" / f"{source}.npz") as file:
+                return _load(file)
+        raise InputError("table", str(source), f"no such file; built-in tables: {', '.join(builtin) or 'none'}")
+    return _load(path)
+
+
+def save_table(table: Table, path: str | Path) -> None:
+    """Writes a table; ``load_table`` gives it back. Raises ``InputError`` if the file cannot be written."""
+    generic = isinstance(table.space, GenericSpace)
+    meta = _Meta(
+        format="naopt-table",
+        version=1,
+        name=table.name,
+        space=None if generic else table.space.name,
+        positions=[_Choices(name=p.name, choices=list(p.choices)) for p in table.space.positions],
+        metrics={name: _Metric(goal=info.goal, unit=info.unit) for name, info in table.infos.items()},
+        source=table.source,
+    )
+    widest = max(len(position.choices) for position in table.space.positions) - 1
+    arrays: dict[str, Any] = {
+        "meta": np.array(meta.model_dump_json()),
+        "tokens": table.tokens.astype(np.min_scalar_type(widest)),
+        **{_METRIC + name: values for name, values in table.metrics.items()},
+    }
+    try:
+        with Path(path).open("wb") as file:
+            np.savez_compressed(file, **arrays)
+    except OSError as error:
+        raise InputError("table", str(path), error.strerror or "cannot be written") from error
+
+
+def _load(path: Path) -> Table:
+    arrays = _read(path)
+    for member in ("meta", "tokens"):
+        if member not in arrays:
+            raise InputError("table", str(path), f"has no '{member}'; is it a {FORMAT} file?")
+    meta = _parse_meta(path, arrays.pop("meta"))
+    tokens = arrays.pop("tokens")
+    for member in arrays:
+        if not member.startswith(_METRIC):
+            raise InputError("table", str(path), f"unknown member '{member}'; known: meta, tokens, metric/NAME")
+    return Table(
+        name=meta.name,
+        space=_space(path, meta),
+        tokens=tokens,
+        metrics={member.removeprefix(_METRIC): values for member, values in arrays.items()},
+        infos={name: MetricInfo(metric.goal, metric.unit) for name, metric in meta.metrics.items()},
+        source=meta.source,
+    )
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError("table", str(path), "is a single array, not an npz file")
+            arrays = {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise InputError("table", str(path), error.strerror or "cannot be read") from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        if "pickle" in str(error):
+            raise InputError("table", str(path), "is no npz file of plain arrays; pickles are never loaded") from error
+        raise InputError("table", str(path), f"is damaged: {error}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, MemoryError) as error:
+        raise InputError("table", str(path), f"is damaged, or no npz file: {error}") from error
+    for name, values in arrays.items():
+        if not isinstance(values, np.ndarray):
+            raise InputError("table", str(path), f"member '{name}' is not an array")
+    return arrays
+
+
+def _parse_meta(path: Path, member: NDArray[Any]) -> _Meta:
+    where = f"table {path}: meta"
+    if member.ndim != 0 or member.dtype.kind != "U":
+        raise InputError(where, f"{member.dtype} {member.shape}", "must be one text")
+    try:
+        values = json.loads(member.item())
+    except json.JSONDecodeError as error:
+        raise InputError(where, member.item()[:40], f"is not JSON: {error}") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        found = values.get("format") if isinstance(values, dict) else values
+        raise InputError(f"{where} format", found, f"must be '{FORMAT}'")
+    if values.get("version") != VERSION:
+        raise InputError(f"{where} version", values.get("version"), f"this program reads version {VERSION}")
+    return _Meta.parse(values, where)
+
+
+def _space(path: Path, meta: _Meta) -> SearchSpace:
+    positions = tuple(Position(position.name, tuple(position.choices)) for position in meta.positions)
+    if meta.space is None:
+        return GenericSpace(positions, meta.name)
+    space = create_space(meta.space)
+    if len(positions) != len(space.positions):
+        raise InputError(
+            f"table {path}: positions", len(positions), f"space {meta.space} has {len(space.positions)} of them"
+        )
+    for mine, theirs in zip(positions, space.positions, strict=True):
+        if (mine.name, mine.choices) != (theirs.name, theirs.choices):
+            raise InputError(
+                f"table {path}: position {mine.name}",
+                ", ".join(mine.choices),
+                f"space {meta.space} has {theirs.name}: {', '.join(theirs.choices)}",
+            )
+    return space

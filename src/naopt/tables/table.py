@@ -1,0 +1,143 @@
+"""A table: architectures of one space and what was measured of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from naopt.errors import InputError, UnknownNameError
+from naopt.measurement import MetricInfo
+from naopt.spaces import Architecture, EnumeratedSpace, SearchSpace, Tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Measured architectures; checked when made, and read-only.
+
+    Attributes:
+        name: of the table.
+        space: what the rows are valid in.
+        tokens: ``(n, positions)`` int64, one architecture a row, no two of them equal under the space's identity.
+        metrics: name to ``(n,)`` or ``(n, repeats)`` float64, NaN where nothing was measured.
+        infos: goal and unit of each metric; the same names.
+        source: where the figures come from, in words.
+
+    Raises:
+        InputError: what breaks one of these rules, in which row.
+    """
+
+    name: str
+    space: SearchSpace
+    tokens: NDArray[np.int64]
+    metrics: Mapping[str, NDArray[np.float64]]
+    infos: Mapping[str, MetricInfo]
+    source: str = ""
+    _rows: dict[Tokens, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        tokens = _whole_numbers(self.name, np.asarray(self.tokens))
+        self._check_tokens(tokens)
+        self._check_names()
+        metrics = {name: self._numbers(name, np.asarray(values), len(tokens)) for name, values in self.metrics.items()}
+        object.__setattr__(self, "tokens", tokens)
+        object.__setattr__(self, "metrics", metrics)
+        object.__setattr__(self, "_rows", self._index(tokens))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def search_space(self) -> SearchSpace:
+        """What can be searched with this table alone: the space, or only the rows if there are sequences without one."""
+        return self.space if len(self) == self.space.size else EnumeratedSpace(self.space, self.tokens)
+
+    def row(self, architecture: Architecture) -> int | None:
+        """The row that counts as the same query as the architecture; ``None`` if there is none."""
+        return self._rows.get(architecture.identity) if architecture.space == self.space.name else None
+
+    def architecture(self, row: int) -> Architecture:
+        """The architecture in a row."""
+        return self.space.architecture(self.tokens[row].tolist())
+
+    def info(self, metric: str) -> MetricInfo:
+        """Goal and unit of a metric. Raises ``UnknownNameError``, with the nearest name, if there is no such metric."""
+        if metric not in self.infos:
+            raise UnknownNameError(f"metric of table {self.name}", metric, self.infos)
+        return self.infos[metric]
+
+    def values(self, metric: str) -> NDArray[np.float64]:
+        """Mean ``(n,)`` over the repeats that were measured; NaN for rows without any."""
+        self.info(metric)
+        values = self.metrics[metric].reshape(len(self), -1)
+        measured = np.isfinite(values)
+        count = measured.sum(axis=1)
+        total = np.where(measured, values, 0.0).sum(axis=1)
+        return np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)
+
+    def _check_tokens(self, tokens: NDArray[np.int64]) -> None:
+        positions = self.space.positions
+        if tokens.ndim != 2 or tokens.shape[1] != len(positions) or not len(tokens):
+            raise self._error("tokens", str(tokens.shape), f"must have the shape (rows, {len(positions)}), rows > 0")
+        for index, position in enumerate(positions):
+            outside = np.flatnonzero((tokens[:, index] < 0) | (tokens[:, index] >= len(position.choices)))
+            if len(outside):
+                raise self._error(
+                    f"row {outside[0]}, position {position.name}, token",
+                    int(tokens[outside[0], index]),
+                    f"is not in 0..{len(position.choices) - 1}",
+                )
+        for index in range(len(positions)):
+            mask = self.space.choice_mask(tokens[:, :index])
+            wrong = np.flatnonzero(~mask[np.arange(len(tokens)), tokens[:, index]])
+            if len(wrong):
+                row = tokens[wrong[0]].tolist()
+                reason = self.space.explain_invalid(row)
+                raise self._error(f"row {wrong[0]}", " ".join(map(str, row)), f"not in the space: {reason}")
+
+    def _check_names(self) -> None:
+        if not self.metrics:
+            raise self._error("metrics", "none", "needs at least one")
+        for name in self.metrics:
+            if name not in self.infos:
+                raise self._error("metric", name, "is not declared")
+        for name in self.infos:
+            if name not in self.metrics:
+                raise self._error("metric", name, "is declared but has no values")
+
+    def _numbers(self, name: str, values: NDArray[np.generic], rows: int) -> NDArray[np.float64]:
+        if values.dtype.kind not in "fiu":
+            raise self._error(f"metric {name}, type", str(values.dtype), "must be real numbers")
+        if values.ndim not in (1, 2) or len(values) != rows or values.size == 0:
+            raise self._error(f"metric {name}, shape", str(values.shape), f"must be ({rows},) or ({rows}, repeats)")
+        numbers = values.astype(np.float64)
+        if np.isinf(numbers).any():
+            row = int(np.argwhere(np.isinf(numbers))[0, 0])
+            raise self._error(f"metric {name}, row {row}", "inf", "must be finite, or NaN for not measured")
+        numbers.setflags(write=False)
+        return numbers
+
+    def _index(self, tokens: NDArray[np.int64]) -> dict[Tokens, int]:
+        rows: dict[Tokens, int] = {}
+        for row, sequence in enumerate(tokens.tolist()):
+            first = rows.setdefault(self.space.identity(sequence), row)
+            if first != row:
+                raise self._error(f"row {row}", " ".join(map(str, sequence)), f"is the same architecture as row {first}")
+        return rows
+
+    def _error(self, what: str, value: object, rule: str) -> InputError:
+        return InputError(f"table {self.name}: {what}", value, rule)
+
+
+def _whole_numbers(name: str, tokens: NDArray[np.generic]) -> NDArray[np.int64]:
+    if tokens.dtype.kind not in "iu":
+        raise InputError(f"table {name}: tokens, type", str(tokens.dtype), "must be whole numbers")
+    if tokens.dtype == np.uint64 and tokens.size and tokens.max() > np.iinfo(np.int64).max:
+        raise InputError(f"table {name}: token", int(tokens.max()), "is not in the range of any position")
+    whole = tokens.astype(np.int64)
+    whole.setflags(write=False)
+    return whole
