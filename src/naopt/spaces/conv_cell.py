@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CELLS = ("normal", "reduction")
+MAX_NODES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,15 @@ class ConvCellSpace(SearchSpace):
     """
 
     def __init__(self, nodes: int = 5, operations: str = "nao-11") -> None:
-        if not 1 <= nodes <= 16:
-            raise InputError("space option nodes", nodes, "must be in 1..16")
+        if not 1 <= nodes <= MAX_NODES:
+            raise InputError("space option nodes", nodes, f"must be in 1..{MAX_NODES}")
         self.nodes = nodes
         self.operations = operation_set(operations)
         options = [f"nodes={nodes}"] * (nodes != 5) + [f"operations={self.operations.name}"] * (operations != "nao-11")
         self.name = ":".join(["conv-cell", *([",".join(options)] if options else [])])
         specs = [operation_specs.get(name) for name in self.operations.operations]
+        self._words: list[Tokens]
+        vocabulary: tuple[tuple[str, tuple[str, ...]], ...]
         if self.operations.split:
             self._types = tuple(dict.fromkeys(spec.type for spec in specs))
             self._sizes = tuple(dict.fromkeys(spec.size for spec in specs))
@@ -69,7 +72,7 @@ class ConvCellSpace(SearchSpace):
         else:
             self._types = self.operations.operations
             self._sizes = ()
-            self._words = [(index,) for index in range(len(specs))]  # type: ignore[misc]
+            self._words = [(index,) for index in range(len(specs))]
             vocabulary = (("operation", self._types),)
         self._operation_of = {word: index for index, word in enumerate(self._words)}
         self.tokens_per_step = 1 + len(vocabulary)
@@ -84,24 +87,27 @@ class ConvCellSpace(SearchSpace):
         for word in self._words:
             if self._sizes:
                 self._valid_sizes[word] = True
-        self._canonical = lru_cache(maxsize=200_000)(self._compute_canonical)
+        self._canonical = lru_cache(maxsize=20_000)(self._compute_canonical)
 
     def __reduce__(self) -> tuple[type[ConvCellSpace], tuple[int, str]]:
         return type(self), (self.nodes, self.operations.name)
 
     @classmethod
     def claims(cls, text: str) -> ConvCellSpace | None:
-        """The space that an architecture's text belongs to, if it reads like one of this family."""
+        """The space that an architecture's text belongs to, if it reads like one of this family.
+
+        The text holds only the operations that are used: the first known set that has them all is taken, else the
+        registered ones among them.
+        """
         if not text.startswith("normal:"):
             return None
-        names = set(re.findall(r"[a-z][a-z_]*[0-9x-]*(?=@)", text))
-        body = text.split("/")[0]
-        nodes = min(max(body.count(",") + 1, 1), 16)
+        names = set(re.findall(r"[^@+,/:\s]+(?=@)", text))
+        nodes = min(text.split("/")[0].count(",") + 1, MAX_NODES)
         for known in OPERATION_SETS.values():
             if names <= set(known.operations):
                 return cls(nodes, known.name)
         registered = [name for name in operation_specs.names() if name in names]
-        return cls(nodes, "+".join(registered) if len(registered) > 1 else "nao-11")
+        return cls(nodes, "+".join(registered) or "nao-11")
 
     # Validity.
 
@@ -127,20 +133,17 @@ class ConvCellSpace(SearchSpace):
 
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Inputs and operations uniform, hence sequences uniform."""
-        return self._build(
-            tuple(
-                tuple(
-                    tuple((int(rng.integers(node + 2)), int(rng.integers(len(self._words)))) for _ in range(2))
-                    for node in range(self.nodes)
-                )
-                for _ in CELLS
-            )  # type: ignore[arg-type]
-        )
+        operations = len(self._words)
+
+        def branch(node: int) -> Branch:
+            return int(rng.integers(node + 2)), int(rng.integers(operations))
+
+        return self._build([tuple((branch(node), branch(node)) for node in range(self.nodes)) for _ in CELLS])
 
     # Symmetry.
 
     def canonical(self, tokens: Sequence[int]) -> Tokens:
-        """The smallest isomorphic sequence in branch order; see ``canonical_cell``."""
+        """One sequence for all isomorphic ones; see ``canonical_cell``."""
         return self._canonical(tuple(tokens))
 
     def _compute_canonical(self, tokens: Tokens) -> Tokens:
@@ -173,36 +176,51 @@ class ConvCellSpace(SearchSpace):
     # Change.
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
-        """One input or one operation changed (an operation may be two tokens)."""
+        """One input or one operation changed (an operation may be two tokens).
+
+        A branch may take any input that closes no cycle, those numbered after its node included (Real et al. 2019,
+        "hidden state mutation"): so equal architectures have equal neighbours, whatever their numbering.
+        """
         seen = {architecture}
-        for at in range(2 * 2 * self.nodes):
-            for input_, operation in self._alternatives(architecture.tokens, at):
-                neighbour = self._with_branch(architecture.tokens, at, input_, operation)
+        cells = self._decode(architecture.tokens)
+        for at in range(4 * self.nodes):
+            for branch in self._alternatives(cells, at):
+                neighbour = self._with_branch(cells, at, branch)
                 if neighbour not in seen:
                     seen.add(neighbour)
                     yield neighbour
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """A random branch gets another input or another operation."""
-        for _ in range(100):
-            alternatives = self._alternatives(architecture.tokens, at := int(rng.integers(4 * self.nodes)))
-            if alternatives:
-                mutant = self._with_branch(architecture.tokens, at, *alternatives[int(rng.integers(len(alternatives)))])
-                if mutant != architecture:
-                    return mutant
-        return architecture
+        cells = self._decode(architecture.tokens)
+        while True:  # ends: the first node's input can be exchanged, which no renumbering undoes
+            at = int(rng.integers(4 * self.nodes))
+            alternatives = self._alternatives(cells, at)
+            mutant = self._with_branch(cells, at, alternatives[int(rng.integers(len(alternatives)))])
+            if mutant != architecture:
+                return mutant
 
-    def _alternatives(self, tokens: Tokens, at: int) -> list[Branch]:
-        node = at // 2 % self.nodes
-        input_, operation = self._branch(tokens, at)
-        others = [(other, operation) for other in range(node + 2) if other != input_]
-        return others + [(input_, other) for other in range(len(self._words)) if other != operation]
+    def _alternatives(self, cells: Sequence[CellNodes], at: int) -> list[Branch]:
+        cell, node, side = self._place(at)
+        input_, operation = cells[cell][node][side]
+        blocked = {node + 2}
+        for later in range(node + 1, self.nodes):
+            if any(source in blocked for source, _ in cells[cell][later]):
+                blocked.add(later + 2)
+        inputs = [other for other in range(self.nodes + 2) if other != input_ and other not in blocked]
+        operations = [other for other in range(len(self._words)) if other != operation]
+        return [(other, operation) for other in inputs] + [(input_, other) for other in operations]
 
-    def _with_branch(self, tokens: Tokens, at: int, input_: int, operation: int) -> Architecture:
-        start = at * self.tokens_per_step
-        return self._trusted(
-            (*tokens[:start], input_, *self._words[operation], *tokens[start + self.tokens_per_step :])
-        )
+    def _with_branch(self, cells: Sequence[CellNodes], at: int, branch: Branch) -> Architecture:
+        cell, node, side = self._place(at)
+        nodes = list(cells[cell])
+        nodes[node] = (branch, nodes[node][1]) if side == 0 else (nodes[node][0], branch)
+        changed = tuple(nodes) if branch[0] < node + 2 else canonical_cell(tuple(nodes))
+        return self._build([changed if index == cell else other for index, other in enumerate(cells)])
+
+    def _place(self, at: int) -> tuple[int, int, int]:
+        """Cell, node and side of the branch that stands ``at`` in the order of the tokens."""
+        return at // (2 * self.nodes), at // 2 % self.nodes, at % 2
 
     # Meaning.
 
@@ -306,7 +324,7 @@ class ConvCellSpace(SearchSpace):
 
     def _branch(self, tokens: Tokens, at: int) -> Branch:
         start = at * self.tokens_per_step
-        return tokens[start], self._operation_of[tokens[start + 1 : start + self.tokens_per_step]]  # type: ignore[index]
+        return tokens[start], self._operation_of[tokens[start + 1 : start + self.tokens_per_step]]
 
     def _decode(self, tokens: Tokens) -> tuple[CellNodes, ...]:
         branches = [self._branch(tokens, at) for at in range(4 * self.nodes)]
@@ -322,5 +340,5 @@ class ConvCellSpace(SearchSpace):
             for token in (source, *self._words[operation])
         )
 
-    def _build(self, cells: tuple[CellNodes, ...]) -> Architecture:
+    def _build(self, cells: Sequence[CellNodes]) -> Architecture:
         return self._trusted(self._encode(cells))

@@ -28,25 +28,36 @@ def _presented(whole: SearchSpace, row: Sequence[int]) -> Tokens:
 class EnumeratedSpace(SearchSpace):
     """The listed rows of another space, and nothing else.
 
-    Rows are held in canonical form. ``choices`` follows their common prefixes, so whatever is sampled, mutated or
-    decoded is one of them.
+    Rows are held in canonical form, and rows that are the same query count once. ``choices`` follows their common
+    prefixes, so whatever is sampled, mutated or decoded is one of them.
 
     Args:
         whole: the space that the rows belong to.
-        rows: ``(n, positions)`` tokens, valid in ``whole`` and different from each other under its ``identity``.
+        rows: ``(n, positions)`` integer tokens, valid in ``whole``, ``n > 0``.
+
+    Raises:
+        InputError: rows of another shape or type, or one that is not valid in ``whole``.
     """
 
     def __init__(self, whole: SearchSpace, rows: ArrayLike) -> None:
-        table = np.unique(np.asarray([_presented(whole, row) for row in np.asarray(rows).tolist()]), axis=0)
-        if table.ndim != 2 or not len(table) or table.shape[1] != len(whole.positions):
-            raise InputError("rows", str(table.shape), f"must be (n, {len(whole.positions)}) with n > 0")
+        given = np.asarray(rows)
+        if given.ndim != 2 or not len(given) or given.shape[1] != len(whole.positions) or given.dtype.kind not in "iu":
+            shape = f"{given.dtype} {given.shape}"
+            raise InputError("rows", shape, f"must be integers (n, {len(whole.positions)}) with n > 0")
+        for row in given.tolist():
+            reason = whole.explain_invalid(row)
+            if reason is not None:
+                raise InputError("rows", " ".join(map(str, row)), reason)
+        table = np.unique(np.array([_presented(whole, row) for row in given.tolist()], dtype=np.int64), axis=0)
         self.whole, self.rows = whole, table
         self.name, self.positions, self.tokens_per_step = whole.name, whole.positions, whole.tokens_per_step
         self._next: dict[Tokens, list[int]] = {}
         self._row_of: dict[Tokens, Tokens] = {}
+        self._first_of: dict[Tokens, Tokens] = {}
         for row in table.tolist():
             tokens = tuple(row)
-            self._row_of.setdefault(whole.identity(tokens), tokens)
+            self._row_of[whole.identity(tokens)] = tokens
+            self._first_of.setdefault(whole.canonical(tokens), tokens)
             for length in range(len(tokens)):
                 following = self._next.setdefault(tokens[:length], [])
                 if tokens[length] not in following:
@@ -60,11 +71,15 @@ class EnumeratedSpace(SearchSpace):
         return tuple(self._next[tuple(prefix)])
 
     def explain_invalid(self, tokens: Sequence[int]) -> str | None:
-        """As in the whole space; what is valid there may still not be listed."""
+        """As in the whole space; what is valid there may still not be a listed row as it stands."""
         reason = self.whole.explain_invalid(tokens)
-        if reason is None and self.whole.identity(tokens) not in self._row_of:
+        if reason is None and self._row_of.get(self.whole.identity(tokens)) != tuple(tokens):
             return f"is not among the {len(self.rows)} listed rows"
         return reason
+
+    def architecture(self, tokens: Sequence[int]) -> Architecture:
+        """The listed row that is the same query. Raises ``InputError`` if there is none."""
+        return super().architecture(self._row_of.get(self.whole.architecture(tokens).identity, tokens))
 
     @property
     def size(self) -> int:
@@ -93,8 +108,9 @@ class EnumeratedSpace(SearchSpace):
         return neighbours[int(rng.integers(len(neighbours)))] if neighbours else architecture
 
     def canonical(self, tokens: Sequence[int]) -> Tokens:
-        """The listed row that is the same query; outside the rows the canonical form in the whole space."""
-        return self._row_of.get(self.whole.identity(tokens)) or self.whole.canonical(tokens)
+        """The first listed row with the same canonical form; outside the rows that form itself."""
+        whole = self.whole.canonical(tokens)
+        return self._first_of.get(whole, whole)
 
     def identity(self, tokens: Sequence[int]) -> Tokens:
         """The identity in the whole space."""
@@ -109,5 +125,5 @@ class EnumeratedSpace(SearchSpace):
         return self.whole.format(architecture)
 
     def parse(self, text: str) -> Architecture:
-        """The architecture in the whole space. Raises ``InputError`` if it is not listed."""
+        """The listed row that is the same query. Raises ``InputError`` if there is none."""
         return self.architecture(self.whole.parse(text).tokens)

@@ -5,6 +5,7 @@ Tokens, as in the benchmark's tables: edges 0->1, 0->2, 1->2, 0->3, 1->3, 2->3. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ class NASBench201Space(SearchSpace):
     @property
     def size(self) -> int:
         """5^6."""
-        return len(OPERATIONS) ** len(EDGES)
+        return math.prod(len(position.choices) for position in self.positions)
 
     def canonical(self, tokens: Sequence[int]) -> Tokens:
         """Edges that carry nothing to the output become ``none``; then the smaller of the two node orders."""

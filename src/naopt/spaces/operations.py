@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from naopt.errors import InputError
+from naopt.errors import InputError, UnknownNameError
 from naopt.registry import Registry
 
 
@@ -65,15 +65,13 @@ def operation_set(name: str) -> OperationSet:
     """A named set, or any registered operations joined by ``+`` (``conv3x3+identity``).
 
     Raises:
-        InputError: an unknown operation (with the nearest name) or one that is named twice.
+        InputError: an unknown set or operation (with the nearest name) or an operation that is named twice.
     """
     if name in OPERATION_SETS:
         return OPERATION_SETS[name]
     operations = tuple(part.strip() for part in name.split("+"))
     if len(operations) == 1 and operations[0] not in operation_specs.names():
-        raise InputError(
-            "operations", name, f"neither a set ({', '.join(OPERATION_SETS)}) nor operations joined by '+'"
-        )
+        raise UnknownNameError("operations", name, [*OPERATION_SETS, *operation_specs.names()])
     for operation in operations:
         operation_specs.get(operation)
     if len(set(operations)) != len(operations):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from typing import TYPE_CHECKING, Any
 
 from naopt.errors import InputError, UnknownNameError
@@ -33,20 +34,32 @@ def create_space(spec: str, options: dict[str, Any] | None = None) -> SearchSpac
             key, equals, value = item.partition("=")
             if not equals:
                 raise InputError("space", spec, f"expected option=value after '{name}:', got '{item}'")
+            if key.strip() in given:
+                raise InputError("space", spec, f"option '{key.strip()}' stands twice")
             given[key.strip()] = value.strip()
     given |= options or {}
     for key, value in given.items():
         if key not in parameters:
+            if not parameters:
+                raise InputError(f"option of space {name}", key, "the space has no options")
             raise UnknownNameError(f"option of space {name}", key, parameters)
-        if parameters[key].annotation in (int, "int") and not isinstance(value, int):
-            try:
-                given[key] = int(value)
-            except (TypeError, ValueError) as error:
-                raise InputError(f"space option {key}", value, "must be a whole number") from error
+        given[key] = _converted(key, value, parameters[key].annotation)
     missing = [key for key, p in parameters.items() if p.default is inspect.Parameter.empty and key not in given]
     if missing:
         raise InputError("space", spec, f"needs '{missing[0]}'; write {name}:{missing[0].upper()}")
     return cls(**given)
+
+
+def _converted(key: str, value: Any, annotation: object) -> Any:
+    """The value of an option, which may come as text from the command line or typed from code."""
+    if annotation in (int, "int"):
+        try:
+            return int(value) if isinstance(value, str) else operator.index(value)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"space option {key}", value, "must be a whole number") from error
+    if annotation in (str, "str") and not isinstance(value, str):
+        raise InputError(f"space option {key}", value, "must be text")
+    return value
 
 
 def parse_architecture(text: str) -> tuple[SearchSpace, Architecture]:
