@@ -1,0 +1,124 @@
+"""The skeleton of NAS-Bench-201 (Dong & Yang 2020, section 2.1)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from naopt.networks.base import AuxiliaryHead, ChildNetwork, drop_path, initialize
+from naopt.networks.operations import BatchNorm, Pool, conv
+from naopt.networks.settings import NetworkSettings
+from naopt.spaces import Architecture, NASBench201Space
+from naopt.spaces.nasbench201 import EDGES, OPERATIONS
+
+
+def _operation(name: str, channels: int) -> nn.Module:
+    if name == "skip_connect":
+        return nn.Identity()
+    if name == "avg_pool_3x3":
+        return Pool("avg", 3, 1)
+    return conv(channels, channels, {"nor_conv_1x1": 1, "nor_conv_3x3": 3}[name])
+
+
+class DenseCell(nn.Module):
+    """Four nodes, each the sum over its incoming edges; an edge with ``none`` carries nothing.
+
+    Args:
+        edges: an operation name for each of ``EDGES``.
+        channels: of input and output.
+    """
+
+    def __init__(self, edges: tuple[str, ...], channels: int) -> None:
+        super().__init__()
+        self.edges = nn.ModuleDict(
+            {f"{a}-{b}": _operation(name, channels) for (a, b), name in zip(EDGES, edges, strict=True) if name != "none"}
+        )
+
+    def forward(self, x: Tensor, keep: float = 1.0) -> Tensor:
+        """``(n, channels, h, w)`` to the same shape; ``keep`` as in ``naopt.networks.convolutional.Cell``."""
+        states = [x]
+        for target in range(1, 4):
+            total = None
+            for source in range(target):
+                name = f"{source}-{target}"
+                if name in self.edges:
+                    edge = self.edges[name]
+                    y = edge(states[source])
+                    if keep < 1.0 and not isinstance(edge, nn.Identity):
+                        y = drop_path(y, keep)
+                    total = y if total is None else total + y
+            states.append(torch.zeros_like(x) if total is None else total)
+        return states[3]
+
+
+class ResidualReduction(nn.Module):
+    """Basic residual block with stride 2; the shortcut is an average pool and a 1x1 convolution."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(conv(in_channels, out_channels, 3, 2), conv(out_channels, out_channels, 3))
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(n, in, h, w)`` to ``(n, out, ceil(h / 2), ceil(w / 2))``."""
+        y: Tensor = self.body(x) + self.shortcut(F.avg_pool2d(x, 2, 2, ceil_mode=True))
+        return y
+
+
+class NASBench201Network(ChildNetwork):
+    """Stem to F channels, three stages of N cells at F, 2 F and 4 F, residual reductions between them, classifier.
+
+    The benchmark has F = 16 and N = 5. It has neither drop-path nor an auxiliary head; where the settings ask for them
+    they work as in ``ConvolutionalNetwork``, the head after the second reduction. ``head_relu`` is without effect: the
+    benchmark's head always normalises and rectifies.
+    """
+
+    def __init__(self, edges: tuple[str, ...], settings: NetworkSettings, in_channels: int, classes: int) -> None:
+        super().__init__()
+        channels = settings.filters
+        self.stem = nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), BatchNorm(channels))
+        self.stages = nn.ModuleList()
+        self.reductions = nn.ModuleList()
+        for stage in range(3):
+            if stage:
+                self.reductions.append(ResidualReduction(channels, 2 * channels))
+                channels *= 2
+            self.stages.append(nn.ModuleList(DenseCell(edges, channels) for _ in range(settings.cells_per_stage)))
+        self.auxiliary = AuxiliaryHead(channels, classes) if settings.auxiliary_weight else None
+        self.norm = BatchNorm(channels)
+        self.dropout = nn.Dropout(settings.dropout) if settings.dropout else None
+        self.classifier = nn.Linear(channels, classes)
+        self.drop_path_keep = settings.drop_path_keep
+        self.cell_count = 3 * settings.cells_per_stage
+        initialize(self)
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """See ``ChildNetwork.outputs``."""
+        x = self.stem(images)
+        auxiliary, index = None, 0
+        for stage, cells in enumerate(self.stages):
+            if stage:
+                x = self.reductions[stage - 1](x)
+            if stage == 2 and self.training and self.auxiliary is not None:
+                auxiliary = self.auxiliary(x)
+            assert isinstance(cells, nn.ModuleList)
+            for cell in cells:
+                x = cell(x, self.keep_probability(index, self.cell_count, self.drop_path_keep))
+                index += 1
+        features = self.norm(x).relu().mean((2, 3))
+        if self.dropout is not None:
+            features = self.dropout(features)
+        return self.classifier(features), auxiliary
+
+
+def build_nasbench201(
+    space: NASBench201Space,  # noqa: ARG001
+    architecture: Architecture,
+    settings: NetworkSettings,
+    in_channels: int,
+    classes: int,
+) -> NASBench201Network:
+    """The network of a NAS-Bench-201 cell."""
+    edges = tuple(OPERATIONS[token] for token in architecture.tokens)
+    return NASBench201Network(edges, settings, in_channels, classes)

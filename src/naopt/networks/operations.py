@@ -1,0 +1,173 @@
+"""What the operations of a cell compute (NAO, appendix; separable and dilated ones: ENAS, DARTS).
+
+Shapes: all take ``(n, c, h, w)`` and give ``(n, c, ceil(h / stride), ceil(w / stride))``.
+Padding is symmetric for odd kernels and right/bottom for even ones, as in the PyTorch port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from naopt.registry import Registry
+
+operations: Registry[Callable[[int, int], nn.Module]] = Registry("operation", "naopt.network_operations")
+"""Operation names, as in ``naopt.spaces.operations``, to factories ``(channels, stride) -> module``."""
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that does not count batches: on tiny networks the counter's update is a cost one can see."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.num_batches_tracked = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalises ``(n, c, h, w)`` by batch statistics in training, by running ones otherwise."""
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, 0.1, self.eps
+        )
+
+
+def conv_layers(
+    in_channels: int, out_channels: int, kernel: tuple[int, int] = (1, 1), stride: tuple[int, int] = (1, 1)
+) -> list[nn.Module]:
+    """ReLU, convolution without bias, batch normalisation."""
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    return [
+        nn.ReLU(),
+        nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=False),
+        BatchNorm(out_channels),
+    ]
+
+
+def conv(in_channels: int, out_channels: int, kernel: int = 1, stride: int = 1) -> nn.Sequential:
+    """ReLU, square convolution without bias, batch normalisation."""
+    return nn.Sequential(*conv_layers(in_channels, out_channels, (kernel, kernel), (stride, stride)))
+
+
+class FactorizedReduce(nn.Module):
+    """Halves the map without losing every other pixel: two subsampled 1x1 convolutions, one a pixel off, joined.
+
+    ``(n, in, h, w)`` to ``(n, out, ceil(h / 2), ceil(w / 2))``; where a side is odd, the shifted half is padded with
+    zeros on the right or at the bottom. An odd number of output channels gives the shifted half one more.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        half = out_channels // 2
+        self.straight = nn.Conv2d(in_channels, half, 1, stride=2, bias=False)
+        self.shifted = nn.Conv2d(in_channels, out_channels - half, 1, stride=2, bias=False)
+        self.norm = BatchNorm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        height, width = x.shape[2] % 2, x.shape[3] % 2
+        moved = x[:, :, 1:, 1:]
+        if height or width:
+            moved = F.pad(moved, (0, width, 0, height))
+        joined: Tensor = self.norm(torch.cat((self.straight(x), self.shifted(moved)), 1))
+        return joined
+
+
+class Pool(nn.Module):
+    """Pooling with SAME padding that counts for nothing: not in a maximum, not in an average.
+
+    The official programs pad 2x2 pools, and their larger average pools, with zeros that do count; here a pool of a
+    constant map is that map, at the borders too.
+    """
+
+    def __init__(self, kind: str, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.maximum, self.kernel, self.stride = kind == "max", kernel, stride
+        even = kernel % 2 == 0
+        self.crop = even and stride == 1
+        self.ceil = even and stride > 1
+        self.padding = 0 if self.ceil else kernel // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        if self.maximum:
+            x = F.max_pool2d(x, self.kernel, self.stride, self.padding, ceil_mode=self.ceil)
+        else:
+            x = F.avg_pool2d(x, self.kernel, self.stride, self.padding, self.ceil, count_include_pad=False)
+        return x[:, :, self.kernel // 2 :, self.kernel // 2 :] if self.crop else x
+
+    def extra_repr(self) -> str:
+        """Kind, kernel and stride."""
+        return f"{'max' if self.maximum else 'avg'}, kernel={self.kernel}, stride={self.stride}"
+
+
+def _separable(channels: int, kernel: int, stride: int, dilation: int) -> list[nn.Module]:
+    padding = dilation * (kernel // 2)
+    return [
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False),
+        nn.Conv2d(channels, channels, 1, bias=False),
+        BatchNorm(channels),
+    ]
+
+
+@operations.register("identity")
+def identity(channels: int, stride: int) -> nn.Module:
+    """The input itself; with a stride ReLU and ``FactorizedReduce`` (PyTorch port; TensorFlow: 1x1 convolution)."""
+    return nn.Identity() if stride == 1 else nn.Sequential(nn.ReLU(), FactorizedReduce(channels, channels))
+
+
+def _conv(kernel: int) -> Callable[[int, int], nn.Module]:
+    def build(channels: int, stride: int) -> nn.Module:
+        return conv(channels, channels, kernel, stride)
+
+    return build
+
+
+def _conv_pair(length: int) -> Callable[[int, int], nn.Module]:
+    """1 x k, then k x 1; the stride is shared out over the two (PyTorch port)."""
+
+    def build(channels: int, stride: int) -> nn.Module:
+        return nn.Sequential(
+            *conv_layers(channels, channels, (1, length), (1, stride)),
+            *conv_layers(channels, channels, (length, 1), (stride, 1)),
+        )
+
+    return build
+
+
+def _sep_conv(kernel: int) -> Callable[[int, int], nn.Module]:
+    """Depthwise and pointwise, twice; the stride is in the first."""
+
+    def build(channels: int, stride: int) -> nn.Module:
+        return nn.Sequential(*_separable(channels, kernel, stride, 1), *_separable(channels, kernel, 1, 1))
+
+    return build
+
+
+def _dil_conv(kernel: int) -> Callable[[int, int], nn.Module]:
+    """Depthwise with dilation 2 and pointwise, once (DARTS)."""
+
+    def build(channels: int, stride: int) -> nn.Module:
+        return nn.Sequential(*_separable(channels, kernel, stride, 2))
+
+    return build
+
+
+def _pool(kind: str, kernel: int) -> Callable[[int, int], nn.Module]:
+    def build(channels: int, stride: int) -> nn.Module:  # noqa: ARG001
+        return Pool(kind, kernel, stride)
+
+    return build
+
+
+for _kernel in (1, 3):
+    operations.register(f"conv{_kernel}x{_kernel}")(_conv(_kernel))
+for _kernel in (3, 7):
+    operations.register(f"conv1x{_kernel}-{_kernel}x1")(_conv_pair(_kernel))
+for _kernel in (3, 5, 7):
+    operations.register(f"sep_conv{_kernel}x{_kernel}")(_sep_conv(_kernel))
+    operations.register(f"dil_conv{_kernel}x{_kernel}")(_dil_conv(_kernel))
+for _kernel in (2, 3, 5, 7):
+    operations.register(f"max_pool{_kernel}x{_kernel}")(_pool("max", _kernel))
+    operations.register(f"avg_pool{_kernel}x{_kernel}")(_pool("avg", _kernel))
