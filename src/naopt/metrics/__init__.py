@@ -12,8 +12,8 @@ __all__ = [
     "hamming_distance",
     "kendall_tau",
     "noise_ceiling",
-    "pairwise_accuracy",
     "paired_summary",
+    "pairwise_accuracy",
     "spearman",
     "summarise",
 ]

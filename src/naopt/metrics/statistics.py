@@ -72,7 +72,10 @@ def paired_summary(first: ArrayLike, second: ArrayLike, seed: int = 0) -> Paired
         raise InputError("trials", f"{len(a)} and {len(b)}", "must be equally many to be paired")
     difference = a - b
     return PairedSummary(
-        summarise(difference, seed), int((difference > 0).sum()), int((difference == 0).sum()), int((difference < 0).sum())
+        summarise(difference, seed),
+        int((difference > 0).sum()),
+        int((difference == 0).sum()),
+        int((difference < 0).sum()),
     )
 
 

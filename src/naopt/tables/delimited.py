@@ -58,7 +58,9 @@ def import_csv(source: str | Path, metrics: Mapping[str, MetricInfo]) -> Table:
         for index, row in enumerate(measured.values()):
             values[index, : len(row[name])] = row[name]
         columns[name] = values[:, 0] if repeats == 1 else values
-    return Table(path.stem, GenericSpace(positions, path.stem), tokens, columns, dict(metrics), f"imported from {path.name}")
+    return Table(
+        path.stem, GenericSpace(positions, path.stem), tokens, columns, dict(metrics), f"imported from {path.name}"
+    )
 
 
 def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

@@ -1,6 +1,6 @@
 """The ``naopt-table`` file: an npz without pickles, so that opening one never runs code.
 
-Members: ``meta`` (0-d text, JSON), ``tokens`` (rows, positions) and one ``metric/NAME`` (rows,) or (rows, repeats) each.
+Members: ``meta`` (0-d text, JSON), ``tokens`` (rows, positions), and a ``metric/NAME`` each, (rows,) or (rows, repeats).
 """
 
 from __future__ import annotations

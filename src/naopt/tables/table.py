@@ -53,7 +53,7 @@ class Table:
         return len(self.tokens)
 
     def search_space(self) -> SearchSpace:
-        """What can be searched with this table alone: the space, or only the rows if there are sequences without one."""
+        """What this table lets one search: the space, or the rows alone where sequences have none."""
         return self.space if len(self) == self.space.size else EnumeratedSpace(self.space, self.tokens)
 
     def row(self, architecture: Architecture) -> int | None:
@@ -77,7 +77,8 @@ class Table:
         measured = np.isfinite(values)
         count = measured.sum(axis=1)
         total = np.where(measured, values, 0.0).sum(axis=1)
-        return np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)
+        mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)
+        return mean
 
     def _check_tokens(self, tokens: NDArray[np.int64]) -> None:
         positions = self.space.positions
@@ -126,7 +127,9 @@ class Table:
         for row, sequence in enumerate(tokens.tolist()):
             first = rows.setdefault(self.space.identity(sequence), row)
             if first != row:
-                raise self._error(f"row {row}", " ".join(map(str, sequence)), f"is the same architecture as row {first}")
+                raise self._error(
+                    f"row {row}", " ".join(map(str, sequence)), f"is the same architecture as row {first}"
+                )
         return rows
 
     def _error(self, what: str, value: object, rule: str) -> InputError:

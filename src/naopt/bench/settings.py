@@ -1,0 +1,50 @@
+"""Settings of several searchers from one row of ``key=value`` texts."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from naopt.configuration import Settings
+from naopt.errors import InputError, UnknownNameError
+from naopt.searchers import searchers
+
+_ALL = "searcher"
+
+
+def searcher_settings(names: Sequence[str], assignments: Iterable[str] = ()) -> dict[str, Settings]:
+    """Settings of each named searcher.
+
+    Args:
+        names: searchers, none twice.
+        assignments: ``NAME.key=value`` for one searcher, or ``searcher.key=value`` for all that have the key. Values
+            are TOML; what is no TOML is text.
+
+    Raises:
+        InputError: no or repeated names, an unknown searcher or key, or a value that the settings refuse.
+    """
+    if not names or len(set(names)) != len(names):
+        raise InputError("searchers", ",".join(names), "name at least one, none twice")
+    types = {name: searchers.get(name).settings_type for name in names}
+    values: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for text in assignments:
+        path, equals, value = text.partition("=")
+        owner, dot, key = path.strip().partition(".")
+        if not equals or not dot:
+            raise InputError("--set", text, "must read NAME.key=value or searcher.key=value")
+        if owner != _ALL and owner not in values:
+            raise UnknownNameError("--set, searcher", owner, [*names, _ALL])
+        takers = [name for name in names if key in types[name].model_fields] if owner == _ALL else [owner]
+        if not takers:
+            raise UnknownNameError("--set, key", key, {k for t in types.values() for k in t.model_fields})
+        for name in takers:
+            values[name][key] = _value(value.strip())
+    return {name: types[name].parse(values[name], f"setting of {name}") for name in names}
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
