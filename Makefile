@@ -1,0 +1,44 @@
+# What one does with this project. Every target makes the virtual environment first, where pyproject.toml asks for it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Benchmark tables and data sets for tests that need them; without the folder those tests are skipped.
+NAOPT_DATA ?= $(abspath $(wildcard ../shared/data))
+ifneq ($(NAOPT_DATA),)
+export NAOPT_DATA
+endif
+
+.PHONY: help install demo test check
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   search a cell for handwritten digits, train it, write a report (minutes)"
+	@echo "make test   static checks and all tests, with coverage"
+	@echo "make check  static checks only: ruff, mypy, import-linter"
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	@rm -rf runs/demo runs/demo-random runs/demo-final
+	$(BIN)/naopt search --space conv-cell --task digits --searcher random --budget 60 --seed 1 --workers 2 --run runs/demo-random
+	$(BIN)/naopt search --space conv-cell --task digits --searcher nao --budget 60 --seed 1 --workers 2 --run runs/demo
+	$(BIN)/naopt train runs/demo --task digits --preset final --run runs/demo-final
+	$(BIN)/naopt report runs/demo --against runs/demo-random
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: export OMP_NUM_THREADS := 1
+test: check
+	$(BIN)/python -m pytest --cov
