@@ -1,0 +1,356 @@
+"""The report's page: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from naopt._version import __version__
+from naopt.errors import InputError
+from naopt.metrics.rank import kendall_tau, pairwise_accuracy
+from naopt.report import charts
+from naopt.report.elements import asset, code, duration, flat, json_block, number, rows_table, section
+from naopt.report.summary import cost, finite, metric_names, origin_statistics, parent_index, round_summaries, value_of
+from naopt.spaces.drawing import STYLE, draw_graph
+
+if TYPE_CHECKING:
+    from naopt.run.record import RunRecord
+    from naopt.run.trial import Trial
+
+_ORIGINS = {
+    "random": "drawn from the random pool",
+    "ascent": "found by moving uphill in the learned space",
+    "refill": "a random refill: the searcher had found too few new architectures",
+    "mutation": "a mutation of another architecture",
+}
+_LOG = {
+    "train_size": "fitted on",
+    "pairwise_accuracy": "pairwise accuracy",
+    "kendall_tau": "Kendall tau",
+    "spearman": "Spearman",
+    "hamming": "Hamming",
+    "exact_match": "exact match",
+    "changed": "changed",
+    "valid": "valid",
+    "novel": "novel",
+    "from_ascent": "from ascent",
+    "from_refill": "from refill",
+    "loss": "loss",
+    "loss_performance": "performance loss",
+    "loss_reconstruction": "reconstruction loss",
+    "fit_seconds": "fit, s",
+}
+
+
+def write_report(record: RunRecord, path: Path, against: RunRecord | None = None) -> None:
+    """Writes the report of a run, finished or not.
+
+    Args:
+        record: the run.
+        path: the file to write; it is replaced.
+        against: a run to compare the trajectory with: a random search of equal budget.
+
+    Raises:
+        InputError: the other run optimises another metric.
+        OSError: the file cannot be written.
+    """
+    Path(path).write_text(render(record, against), encoding="utf-8")
+
+
+def render(record: RunRecord, against: RunRecord | None = None) -> str:
+    """The report as HTML text."""
+    if against is not None and against.objective != record.objective:
+        theirs = f"{against.objective.metric} ({against.objective.goal})"
+        rule = f"optimises {theirs}, the reported run {record.objective.metric} ({record.objective.goal})"
+        raise InputError("run to compare with", str(against.directory), rule)
+    sections = [
+        _header(record),
+        _best(record),
+        _figures(record, against),
+        _origins(record),
+        _rounds(record),
+        _cost(record),
+        _failures(record),
+        _table(record),
+        _settings(record, against),
+    ]
+    title = f"naopt · {record.config.searcher} on {record.space.name}"
+    pictures = [draw_graph(record.space.graph(t.architecture), styled=False) for t in record.evaluated]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{asset('report.css')}{STYLE}</style></head><body>"
+        + "".join(sections)
+        + f"<footer>Written by naopt {escape(__version__)}.</footer>"
+        + json_block("data", report_data(record, against))
+        + json_block("pictures", pictures)
+        + f"<script>{asset('report.js')}</script></body></html>\n"
+    )
+
+
+def report_data(record: RunRecord, against: RunRecord | None = None) -> dict[str, Any]:
+    """The page's data block: what its figures and tables show, as JSON values."""
+    parents = parent_index(record.trials)
+    best = record.best()
+    return {
+        "space": record.space.name,
+        "searcher": record.config.searcher,
+        "metric": record.objective.metric,
+        "goal": record.objective.goal,
+        "budget": record.config.budget,
+        "finished": record.finished,
+        "best": None if best is None else best.index,
+        "trajectory": record.trajectory(),
+        "against": None if against is None else against.trajectory(),
+        "origins": [
+            {
+                "origin": o.origin,
+                "queries": o.queries,
+                "measured": o.measured,
+                "mean": o.mean,
+                "best": o.best,
+                "improvements": o.improvements,
+            }
+            for o in origin_statistics(record)
+        ],
+        "rounds": [
+            {
+                **r.log,
+                "round": r.round,
+                "architectures": r.architectures,
+                "measured_mean": r.measured_mean,
+                "predicted_mean": r.predicted_mean,
+            }
+            for r in round_summaries(record)
+        ],
+        "trials": [
+            {
+                "index": t.index,
+                "round": t.round,
+                "text": t.text,
+                "origin": t.origin,
+                "parent": parents.get(t.index),
+                "predicted": finite(t.predicted),
+                "status": t.measurement.status,
+                "reason": t.measurement.reason,
+                "metrics": dict(t.measurement.metrics),
+                "seconds": t.measurement.seconds,
+            }
+            for t in record.trials
+            if t.measurement is not None
+        ],
+    }
+
+
+def _header(record: RunRecord) -> str:
+    best, failed, spent = record.best(), len(record.failed), cost(record)
+    value = None if best is None else value_of(record, best)
+    facts = [
+        (f"best {record.objective.metric}", number(value)),
+        ("queries", f"{len(record.evaluated):,} of {record.config.budget:,}"),
+        ("failed", f"{failed:,}"),
+        ("time of all children", duration(spent.children)),
+        ("seed", str(record.config.seed)),
+    ]
+    created = str(record.meta.get("created", ""))
+    warning = ""
+    if not record.finished:
+        warning = (
+            f'<p class="warn">This run is not finished: {len(record.evaluated):,} of {record.config.budget:,} queries '
+            f"are measured. <code>naopt resume</code> goes on with it.</p>"
+        )
+    return (
+        f"<header><h1>{escape(record.config.searcher)} on {escape(record.space.name)}</h1>"
+        f"<p>{escape(record.directory.name)} · {escape(_source(record))} · {escape(charts.metric_label(record))}"
+        f"{' · ' + escape(created) if created else ''}</p>{warning}"
+        '<dl class="facts">'
+        + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts)
+        + "</dl></header>"
+    )
+
+
+def _best(record: RunRecord) -> str:
+    best = record.best()
+    if best is None or best.measurement is None:
+        return section("Best architecture", '<p class="warn">No evaluation has ended well yet.</p>')
+    parent = parent_index(record.trials).get(best.index)
+    came = escape(_ORIGINS.get(best.origin, best.origin))
+    if parent is not None:
+        came += f', from <a href="#a{parent}">architecture {parent}</a>'
+    expected = finite(best.predicted)
+    rows = [(name, number(best.measurement.metrics.get(name))) for name in metric_names(record)]
+    rows += [("predicted " + record.objective.metric, number(expected))] if expected is not None else []
+    rows += [("seconds", number(best.measurement.seconds))]
+    return section(
+        "Best architecture",
+        f'<div class="cell">{draw_graph(record.space.graph(best.architecture), styled=False)}</div>'
+        + code(best.text)
+        + f'<p class="note">Query {best.index}, round {best.round}: {came}.</p>'
+        + rows_table(("measured", "value"), rows, numeric=(1,)),
+    )
+
+
+def _figures(record: RunRecord, against: RunRecord | None) -> str:
+    drawn = [
+        (
+            charts.trajectory_chart(record, against),
+            "Best so far",
+            "Each dot is a query; dots far below the curves are outside the axis."
+            if record.objective.goal == "max"
+            else "Each dot is a query; dots far above the curves are outside the axis.",
+        ),
+        (charts.prediction_chart(record), "Predicted against measured", _agreement(record)),
+        (
+            charts.quality_chart(record),
+            "Quality of the model",
+            "On architectures held out of the fit, after each round (Fig. 2a of the NAO paper).",
+        ),
+        (
+            charts.rounds_chart(record),
+            "Measured and predicted mean of each round",
+            "Grey: the random pool (Fig. 2b of the NAO paper).",
+        ),
+    ]
+    figures = "".join(
+        f"<figure>{svg}<figcaption><b>{title}.</b> {escape(said)}</figcaption></figure>"
+        for svg, title, said in drawn
+        if svg is not None
+    )
+    return section("The search", f'<div class="figures">{figures}</div>') if figures else ""
+
+
+def _agreement(record: RunRecord) -> str:
+    pairs = [
+        (value, expected)
+        for t in record.evaluated
+        if (value := value_of(record, t)) is not None and (expected := finite(t.predicted)) is not None
+    ]
+    measured, predicted = [value for value, _ in pairs], [expected for _, expected in pairs]
+    said = f"{len(pairs):,} queries that were predicted before they were measured"
+    if len(set(measured)) > 1 and len(set(predicted)) > 1:
+        said += f"; Kendall tau {kendall_tau(measured, predicted):.2f}"
+        said += f", pairwise accuracy {pairwise_accuracy(measured, predicted):.2f}"
+    return said + ". A dot leads to its row."
+
+
+def _origins(record: RunRecord) -> str:
+    rows = [
+        (o.origin, f"{o.queries:,}", f"{o.measured:,}", number(o.mean), number(o.best), f"{o.improvements:,}")
+        for o in origin_statistics(record)
+    ]
+    if not rows:
+        return ""
+    metric = record.objective.metric
+    columns = ("origin", "queries", "ended well", f"mean {metric}", f"best {metric}", "times a new best")
+    return section("Where the queries came from", rows_table(columns, rows, numeric=(1, 2, 3, 4, 5)))
+
+
+def _rounds(record: RunRecord) -> str:
+    rounds = round_summaries(record)
+    logged = [name for name in _LOG if any(r.number(name) is not None for r in rounds)]
+    if not logged:
+        return ""
+    columns = ("round", "queries so far", "measured mean", "predicted mean", *(_LOG[name] for name in logged))
+    rows = [
+        (
+            str(r.round),
+            f"{r.architectures:,}",
+            number(r.measured_mean),
+            number(r.predicted_mean),
+            *(number(r.number(name)) for name in logged),
+        )
+        for r in rounds
+    ]
+    return section("Rounds", rows_table(columns, rows, numeric=range(len(columns))))
+
+
+def _cost(record: RunRecord) -> str:
+    spent = cost(record)
+    rows = [
+        ("all children together", duration(spent.children)),
+        ("one child, mean", duration(spent.mean)),
+        ("one child, median", duration(spent.median)),
+        ("fitting the searcher's models", duration(spent.searcher)),
+        ("wall time of the search", duration(spent.wall)),
+    ]
+    return section("Cost", rows_table(("what", "time"), rows, numeric=(1,)))
+
+
+def _failures(record: RunRecord) -> str:
+    rows = [(status, reason, f"{count:,}") for (status, reason), count in record.failures().items()]
+    return (
+        section("Failures", rows_table(("status", "reason", "queries"), rows, numeric=(2,), wide=(1,))) if rows else ""
+    )
+
+
+def _table(record: RunRecord) -> str:
+    if not record.evaluated:
+        return ""
+    metrics, parents, best = metric_names(record), parent_index(record.trials), record.best()
+    first = "descending" if record.objective.goal == "max" else "ascending"
+    heads = [
+        ("picture", "", ""),
+        ("query", "ascending", "n"),
+        ("round", "ascending", "n"),
+        ("origin", "ascending", ""),
+        ("from", "ascending", "n"),
+        *((name, first if at == 0 else "descending", "n") for at, name in enumerate(metrics)),
+        ("predicted", first, "n"),
+        ("seconds", "descending", "n"),
+        ("status", "descending", ""),
+        ("architecture", "", ""),
+    ]
+    head = "".join(
+        f"<th{f' class={kind}' if kind else ''}{f' data-sort={sort}' if sort else ''}>{escape(name)}</th>"
+        for name, sort, kind in heads
+    )
+    rows = "".join(
+        _table_row(place, trial, metrics, parents.get(trial.index), trial is best)
+        for place, trial in enumerate(record.evaluated)
+    )
+    return section(
+        "All architectures",
+        '<p class="note">Press a heading to sort, a picture to enlarge it.</p>'
+        f'<div class="scroll"><table id="all"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>',
+    )
+
+
+def _table_row(place: int, trial: Trial, metrics: Sequence[str], parent: int | None, best: bool) -> str:
+    measured = trial.measurement
+    if measured is None:
+        raise ValueError(f"trial {trial.index} is not measured")
+    link = "" if parent is None else f'<a href="#a{parent}">{parent}</a>'
+    status = "ok" if measured.ok else f'<span class="status" title="{escape(measured.reason)}">{measured.status}</span>'
+    return (
+        f'<tr id="a{trial.index}" data-picture="{place}"{" class=best" if best else ""}><td class="picture"></td>'
+        + _cell(trial.index)
+        + _cell(trial.round)
+        + f'<td>{escape(trial.origin)}</td><td class="n" data-v="{"" if parent is None else parent}">{link}</td>'
+        + "".join(_cell(measured.metrics.get(name)) for name in metrics)
+        + _cell(finite(trial.predicted))
+        + _cell(measured.seconds)
+        + f'<td>{status}</td><td class="arch">{escape(trial.text)}</td></tr>'
+    )
+
+
+def _cell(value: float | None) -> str:
+    return f'<td class="n" data-v="{"" if value is None else value}">{number(value)}</td>'
+
+
+def _settings(record: RunRecord, against: RunRecord | None) -> str:
+    settings = flat(record.config.to_values())
+    versions = flat(record.meta.get("versions", {}))
+    body = (
+        f'<div class="two">{rows_table(("setting", "value"), settings, wide=(1,))}'
+        f"{rows_table(('software', 'version'), versions) if versions else ''}</div>"
+    )
+    if against is not None:
+        compared = f"{against.directory.name}: {against.config.searcher}, seed {against.config.seed}"
+        body += f'<p class="note">Compared with {escape(compared)}, {len(against.evaluated):,} queries.</p>'
+    return section("Configuration", body)
+
+
+def _source(record: RunRecord) -> str:
+    return f"task {record.config.task}" if record.config.task else f"table {Path(record.config.table).stem}"
