@@ -12,7 +12,14 @@ from typing import Annotated
 import typer
 
 from naopt._version import __version__
+from naopt.cli.bench import bench
 from naopt.cli.common import note
+from naopt.cli.list_names import list_names
+from naopt.cli.quality import quality
+from naopt.cli.resume import resume
+from naopt.cli.search import search
+from naopt.cli.show import show
+from naopt.cli.table import table_app
 from naopt.errors import InputError, NaoptError, RunStoppedError
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -43,6 +50,15 @@ def naopt(
     ] = False,
 ) -> None:
     """Neural Architecture Optimization: search architectures in a learned continuous space."""
+
+
+app.command("search")(search)
+app.command("resume")(resume)
+app.command("show")(show)
+app.command("bench")(bench)
+app.command("quality")(quality)
+app.command("list")(list_names)
+app.add_typer(table_app, name="table")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -5,8 +5,6 @@ Only ``typer`` is imported at module level, here and in every command module, so
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,21 +24,11 @@ SetOption = Annotated[
 
 def emit(document: Mapping[str, Any]) -> None:
     """Writes one JSON document to standard output; a number that is not finite becomes ``null``."""
-    typer.echo(json.dumps(_plain(document), allow_nan=False))
+    import json
 
+    from naopt.run.values import plain
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool | int | str) or value is None:
-        return value
-    if hasattr(value, "tolist"):  # an array or a scalar of numpy, which is not imported here
-        return _plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value)
+    typer.echo(json.dumps(plain(document), allow_nan=False))
 
 
 def say(line: str = "") -> None:

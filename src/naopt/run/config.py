@@ -87,7 +87,7 @@ class RunConfig(Settings):
             **top,
             "space": {"name": self.space, **self.space_options},
             "searcher": {"name": self.searcher, **self.searcher_settings},
-            "training": self.training,
+            **({"training": self.training} if self.training else {}),
         }
 
     def write(self, path: Path) -> None:

@@ -1,0 +1,64 @@
+"""``naopt list``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from naopt.cli.common import JsonOption, emit, say
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    SPACES = "spaces"
+    SEARCHERS = "searchers"
+    EVALUATORS = "evaluators"
+    TASKS = "tasks"
+    OPERATIONS = "operations"
+    TABLES = "tables"
+
+
+def list_names(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    as_json: JsonOption = False,
+) -> None:
+    """List what can be named on the command line, other packages' plug-ins included."""
+    names = _summaries(kind)
+    if as_json:
+        emit({kind.value: names})
+        return
+    width = max(map(len, names), default=0)
+    for name, summary in names.items():
+        say(f"{name:<{width}}  {summary}".rstrip())
+
+
+def _summaries(kind: Kind) -> dict[str, str]:
+    if kind is Kind.SPACES:
+        from naopt.spaces import spaces
+
+        return spaces.summaries()
+    if kind is Kind.SEARCHERS:
+        from naopt.searchers import searchers
+
+        return searchers.summaries()
+    if kind is Kind.EVALUATORS:
+        from naopt.evaluators import evaluators
+
+        return evaluators.summaries()
+    if kind is Kind.TASKS:
+        from naopt.tasks import tasks
+
+        return tasks.summaries()
+    if kind is Kind.OPERATIONS:
+        from naopt.spaces.operations import OPERATION_SETS, operation_specs
+
+        return {
+            name: ", ".join(s for s, of_set in OPERATION_SETS.items() if name in of_set.operations)
+            for name in operation_specs.names()
+        }
+    from naopt.tables import builtin_tables
+
+    return dict.fromkeys(builtin_tables(), "")

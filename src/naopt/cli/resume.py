@@ -1,0 +1,27 @@
+"""``naopt resume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from naopt.cli.common import JsonOption, note
+
+
+def resume(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The run's directory.")],
+    workers: Annotated[int | None, typer.Option(help="Processes that evaluate, instead of the run's own.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a run that was stopped or killed."""
+    from naopt.cli.runs import execute
+    from naopt.errors import InputError
+    from naopt.run import load_run
+
+    if workers is not None and workers < 1:
+        raise InputError("option workers", workers, "must be at least 1")
+    if load_run(directory).finished:
+        note(f"run '{directory}' is finished; nothing to do")
+    execute(directory, workers=workers, as_json=as_json)

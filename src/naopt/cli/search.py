@@ -1,0 +1,59 @@
+"""``naopt search``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from naopt.cli.common import JsonOption, SetOption
+
+
+def search(
+    space: Annotated[str | None, typer.Option(help="Search space: NAME or NAME:option=value,...")] = None,
+    task: Annotated[str | None, typer.Option(help="Train on a task: digits, images:PATH, cifar10:PATH.")] = None,
+    table: Annotated[str | None, typer.Option(help="Look up in a table: a file or a built-in name.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What is optimised.")] = None,
+    searcher: Annotated[str | None, typer.Option(help="How to search; nao by default.")] = None,
+    budget: Annotated[int | None, typer.Option(help="How many architectures to evaluate; 100 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness; 0 by default.")] = None,
+    run: Annotated[Path | None, typer.Option(help="The run's directory; runs/DATE-SPACE-SEARCHER by default.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that evaluate; 1 by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="Where networks are trained: cpu (default), cuda, mps.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Where evaluations happen: local (default) or ray.")] = None,
+    settings: SetOption = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with the same keys; flags and --set win.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search for the best architecture of a space."""
+    from naopt.cli.runs import execute
+    from naopt.run import RunConfig, create_run
+    from naopt.run.config import merge_values, read_values
+
+    flags: dict[str, Any] = {
+        "space": space,
+        "task": task,
+        "table": table,
+        "metric": metric,
+        "searcher": searcher,
+        "budget": budget,
+        "seed": seed,
+        "workers": workers,
+        "device": device,
+        "engine": engine,
+    }
+    given = {key: value for key, value in flags.items() if value is not None}
+    values = merge_values(read_values(config) if config else {}, given, settings or [])
+    chosen = RunConfig.from_values(values)
+    directory = run or _default_directory(chosen)
+    create_run(directory, chosen)
+    execute(directory, as_json=as_json)
+
+
+def _default_directory(config: Any) -> Path:
+    from datetime import datetime
+
+    now = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    space = config.space or (Path(config.table).stem if config.table else "conv-cell")
+    return Path("runs") / f"{now}-{Path(space.replace(':', '-')).name}-{config.searcher}"

@@ -1,0 +1,143 @@
+"""``naopt show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from naopt.cli.common import JsonOption, emit, print_table, say
+
+if TYPE_CHECKING:
+    from naopt.run import RunRecord
+    from naopt.spaces import Architecture, SearchSpace
+
+_COUNTED = 100_000
+
+
+def show(
+    subject: Annotated[str, typer.Argument(metavar="DIR|ARCH", help="A run's directory, or an architecture's text.")],
+    space: Annotated[str | None, typer.Option(help="The architecture's space, if its text does not tell.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Draw the architecture (of a run: the best) into this file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a run, or an architecture."""
+    from naopt.errors import InputError
+
+    if Path(subject).is_dir() and space is None:
+        from naopt.run import load_run
+
+        record = load_run(subject)
+        best = record.best()
+        if svg is not None:
+            if best is None:
+                raise InputError("run", subject, "has no evaluation that succeeded, so nothing to draw")
+            _draw(record.space, best.architecture, svg)
+        _show_run(record, as_json=as_json)
+        return
+    found, architecture = _architecture(subject, space)
+    if svg is not None:
+        _draw(found, architecture, svg)
+    _show_architecture(found, architecture, as_json=as_json)
+
+
+def _architecture(text: str, space: str | None) -> tuple[SearchSpace, Architecture]:
+    from naopt.errors import InputError
+    from naopt.spaces import create_space, parse_architecture
+
+    if space is not None:
+        found = create_space(space)
+        return found, found.parse(text)
+    if "/" in text and not text.startswith("|") and ":" not in text:
+        raise InputError("run", text, "no such directory")
+    return parse_architecture(text)
+
+
+def _draw(space: SearchSpace, architecture: Architecture, path: Path) -> None:
+    from naopt.errors import InputError
+
+    try:
+        path.write_text(space.draw(architecture), encoding="utf-8")
+    except OSError as error:
+        raise InputError("svg", str(path), error.strerror or "cannot be written") from error
+
+
+def _show_run(record: RunRecord, *, as_json: bool) -> None:
+    from naopt.cli.summary import run_document, run_lines, trial_document
+
+    report = record.directory / "report.html"
+    written = report if report.is_file() else None
+    top = record.ranked()[:10]
+    if as_json:
+        failures = [{"status": s, "reason": r, "count": n} for (s, r), n in record.failures().items()]
+        more = {"top": [trial_document(trial) for trial in top], "failures": failures, "rounds": record.rounds}
+        emit({**run_document(record, written), **more})
+        return
+    for line in run_lines(record, written):
+        say(line)
+    if top:
+        say()
+        metric = record.objective.metric
+        rows = [[t.index, t.measurement.metrics[metric], t.origin, t.text] for t in top if t.measurement is not None]
+        print_table(["trial", metric, "origin", "architecture"], rows, "best:")
+    if record.rounds:
+        say()
+        say("rounds:")
+    for index, log in enumerate(record.rounds):
+        members = sum(trial.round == index for trial in record.trials)
+        facts = ", ".join(
+            f"{key} {_short(value)}" for key, value in log.items() if isinstance(value, int | float | str)
+        )
+        say(f"  {index}: {members} proposed" + (f"; {facts}" if facts else ""))
+
+
+def _short(value: float | str) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _show_architecture(space: SearchSpace, architecture: Architecture, *, as_json: bool) -> None:
+    from itertools import islice
+
+    canonical = space.architecture(space.canonical(architecture.tokens))
+    counterparts = sum(1 for _ in islice(space.symmetries(architecture.tokens), _COUNTED))
+    neighbours = sum(1 for _ in space.neighbours(architecture))
+    graph = space.graph(architecture)
+    edges = [
+        {
+            "part": graph.nodes[edge.source].part,
+            "from": graph.nodes[edge.source].label,
+            "to": graph.nodes[edge.target].label,
+            "operation": edge.label,
+        }
+        for edge in graph.edges
+    ]
+    document: dict[str, Any] = {
+        "space": space.name,
+        "architecture": space.format(architecture),
+        "tokens": list(architecture.tokens),
+        "canonical": space.format(canonical),
+        "symmetric": counterparts,
+        "neighbours": neighbours,
+        "edges": edges,
+    }
+    if as_json:
+        emit(document)
+        return
+    say(f"space:       {space.describe()}")
+    say(f"text:        {document['architecture']}")
+    say(f"tokens:      {' '.join(map(str, architecture.tokens))}")
+    say(f"canonical:   {document['canonical']}")
+    say(f"symmetric:   {counterparts}{' or more' if counterparts == _COUNTED else ''} sequences, this one included")
+    say(f"neighbours:  {neighbours}")
+    for part in graph.parts:
+        say(f"{part}:")
+        for index, node in enumerate(graph.nodes):
+            if node.part != part or node.kind == "input":
+                continue
+            sources = [
+                f"{edge.label}({graph.nodes[edge.source].label})" if edge.label else graph.nodes[edge.source].label
+                for edge in graph.edges
+                if edge.target == index
+            ]
+            say(f"  {node.label} = {' + '.join(sources) if node.kind == 'inner' else 'join ' + ', '.join(sources)}")
