@@ -47,7 +47,7 @@ def kendall_tau(measured: ArrayLike, predicted: ArrayLike) -> float:
     x, y = _pair(measured, predicted)
     if _constant(x) or _constant(y):
         return math.nan
-    return float(stats.kendalltau(x, y, method="asymptotic").statistic)
+    return float(stats.kendalltau(x, y).statistic)
 
 
 def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:

@@ -1,11 +1,12 @@
 """The ``naopt-table`` file: an npz without pickles, so that opening one never runs code.
 
-Members: ``meta`` (0-d text, JSON), ``tokens`` (rows, positions), and a ``metric/NAME`` each, (rows,) or (rows, repeats).
+Members: ``meta`` (0-d text, JSON), ``tokens`` (rows, positions); per metric ``metric/NAME`` (rows,) or (rows, repeats).
 """
 
 from __future__ import annotations
 
 import json
+import tokenize
 import zipfile
 import zlib
 from importlib.resources import as_file, files
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "naopt-table", 1
 _METRIC = "metric/"
+_DAMAGE = (
+    ValueError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+)
+"""What numpy and zipfile raise for archives and array headers that are not as they should be."""
 
 
 class _Choices(BaseModel, extra="forbid"):
@@ -73,7 +85,11 @@ def load_table(source: str | Path) -> Table:
 
 
 def save_table(table: Table, path: str | Path) -> None:
-    """Writes a table; ``load_table`` gives it back. Raises ``InputError`` if the file cannot be written."""
+    """Writes a table; ``load_table`` gives it back, a generic space under the table's name.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     generic = isinstance(table.space, GenericSpace)
     meta = _Meta(
         format="naopt-table",
@@ -119,20 +135,20 @@ def _load(path: Path) -> Table:
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise InputError("table", str(path), "is a single array, not an npz file")
-            arrays = {name: archive[name] for name in archive.files}
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise InputError("table", str(path), "is not an npz file, or cut off")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
     except OSError as error:
         raise InputError("table", str(path), error.strerror or "cannot be read") from error
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except _DAMAGE as error:
         if "pickle" in str(error):
-            raise InputError("table", str(path), "is no npz file of plain arrays; pickles are never loaded") from error
+            raise InputError("table", str(path), "holds pickled objects, which are never loaded") from error
         raise InputError("table", str(path), f"is damaged: {error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, MemoryError) as error:
-        raise InputError("table", str(path), f"is damaged, or no npz file: {error}") from error
     for name, values in arrays.items():
         if not isinstance(values, np.ndarray):
             raise InputError("table", str(path), f"member '{name}' is not an array")
