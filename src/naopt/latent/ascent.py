@@ -1,0 +1,41 @@
+"""Moving embeddings uphill (NAO, Eq. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from naopt.latent.model import LatentModel
+
+
+@dataclass(frozen=True)
+class GradientAscent:
+    """``h' = h + step * df/dh`` for every state of every architecture at once, then unit length again.
+
+    The step grows from ``first_step`` by ``step_growth`` (footnote 4: from 10 by half of that, until the decoded
+    architecture differs); each move starts from the original embedding, as in the official programs. With
+    ``scale="unit"`` the gradient of each architecture is divided by its mean length over states, so that a step is
+    measured in the length of a state (1) and does not depend on the scale of the predictor.
+    """
+
+    first_step: float
+    step_growth: float
+    steps: int
+    scale: Literal["raw", "unit"] = "unit"
+
+    def path(self, model: LatentModel, states: Tensor) -> Iterator[tuple[float, Tensor]]:
+        """Steps and moved states ``(n, steps, hidden)``, the smallest step first."""
+        gradient = model.gradient(states)
+        if self.scale == "unit":
+            length = gradient.norm(dim=-1).mean(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny)
+            gradient = gradient / length[:, None, None]
+        for index in range(self.steps):
+            step = self.first_step + index * self.step_growth
+            yield step, F.normalize(states + step * gradient, dim=-1)

@@ -1,0 +1,164 @@
+"""Encoder, performance predictor and decoder (NAO, section 3.2).
+
+Shapes: N architectures, T tokens, S encoder steps (T / tokens per step), D hidden size, V words.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from naopt.latent.settings import LatentSettings
+from naopt.latent.vocabulary import START, Vocabulary
+
+
+def tokens_per_step(vocabulary: Vocabulary, settings: LatentSettings) -> int:
+    """Tokens that form one encoder step; 1 where the positions do not divide into such steps."""
+    tokens = settings.tokens_per_step or vocabulary.space.tokens_per_step
+    return 1 if vocabulary.length % tokens else tokens
+
+
+class Encoder(nn.Module):
+    """One-layer LSTM over token embeddings; its states are scaled to unit length.
+
+    The paper prints ``h / ||h||^2`` and says "unit length"; program and we divide by ``||h||``.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, settings: LatentSettings) -> None:
+        super().__init__()
+        self.tokens_per_step = tokens_per_step(vocabulary, settings)
+        self.embedding = nn.Embedding(vocabulary.size, settings.embedding_size)
+        self.lstm = nn.LSTM(self.tokens_per_step * settings.embedding_size, settings.hidden_size, batch_first=True)
+        self.dropout = settings.dropout
+
+    def forward(self, words_NT: Tensor) -> Tensor:
+        """States ``(N, S, D)`` of unit length."""
+        embedded = F.dropout(self.embedding(words_NT), self.dropout, self.training)
+        steps = embedded.reshape(len(words_NT), -1, self.tokens_per_step * embedded.shape[-1])
+        states_NSD, _ = self.lstm(steps)
+        return F.normalize(states_NSD, dim=-1)
+
+
+class Predictor(nn.Module):
+    """An ensemble of feed-forward networks on the pooled states.
+
+    All members are one batched matrix product; their weights differ from the start and stay independent.
+    """
+
+    def __init__(self, settings: LatentSettings) -> None:
+        super().__init__()
+        self.pooling, self.output, self.dropout = settings.pooling, settings.predictor_output, settings.dropout
+        sizes = (settings.hidden_size, *settings.predictor_layers, 1)
+        members = settings.ensemble
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+            bound = inputs**-0.5
+            self.weights.append(nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound)))
+            self.biases.append(nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound)))
+
+    def pool(self, states_NSD: Tensor) -> Tensor:
+        """Architecture embedding ``(N, D)``: the mean state, scaled to unit length if the settings say so."""
+        mean_ND = states_NSD.mean(dim=1)
+        return F.normalize(mean_ND, dim=-1) if self.pooling == "mean-normalised" else mean_ND
+
+    def members(self, states_NSD: Tensor) -> Tensor:
+        """Targets ``(members, N)`` as each member predicts them."""
+        x = self.pool(states_NSD).unsqueeze(0)
+        last = len(self.weights) - 1
+        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = x @ weight + bias
+            if index < last:
+                x = F.dropout(F.relu(x), self.dropout, self.training)
+        x = x.squeeze(-1)
+        return torch.sigmoid(x) if self.output == "sigmoid" else x
+
+    def forward(self, states_NSD: Tensor) -> Tensor:
+        """Predicted targets ``(N,)``: the members' mean."""
+        return self.members(states_NSD).mean(dim=0)
+
+
+class Decoder(nn.Module):
+    """One-layer LSTM with attention over the encoder's states.
+
+    The word's distribution is a softmax over what may stand at its position, on ``tanh(W [context; state])``. The
+    official TensorFlow program feeds the context into the next step instead; the PyTorch ones and the paper do not.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, settings: LatentSettings) -> None:
+        super().__init__()
+        size = settings.hidden_size
+        self.vocabulary, self.start, self.attention = vocabulary, settings.decoder_state, settings.attention
+        self.embedding = nn.Embedding(vocabulary.size, size)
+        steps = vocabulary.length // tokens_per_step(vocabulary, settings)
+        positions = settings.decoder_positions
+        self.position = nn.Parameter(torch.zeros(vocabulary.length, size), requires_grad=positions)
+        self.location = nn.Parameter(torch.zeros(vocabulary.length, steps), requires_grad=positions)
+        self.lstm = nn.LSTM(size, size, batch_first=True)
+        if self.attention != "dot":
+            self.query = nn.Linear(size, size, bias=False)
+        if self.attention == "additive":
+            self.key = nn.Linear(size, size, bias=False)
+            self.energy = nn.Linear(size, 1, bias=False)
+        else:
+            self.sharpness = nn.Parameter(torch.tensor(size**0.5 if self.attention == "dot" else 1.0))
+        self.combine = nn.Linear(2 * size, size, bias=False)
+        self.vote = nn.Linear(size, vocabulary.size)
+        self.register_buffer("forbidden", torch.from_numpy(~vocabulary.allowed), persistent=False)
+        self.forbidden: Tensor
+
+    def initial(self, states_NSD: Tensor, pooled_ND: Tensor) -> tuple[Tensor, Tensor]:
+        """Initial hidden and cell state, each ``(1, N, D)``."""
+        start = (states_NSD[:, -1] if self.start == "last" else pooled_ND).unsqueeze(0).contiguous()
+        return start, start
+
+    def forward(self, words_NT: Tensor, states_NSD: Tensor, pooled_ND: Tensor) -> Tensor:
+        """Teacher forcing: log-likelihood loss per token ``(N, T)`` of words under the model."""
+        shifted = F.pad(words_NT[:, :-1], (1, 0), value=START)
+        hidden_NTD, _ = self.lstm(self.embedding(shifted) + self.position, self.initial(states_NSD, pooled_ND))
+        logits = self._logits(hidden_NTD, states_NSD, self.location).masked_fill(self.forbidden, -torch.inf)
+        return F.cross_entropy(logits.transpose(1, 2), words_NT, reduction="none")
+
+    @torch.no_grad()
+    def greedy(self, states_NSD: Tensor, pooled_ND: Tensor) -> Tensor:
+        """Most likely valid choice at each position in turn: tokens ``(N, T)``, on the CPU."""
+        vocabulary = self.vocabulary
+        count = len(states_NSD)
+        tokens = torch.zeros(count, vocabulary.length, dtype=torch.long)
+        state = self.initial(states_NSD, pooled_ND)
+        word_N = torch.full((count,), START, device=states_NSD.device)
+        for at in range(vocabulary.length):
+            hidden, state = self.lstm((self.embedding(word_N) + self.position[at]).unsqueeze(1), state)
+            choices = torch.from_numpy(vocabulary.choice_words(at)).to(word_N.device)
+            valid = torch.from_numpy(vocabulary.space.choice_mask(tokens[:, :at].numpy())).to(word_N.device)
+            scores = self._logits(hidden, states_NSD, self.location[at]).squeeze(1)[:, choices]
+            token_N = scores.masked_fill(~valid, -torch.inf).argmax(dim=1)
+            word_N = choices[token_N]
+            tokens[:, at] = token_N.cpu()
+        return tokens
+
+    def _logits(self, hidden_NTD: Tensor, states_NSD: Tensor, location_TS: Tensor) -> Tensor:
+        if self.attention == "additive":
+            mixed = torch.tanh(self.query(hidden_NTD).unsqueeze(2) + self.key(states_NSD).unsqueeze(1))
+            scores_NTS = self.energy(mixed).squeeze(-1)
+        else:
+            query = hidden_NTD if self.attention == "dot" else self.query(hidden_NTD)
+            scores_NTS = self.sharpness * (query @ states_NSD.transpose(1, 2))
+        context_NTD = (scores_NTS + location_TS).softmax(dim=-1) @ states_NSD
+        logits_NTV: Tensor = self.vote(torch.tanh(self.combine(torch.cat([context_NTD, hidden_NTD], dim=-1))))
+        return logits_NTV
+
+
+class AutoEncoder(nn.Module):
+    """Encoder, predictor and decoder as one module."""
+
+    def __init__(self, vocabulary: Vocabulary, settings: LatentSettings) -> None:
+        super().__init__()
+        self.encoder = Encoder(vocabulary, settings)
+        self.predictor = Predictor(settings)
+        self.decoder = Decoder(vocabulary, settings)
+
+    def reconstruction_loss(self, words_NT: Tensor, states_NSD: Tensor) -> Tensor:
+        """Mean negative log-likelihood of a token (Eq. 1, second term; the paper sums over tokens)."""
+        return self.decoder(words_NT, states_NSD, self.predictor.pool(states_NSD)).mean()

@@ -1,0 +1,27 @@
+"""The latent model under the names that ``naopt quality`` knows: ``nao`` (default), ``paper`` and ``official``."""
+
+from __future__ import annotations
+
+from naopt.latent.base import models
+from naopt.latent.model import LatentModel
+from naopt.latent.settings import LatentSettings
+from naopt.spaces import SearchSpace
+
+
+
+@models.register("nao")
+def default_model(space: SearchSpace, seed: int) -> LatentModel:
+    """The default latent model: canonical forms, unlabelled pretraining, rank targets."""
+    return LatentModel(space, LatentSettings(preset="default", held_out=0), seed)
+
+
+@models.register("paper")
+def paper_model(space: SearchSpace, seed: int) -> LatentModel:
+    """The latent model as the NAO paper describes it."""
+    return LatentModel(space, LatentSettings(preset="paper", held_out=0), seed)
+
+
+@models.register("official")
+def official_model(space: SearchSpace, seed: int) -> LatentModel:
+    """The latent model with the choices of the official program."""
+    return LatentModel(space, LatentSettings(preset="official", held_out=0), seed)

@@ -1,0 +1,146 @@
+"""Settings of the latent model, and the two published sets of them.
+
+Wherever paper and official program differ, the choice is an option here; ``preset=paper`` and ``preset=official`` select
+the two sets and ``preset=default`` what measures best (docs/searchers/nao.md shows all three side by side).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from naopt.configuration import Settings
+
+Preset = Literal["default", "paper", "official"]
+
+LATENT_PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "paper": {
+        "form": "given",
+        "augmentation": "pair",
+        "tokens_per_step": 1,
+        "embedding_size": 32,
+        "hidden_size": 96,
+        "dropout": 0.0,
+        "pooling": "mean",
+        "predictor_layers": (),
+        "predictor_output": "linear",
+        "decoder_state": "last",
+        "attention": "additive",
+        "decoder_positions": False,
+        "normalisation": "min-max",
+        "trade_off": 0.9,
+        "pretraining_steps": 0,
+        "unlabelled": 0,
+        "ensemble": 1,
+        "epochs": 1000,
+        "max_steps": None,
+        "batch_size": 100,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "weight_decay": 1e-4,
+        "held_out": 0.1,
+        "finishing": 0.0,
+    },
+    "official": {
+        "form": "given",
+        "augmentation": "none",
+        "tokens_per_step": None,
+        "embedding_size": 32,
+        "hidden_size": 96,
+        "dropout": 0.1,
+        "pooling": "mean-normalised",
+        "predictor_layers": (),
+        "predictor_output": "sigmoid",
+        "decoder_state": "mean",
+        "attention": "bilinear",
+        "decoder_positions": False,
+        "normalisation": "min-max",
+        "trade_off": 0.8,
+        "pretraining_steps": 0,
+        "unlabelled": 0,
+        "ensemble": 1,
+        "epochs": 1000,
+        "max_steps": None,
+        "batch_size": 100,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "weight_decay": 1e-4,
+        "held_out": 0.1,
+        "finishing": 0.0,
+    },
+}
+
+
+class LatentSettings(Settings):
+    """How the encoder, the performance predictor and the decoder are built and fitted (NAO, section 3).
+
+    ``preset`` fills every field that is not given.
+    """
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = LATENT_PRESETS
+
+    preset: Preset = "default"
+
+    # What the model sees.
+    form: Literal["canonical", "given"] = "canonical"
+    """Encode the canonical form of each architecture, so that isomorphic ones share one embedding, or its own tokens."""
+    augmentation: Literal["none", "pair", "replace"] = "none"
+    """Symmetric counterparts (section 3.2): one more sample each, drawn anew every epoch (``pair``, the paper), or in
+    place of the sample (``replace``, the PyTorch program)."""
+
+    # Encoder.
+    tokens_per_step: int | None = Field(None, ge=1)
+    """Tokens whose embeddings are joined to one LSTM step; 1 in the paper, the space's own unit (a branch) if null."""
+    embedding_size: int = Field(32, ge=1, le=4096)
+    hidden_size: int = Field(64, ge=1, le=4096)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    pooling: Literal["mean", "mean-normalised"] = "mean"
+    """Architecture embedding: mean of the unit-length states (Eq. before 1), or that mean at unit length again."""
+
+    # Predictor.
+    predictor_layers: tuple[int, ...] = (64,)
+    """Widths of its hidden layers; one linear layer in the paper's CIFAR setting, 200 for PTB."""
+    predictor_output: Literal["linear", "sigmoid"] = "linear"
+    ensemble: int = Field(4, ge=1, le=64)
+    """Predictors with different initial weights on the same embedding; their mean is the prediction."""
+
+    # Decoder.
+    decoder_state: Literal["mean", "last"] = "mean"
+    """Its initial state: the architecture embedding (program) or the encoder's last state (paper)."""
+    attention: Literal["bilinear", "dot", "additive"] = "dot"
+    decoder_positions: bool = True
+    """The decoder's input and its attention know the position (a learned vector and a learned bias a position); paper
+    and program leave it to the LSTM to count."""
+
+    # Targets and loss.
+    normalisation: Literal["rank", "min-max", "standard"] = "rank"
+    """Targets: normal scores of the ranks, the pool's range mapped to [0, 1], or zero mean and unit variance."""
+    trade_off: float = Field(0.8, ge=0, le=1)
+    """lambda of Eq. 1: its share is the prediction loss, the rest the reconstruction loss."""
+
+    # Fitting.
+    pretraining_steps: int = Field(600, ge=0)
+    """Steps on unlabelled architectures of the space before any label is seen; 0 in paper and program."""
+    unlabelled: int = Field(2000, ge=0)
+    """How many random architectures of the space the auto-encoder may also learn from. They cost no query."""
+    epochs: int = Field(60, ge=1)
+    max_steps: int | None = Field(150, ge=1)
+    """Upper limit to the optimiser's steps of one fit, whatever the epochs say."""
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(4e-3, gt=0)
+    schedule: Literal["constant", "cosine"] = "cosine"
+    weight_decay: float = Field(1e-4, ge=0)
+    clip_norm: float = Field(5.0, gt=0)
+    held_out: float = Field(0.1, ge=0, le=0.5)
+    """Share of the measured architectures that is left out at first, to report the predictor's quality honestly."""
+    finishing: float = Field(0.25, ge=0)
+    """After that report, training goes on with everything for this share of the steps (0: the part stays out)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_preset(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("preset", "default"), str):
+            return cls.presets.get(values.get("preset", "default"), {}) | values
+        return values

@@ -1,0 +1,62 @@
+"""Targets that a predictor can learn, whatever the pool of measurements looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy.stats import norm, rankdata
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Normalisation = Literal["rank", "min-max", "standard"]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """A monotone map between scores and targets, fitted on a pool of scores.
+
+    ``rank`` maps a score to the normal quantile of its mid-rank, so that one outlier at 10 % accuracy neither
+    squeezes the others together nor saturates anything. ``min-max`` (paper and program) maps the pool's range to
+    [0, 1], ``standard`` its mean and deviation to 0 and 1. A constant pool maps to a constant target in the middle.
+    """
+
+    kind: Normalisation
+    scores: NDArray[np.float64]
+    targets: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, scores: NDArray[np.float64], kind: Normalisation) -> Targets:
+        """Fits on finite scores ``(n,)``, ``n >= 1``. Raises ``ValueError`` for none or for one that is not finite."""
+        if not len(scores) or not np.isfinite(scores).all():
+            raise ValueError("targets need at least one score, all finite")
+        low, spread = float(scores.min()), float(np.ptp(scores))
+        if kind == "rank":
+            targets = norm.ppf((rankdata(scores) - 0.5) / len(scores))
+        elif kind == "min-max":
+            targets = (scores - low) / spread if spread > 0 else np.full(len(scores), 0.5)
+        else:
+            deviation = float(scores.std())
+            targets = (scores - scores.mean()) / deviation if deviation > 0 else np.zeros(len(scores))
+        distinct, first = np.unique(scores, return_index=True)
+        return cls(kind, distinct, np.asarray(targets, dtype=np.float64)[first])
+
+    def transform(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Targets of scores, the pool's or others; linear between those of the pool and beyond its ends."""
+        return _interpolate(scores, self.scores, self.targets)
+
+    def inverse(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores that belong to targets; the same scale as the pool's, constant if the pool is."""
+        return _interpolate(targets, self.targets, self.scores)
+
+
+def _interpolate(
+    x: NDArray[np.float64], xs: NDArray[np.float64], ys: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Monotone piecewise linear through ``(xs, ys)``, ``xs`` ascending; outside with the mean slope of the whole."""
+    inside = np.interp(x, xs, ys)
+    slope = (ys[-1] - ys[0]) / (xs[-1] - xs[0]) if len(xs) > 1 else 0.0
+    result: NDArray[np.float64] = inside + slope * (np.minimum(x - xs[0], 0) + np.maximum(x - xs[-1], 0))
+    return result
