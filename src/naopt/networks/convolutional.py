@@ -58,7 +58,10 @@ class Cell(nn.Module):
         ``keep`` is the probability that a branch survives drop-path; branches that are plain identities always do
         (TensorFlow program; the PyTorch port drops them too).
         """
-        states = [older if self.older is None else self.older(older), newer if self.newer is None else self.newer(newer)]
+        states = [
+            older if self.older is None else self.older(older),
+            newer if self.newer is None else self.newer(newer),
+        ]
         at = 0
         for sources in self.sources:
             sums = []

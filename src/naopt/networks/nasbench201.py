@@ -32,7 +32,11 @@ class DenseCell(nn.Module):
     def __init__(self, edges: tuple[str, ...], channels: int) -> None:
         super().__init__()
         self.edges = nn.ModuleDict(
-            {f"{a}-{b}": _operation(name, channels) for (a, b), name in zip(EDGES, edges, strict=True) if name != "none"}
+            {
+                f"{a}-{b}": _operation(name, channels)
+                for (a, b), name in zip(EDGES, edges, strict=True)
+                if name != "none"
+            }
         )
 
     def forward(self, x: Tensor, keep: float = 1.0) -> Tensor:
