@@ -18,10 +18,10 @@ def resume(
     """Go on with a run that was stopped or killed."""
     from naopt.cli.runs import execute
     from naopt.errors import InputError
-    from naopt.run import load_run
+    from naopt.run import load_run, resume_run
 
     if workers is not None and workers < 1:
         raise InputError("option workers", workers, "must be at least 1")
     if load_run(directory).finished:
         note(f"run '{directory}' is finished; nothing to do")
-    execute(directory, workers=workers, as_json=as_json)
+    execute(lambda: resume_run(directory, workers=workers), directory, as_json=as_json)

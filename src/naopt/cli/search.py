@@ -28,7 +28,7 @@ def search(
 ) -> None:
     """Search for the best architecture of a space."""
     from naopt.cli.runs import execute
-    from naopt.run import RunConfig, create_run
+    from naopt.run import RunConfig, start_run
     from naopt.run.config import merge_values, read_values
 
     flags: dict[str, Any] = {
@@ -47,8 +47,7 @@ def search(
     values = merge_values(read_values(config) if config else {}, given, settings or [])
     chosen = RunConfig.from_values(values)
     directory = run or _default_directory(chosen)
-    create_run(directory, chosen)
-    execute(directory, as_json=as_json)
+    execute(lambda: start_run(directory, chosen), directory, as_json=as_json)
 
 
 def _default_directory(config: Any) -> Path:

@@ -4,7 +4,7 @@ from naopt.run.config import RunConfig
 from naopt.run.executors import LocalExecutor, create_executor
 from naopt.run.loop import Executor, Job, Observer, SearcherError, run_search, search
 from naopt.run.record import RunRecord, load_run
-from naopt.run.run import create_run, execute_run
+from naopt.run.run import resume_run, start_run
 from naopt.run.trial import Trial
 
 __all__ = [
@@ -17,9 +17,9 @@ __all__ = [
     "SearcherError",
     "Trial",
     "create_executor",
-    "create_run",
-    "execute_run",
     "load_run",
+    "resume_run",
     "run_search",
     "search",
+    "start_run",
 ]

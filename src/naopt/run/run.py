@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from naopt._version import __version__
 from naopt.errors import InputError, RunStoppedError
 from naopt.run.config import RunConfig
-from naopt.run.executors import create_executor
+from naopt.run.executors import LocalExecutor, create_executor
 from naopt.run.interrupt import stop_on_signal
 from naopt.run.loop import Observer, run_search
 from naopt.run.progress import ProgressBar
@@ -27,18 +27,54 @@ from naopt.run.setup import Setup, prepare
 from naopt.run.store import RunStore, create_database
 from naopt.run.trial import Trial
 
+if TYPE_CHECKING:
+    from naopt.run.ray_executor import RayExecutor
 
-def create_run(directory: str | Path, config: RunConfig) -> Setup:
-    """Makes a run's directory, complete or not at all; nothing is searched yet.
+
+def start_run(directory: str | Path, config: RunConfig) -> RunRecord:
+    """Begins a search in a directory of its own, which is made complete or not at all, and carries it out.
 
     Raises:
-        InputError: a configuration that cannot be used, or a directory that is not empty.
+        InputError: a configuration or data that cannot be used, or a directory that is not empty; nothing was written.
+        RunStoppedError: a signal, an interrupted evaluation or a full disk stopped it; ``resume_run`` goes on.
     """
     directory = Path(directory)
     setup = prepare(config)
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         hint = f"; go on with: naopt resume {directory}" if (directory / CONFIG).is_file() else ""
         raise InputError("run", str(directory), f"exists and is not an empty directory{hint}")
+    executor = _executor(setup, setup.config.workers)
+    _make(directory, setup)
+    return _execute(directory, setup, executor)
+
+
+def resume_run(directory: str | Path, *, workers: int | None = None) -> RunRecord:
+    """Goes on until the run's budget is spent, from wherever the run stands; a finished run is left as it is.
+
+    Args:
+        directory: of the run.
+        workers: instead of the configured number, this time.
+
+    Raises:
+        InputError: not a run, one that another process executes, or whose task, table or space is not as it was.
+        RunStoppedError: as ``start_run``.
+    """
+    directory = Path(directory)
+    record = load_run(directory)
+    if record.finished:
+        return record
+    setup = prepare(record.config)
+    known = [(p["name"], p["choices"]) for p in record.meta["positions"]]
+    if (setup.space.name, [(p.name, list(p.choices)) for p in setup.space.positions]) != (record.meta["space"], known):
+        raise InputError("run", str(directory), f"space {record.meta['space']} is not as it was when the run began")
+    return _execute(directory, setup, _executor(setup, workers or setup.config.workers))
+
+
+def _executor(setup: Setup, workers: int) -> LocalExecutor | RayExecutor:
+    return create_executor(setup.config.engine, setup.evaluator, workers, setup.config.timeout or None)
+
+
+def _make(directory: Path, setup: Setup) -> None:
     meta = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
@@ -67,48 +103,22 @@ def create_run(directory: str | Path, config: RunConfig) -> Setup:
             raise
     except OSError as error:
         raise InputError("run", str(directory), error.strerror or "cannot be made") from error
-    return setup
 
 
-def execute_run(directory: str | Path, *, workers: int | None = None) -> RunRecord:
-    """Searches until the run's budget is spent, from wherever the run stands; a finished run is left as it is.
-
-    Args:
-        directory: made by ``create_run``.
-        workers: instead of the configured number, this time.
-
-    Raises:
-        InputError: not a run, one that another process executes, or whose task, table or space is not as it was.
-        RunStoppedError: a signal, an interrupted evaluation or a full disk stopped it; call again to go on.
-    """
-    directory = Path(directory)
-    record = load_run(directory)
-    if record.finished:
-        return record
-    setup = prepare(record.config)
-    if setup.space.name != record.meta["space"] or [(p.name, list(p.choices)) for p in setup.space.positions] != [
-        (p["name"], p["choices"]) for p in record.meta["positions"]
-    ]:
-        raise InputError("run", str(directory), f"space {record.meta['space']} is not the same as when it began")
-    with _locked(directory), stop_on_signal():
-        try:
-            _search(directory, setup, workers or setup.config.workers)
-        except KeyboardInterrupt:
-            done = len(load_run(directory).evaluated)
-            raise RunStoppedError(
-                f"stopped after {done} of {setup.config.budget} evaluations; go on with: naopt resume {directory}"
-            ) from None
+def _execute(directory: Path, setup: Setup, executor: LocalExecutor | RayExecutor) -> RunRecord:
+    budget = setup.config.budget
+    try:
+        with stop_on_signal(), executor, _locked(directory), RunStore(directory / DATABASE) as store:
+            past = store.trials(setup.space)
+            done = [trial for trial in past if trial.measurement is not None]
+            with ProgressBar(budget, done, setup.objective) as bar:
+                run_search(setup.searcher(), executor, budget, observer=_Recorder(store, bar), past=past)
+    except KeyboardInterrupt:
+        done = load_run(directory).evaluated
+        raise RunStoppedError(
+            f"stopped after {len(done)} of {budget} evaluations; go on with: naopt resume {directory}"
+        ) from None
     return load_run(directory)
-
-
-def _search(directory: Path, setup: Setup, workers: int) -> None:
-    config = setup.config
-    executor = create_executor(config.engine, setup.evaluator, workers, config.timeout or None)
-    with RunStore(directory / DATABASE) as store, executor:
-        past = store.trials(setup.space)
-        done = [trial for trial in past if trial.measurement is not None]
-        with ProgressBar(config.budget, done, setup.objective) as bar:
-            run_search(setup.searcher(), executor, config.budget, observer=_Recorder(store, bar), past=past)
 
 
 class _Recorder(Observer):
