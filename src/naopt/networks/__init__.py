@@ -1,1 +1,1 @@
-"""."""
+"""Child networks and their training. Imports no torch; its modules do."""
