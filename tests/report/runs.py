@@ -63,9 +63,11 @@ def make_run(
         "seconds": 200.5,
         "versions": {"naopt": "0.1.0", "python": "3.12", "torch": "2.9"},
     }
-    config = RunConfig(
-        space=space.name, task="digits", metric=metric, searcher=searcher, budget=budget or len(trials), seed=seed,
-        searcher_settings={"seeds": 100, "preset": "default"}, training={"epochs": 5},
+    config = RunConfig.from_values(
+        {
+            "space": space.name, "task": "digits", "metric": metric, "budget": budget or len(trials), "seed": seed,
+            "searcher": {"name": searcher, "seeds": 100, "preset": "default"}, "training": {"epochs": 5},
+        }
     )  # fmt: skip
     record = RunRecord(Path("runs/demo"), config, space, Objective(metric, goal), trials, rounds, meta)
     return replace(record, **changes)

@@ -23,7 +23,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 def rows_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[int] = (), wide: Sequence[int] = ()
 ) -> str:
-    """A plain table of text cells."""
+    """A table of text cells; columns in ``numeric`` stand to the right, those in ``wide`` may break."""
     kind = [" class=n" if i in numeric else " class=wide" if i in wide else "" for i in range(len(columns))]
     head = "".join(f"<th{k}>{escape(name)}</th>" for k, name in zip(kind, columns, strict=True))
     body = "".join(

@@ -32,8 +32,9 @@ class OriginStatistics:
 class RoundSummary:
     """One round: its trials against what the searcher expected of them, and the searcher's own log.
 
-    ``architectures`` counts all that were measured up to the end of the round; means and the standard deviation are of
-    the objective's metric, ``None`` where nothing is known.
+    ``architectures`` counts all that were measured up to the end of the round. Origins, means and the standard
+    deviation (of the objective's metric, ``None`` where nothing is known) are of the trials that were predicted, so
+    that the two means are of the same architectures; of all trials in a round without predictions.
     """
 
     round: int
@@ -108,16 +109,17 @@ def round_summaries(record: RunRecord) -> list[RoundSummary]:
     for number, log in enumerate(record.rounds):
         members = trials.get(number, [])
         count += len(members)
-        values = [value for trial in members if (value := value_of(record, trial)) is not None]
-        expected = _mean([value for trial in members if (value := finite(trial.predicted)) is not None])
+        expected = {trial.index: value for trial in members if (value := finite(trial.predicted)) is not None}
+        compared = [trial for trial in members if trial.index in expected] or members
+        values = [value for trial in compared if (value := value_of(record, trial)) is not None]
         summaries.append(
             RoundSummary(
                 number,
-                tuple(dict.fromkeys(trial.origin for trial in members)),
+                tuple(dict.fromkeys(trial.origin for trial in compared)),
                 count,
                 _mean(values),
                 statistics.pstdev(values) if values else None,
-                finite(log.get("predicted_mean")) if expected is None else expected,
+                _mean(list(expected.values())) if expected else finite(log.get("predicted_mean")),
                 log,
             )
         )

@@ -70,7 +70,7 @@ def draw_graph(graph: Graph, *, styled: bool = True) -> str:
     dark pages. Labels longer than 48 characters are cut, with an ellipsis.
 
     Args:
-        graph: nodes from top to bottom by ``levels()``, outputs below all others.
+        graph: nodes from top to bottom by ``levels()``, outputs that lead nowhere below all others.
         styled: with ``STYLE`` inside. Without it the page has to supply it.
 
     Returns:
@@ -121,7 +121,8 @@ class _Ranks:
         vertex = {}
         for index in members:
             node = graph.nodes[index]
-            level = max(levels[index], lowest) if node.kind == "output" else levels[index]
+            last = node.kind == "output" and not ports[0][index]
+            level = max(levels[index], lowest) if last else levels[index]
             width = max(_text_width(node.label) + 14, 11 * max(ports[0][index], ports[1][index]) + 8, _NODE + 4)
             vertex[index] = self._add(level * step, width, node.label, node.kind)
         self.nodes = len(vertex)
@@ -193,7 +194,7 @@ class _Ranks:
         x = self.x = [0.0] * len(self.rank)
         offsets = []
         for layer in self.layers:
-            at = [0.0]
+            at = [0.0] * bool(layer)
             for left, right in pairwise(layer):
                 gap = 10 if self.text[left] or self.text[right] else 14
                 at.append(at[-1] + (self.width[left] + self.width[right]) / 2 + gap)

@@ -1,0 +1,50 @@
+"""``naopt report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from naopt.cli.common import JsonOption, emit, say
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The run.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The page to write.", show_default="DIR/report.html")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", metavar="DIR", help="A run to compare with, such as a random search.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what a run found as one HTML page."""
+    from naopt.errors import InputError
+    from naopt.report import write_report
+    from naopt.run.record import REPORT, load_run
+
+    record = load_run(directory)
+    other = None if against is None else load_run(against)
+    for run in (record, *([] if other is None else [other])):
+        if not run.evaluated:
+            raise InputError("run", str(run.directory), "has no measured architecture yet")
+    path = directory / REPORT if out is None else out
+    try:
+        write_report(record, path, other)
+    except OSError as error:
+        raise InputError("--out", str(path), error.strerror or "cannot be written") from error
+    if as_json:
+        best = record.best()
+        emit(
+            {
+                "run": str(directory),
+                "report": str(path),
+                "evaluated": len(record.evaluated),
+                "failed": len(record.failed),
+                "best": None if best is None else best.index,
+            }
+        )
+    else:
+        say(str(path))
