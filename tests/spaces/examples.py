@@ -1,0 +1,52 @@
+"""Spaces that the tests run over."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from naopt.spaces import ConvCellSpace, EnumeratedSpace, GenericSpace, NASBench201Space, Position, SearchSpace
+
+
+def mlp() -> GenericSpace:
+    return GenericSpace([Position("width", ("16", "32", "64")), Position("depth", ("1", "2"))], "mlp")
+
+
+def awkward() -> GenericSpace:
+    """Names and values that a careless text form would trip over."""
+    return GenericSpace(
+        [
+            Position('a "b", c=d', ("", " ", "x,y=z", '"', "\\", "'")),
+            Position("line\nbreak", ("\n", "\u2028", "plain")),
+            Position("größe", ("null", "true", "1")),
+        ],
+        "awkward",
+    )
+
+
+def listed(whole: SearchSpace, count: int) -> EnumeratedSpace:
+    rng = np.random.default_rng(1)
+    return EnumeratedSpace(whole, [whole.sample(rng).tokens for _ in range(count)])
+
+
+SPACES: dict[str, SearchSpace] = {
+    "paper": ConvCellSpace(),
+    **{
+        f"{operations}-{nodes}": ConvCellSpace(nodes, operations)
+        for operations in ("nao-11", "enas-5")
+        for nodes in (1, 3)
+    },
+    "one-operation": ConvCellSpace(1, "conv3x3"),
+    "two-operations": ConvCellSpace(1, "conv3x3+identity"),
+    "enas-7": ConvCellSpace(7, "enas-5"),
+    "custom-2": ConvCellSpace(2, "dil_conv3x3+max_pool7x7+identity"),
+    "custom-6": ConvCellSpace(6, "sep_conv7x7+identity"),
+    "nasbench201": NASBench201Space(),
+    "mlp": mlp(),
+    "awkward": awkward(),
+    "single": GenericSpace([Position("only", ("this",))]),
+    "listed-cells": listed(ConvCellSpace(3, "enas-5"), 200),
+    "listed-dense": listed(ConvCellSpace(1, "conv3x3+identity"), 100),
+    "listed-201": listed(NASBench201Space(), 250),
+    "listed-one": listed(ConvCellSpace(2), 1),
+    "listed-mlp": EnumeratedSpace(mlp(), [(0, 0), (2, 1)]),
+}
