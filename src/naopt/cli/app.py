@@ -16,10 +16,12 @@ from naopt.cli.bench import bench
 from naopt.cli.common import note
 from naopt.cli.list_names import list_names
 from naopt.cli.quality import quality
+from naopt.cli.report import report
 from naopt.cli.resume import resume
 from naopt.cli.search import search
 from naopt.cli.show import show
 from naopt.cli.table import table_app
+from naopt.cli.zoo import zoo
 from naopt.errors import InputError, NaoptError, RunStoppedError
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -55,8 +57,10 @@ def naopt(
 app.command("search")(search)
 app.command("resume")(resume)
 app.command("show")(show)
+app.command("report")(report)
 app.command("bench")(bench)
 app.command("quality")(quality)
+app.command("zoo")(zoo)
 app.command("list")(list_names)
 app.add_typer(table_app, name="table")
 

@@ -25,8 +25,9 @@ def execute(carry_out: Callable[[], RunRecord], directory: Path, *, as_json: boo
         if as_json:
             emit(run_document(load_run(directory), None))
         raise
-    report = record.directory / REPORT
-    write_report(record, report, None)
+    report = record.directory / REPORT if record.evaluated else None
+    if report is not None:
+        write_report(record, report, None)
     if as_json:
         emit(run_document(record, report))
         return
