@@ -8,6 +8,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+_DASH = "\u2013"
+
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Nested settings as rows of dotted key and value."""
@@ -41,7 +43,7 @@ def section(title: str, body: str) -> str:
 def number(value: float | None) -> str:
     """Five significant digits, large numbers whole with separators; a dash for ``None``."""
     if value is None:
-        return "–"  # noqa: RUF001
+        return _DASH
     return f"{value:,.0f}" if isinstance(value, int) or 1e5 <= abs(value) < 1e15 else f"{value:.5g}"
 
 
@@ -53,7 +55,7 @@ def code(text: str) -> str:
 def duration(seconds: float | None) -> str:
     """Seconds in the unit that reads best; a dash for ``None``."""
     if seconds is None:
-        return "–"  # noqa: RUF001
+        return _DASH
     if seconds < 120:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

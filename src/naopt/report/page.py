@@ -16,6 +16,7 @@ from naopt.report.summary import cost, finite, metric_names, origin_statistics, 
 from naopt.spaces.drawing import STYLE, draw_graph
 
 if TYPE_CHECKING:
+    from naopt.measurement import Measurement
     from naopt.run.record import RunRecord
     from naopt.run.trial import Trial
 
@@ -307,8 +308,9 @@ def _table(record: RunRecord) -> str:
         for name, sort, kind in heads
     )
     rows = "".join(
-        _table_row(place, trial, metrics, parents.get(trial.index), trial is best)
+        _table_row(place, trial, trial.measurement, metrics, parents.get(trial.index), trial is best)
         for place, trial in enumerate(record.evaluated)
+        if trial.measurement is not None
     )
     return section(
         "All architectures",
@@ -317,10 +319,9 @@ def _table(record: RunRecord) -> str:
     )
 
 
-def _table_row(place: int, trial: Trial, metrics: Sequence[str], parent: int | None, best: bool) -> str:
-    measured = trial.measurement
-    if measured is None:
-        raise ValueError(f"trial {trial.index} is not measured")
+def _table_row(
+    place: int, trial: Trial, measured: Measurement, metrics: Sequence[str], parent: int | None, best: bool
+) -> str:
     link = "" if parent is None else f'<a href="#a{parent}">{parent}</a>'
     status = "ok" if measured.ok else f'<span class="status" title="{escape(measured.reason)}">{measured.status}</span>'
     return (
