@@ -19,11 +19,11 @@ class NetworkSettings(Settings):
         head_relu: ReLU before global pooling, as in the official TensorFlow program; the PyTorch port has none.
     """
 
-    cells_per_stage: int = Field(3, ge=1, le=100)
-    filters: int = Field(32, ge=2, le=4096)
-    drop_path_keep: float = Field(1.0, gt=0, le=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    auxiliary_weight: float = Field(0.0, ge=0)
+    cells_per_stage: int = Field(default=3, ge=1, le=100)
+    filters: int = Field(default=32, ge=2, le=4096)
+    drop_path_keep: float = Field(default=1.0, gt=0, le=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    auxiliary_weight: float = Field(default=0.0, ge=0)
     head_relu: bool = True
 
 
@@ -51,17 +51,17 @@ class TrainingSettings(NetworkSettings):
         valid_limit: validate on that many images at most, stratified by class.
     """
 
-    epochs: int = Field(25, ge=1)
-    batch_size: int = Field(128, ge=2)
-    learning_rate: float = Field(0.025, gt=0)
-    min_learning_rate: float = Field(0.0, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
+    epochs: int = Field(default=25, ge=1)
+    batch_size: int = Field(default=128, ge=2)
+    learning_rate: float = Field(default=0.025, gt=0)
+    min_learning_rate: float = Field(default=0.0, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = True
-    weight_decay: float = Field(5e-4, ge=0)
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    clip_norm: float = Field(5.0, ge=0)
-    crop_padding: int = Field(4, ge=0)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    clip_norm: float = Field(default=5.0, ge=0)
+    crop_padding: int = Field(default=4, ge=0)
     flip: bool = True
-    cutout: int = Field(0, ge=0)
-    train_limit: int | None = Field(None, ge=2)
-    valid_limit: int | None = Field(None, ge=1)
+    cutout: int = Field(default=0, ge=0)
+    train_limit: int | None = Field(default=None, ge=2)
+    valid_limit: int | None = Field(default=None, ge=1)

@@ -1,0 +1,169 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from naopt.networks.base import ChildNetwork
+from naopt.networks.fitting import (
+    DivergedError,
+    Images,
+    augment,
+    batch_count,
+    channel_statistics,
+    cut_out,
+    fit,
+    measure,
+    reproducible,
+    to_device,
+)
+from naopt.networks.settings import TrainingSettings
+
+CPU = torch.device("cpu")
+
+
+class Flat(ChildNetwork):
+    """A linear classifier; keeps what it was shown."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(features, classes)
+        self.batches: list[Tensor] = []
+        self.progresses: list[float] = []
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self.training:
+            self.batches.append(images)
+            self.progresses.append(self.progress)
+        logits = self.classifier(images.flatten(1))
+        return logits, logits if self.training else None
+
+
+def some_images(count: int, *, size: int = 4) -> Images:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=count)
+    pixels = (rng.integers(100, size=(count, 1, size, size)) + 100 * labels[:, None, None, None]).astype(np.uint8)
+    return to_device(pixels, labels, channel_statistics(pixels), CPU)
+
+
+def test_a_network_learns_what_can_be_learnt() -> None:
+    images = some_images(64)
+    network = Flat(16, 2)
+    settings = TrainingSettings(epochs=20, batch_size=16, learning_rate=0.1, crop_padding=1, cutout=1)
+    loss = fit(network, images, settings)
+    accuracy, cross_entropy = measure(network, images)
+    assert math.isfinite(loss)
+    assert accuracy > 95
+    assert cross_entropy < math.log(2)
+    assert len(network.batches) == 20 * 4
+    assert network.progresses == [step / 80 for step in range(80)]
+    assert network.progress == 1.0
+
+
+def test_the_learning_rate_falls_as_a_cosine(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates: list[float] = []
+    step = torch.optim.SGD.step
+
+    def record(optimizer: torch.optim.SGD) -> None:
+        rates.append(optimizer.param_groups[0]["lr"])
+        step(optimizer)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", record)
+    settings = TrainingSettings(
+        epochs=2, batch_size=4, learning_rate=0.4, min_learning_rate=0.2, momentum=0.0, flip=False, crop_padding=0
+    )
+    fit(Flat(16, 2), some_images(8), settings)
+    assert rates == pytest.approx([0.3 + 0.1 * math.cos(math.pi * i / 4) for i in range(4)])
+
+
+def test_clipping_bounds_the_first_step() -> None:
+    settings = TrainingSettings(
+        epochs=1, batch_size=8, learning_rate=1.0, momentum=0.0, weight_decay=0.0, auxiliary_weight=0.0
+    )
+    moved = {}
+    for bound in (0.0, 1e-3):
+        torch.manual_seed(0)
+        network = Flat(16, 2)
+        before = nn.utils.parameters_to_vector(network.parameters()).detach().clone()
+        fit(network, some_images(8), settings.model_copy(update={"clip_norm": bound}))
+        moved[bound] = float((nn.utils.parameters_to_vector(network.parameters()).detach() - before).norm())
+    assert moved[1e-3] == pytest.approx(1e-3, rel=1e-2)
+    assert moved[0.0] > 1e-2
+
+
+def test_divergence_is_an_error_of_its_own() -> None:
+    images = some_images(8)
+    network = Flat(16, 2)
+    with torch.no_grad():
+        network.classifier.weight.fill_(math.nan)
+    with pytest.raises(DivergedError, match="epoch 1 of 25"):
+        fit(network, images, TrainingSettings())
+    with pytest.raises(DivergedError, match="held-out"):
+        measure(network, images)
+
+
+@given(st.integers(2, 1000), st.integers(2, 300))
+def test_batches_are_never_of_one_image(images: int, batch_size: int) -> None:
+    sizes = [len(batch) for batch in torch.arange(images).tensor_split(batch_count(images, batch_size))]
+    assert sum(sizes) == images
+    assert min(sizes) >= 2
+    assert max(sizes) <= max(batch_size, 3)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_crops_and_flips_are_shifts_and_mirrors_of_the_image() -> None:
+    torch.manual_seed(0)
+    image = torch.arange(1.0, 26.0).reshape(1, 1, 5, 5)
+    padded = nn.functional.pad(image, (2, 2, 2, 2)).expand(200, -1, -1, -1)
+    settings = TrainingSettings(crop_padding=2, flip=True)
+    views = {
+        tuple(view.flatten().tolist())
+        for i in range(5)
+        for j in range(5)
+        for view in (padded[0, 0, i : i + 5, j : j + 5], padded[0, 0, i : i + 5, j : j + 5].flip(1))
+    }
+    found = {tuple(view.flatten().tolist()) for view in augment(padded, (5, 5), settings)}
+    assert found <= views
+    assert len(found) > 40
+
+
+def test_without_flips_nothing_is_mirrored() -> None:
+    image = torch.rand(50, 3, 4, 6)
+    assert torch.equal(augment(image, (4, 6), TrainingSettings(crop_padding=0, flip=False)), image)
+
+
+def test_cutout_blanks_at_most_a_square() -> None:
+    torch.manual_seed(0)
+    holes = (cut_out(torch.ones(300, 2, 6, 6), 3) == 0).sum((2, 3))
+    assert torch.equal(holes[:, 0], holes[:, 1])
+    assert int(holes.max()) == 9
+    assert int(holes.min()) >= 4
+
+
+def test_statistics_are_per_channel_and_survive_a_constant_one() -> None:
+    pixels = np.zeros((10, 2, 3, 3), dtype=np.uint8)
+    pixels[:, 0] = np.random.default_rng(0).integers(256, size=(10, 3, 3))
+    images = to_device(pixels, np.zeros(10, dtype=np.int64), channel_statistics(pixels), CPU)
+    normal = images.normalize(images.pixels)
+    assert float(normal[:, 0].mean()) == pytest.approx(0, abs=1e-5)
+    assert float(normal[:, 0].std(unbiased=False)) == pytest.approx(1, abs=1e-5)
+    assert torch.equal(normal[:, 1], torch.zeros(10, 3, 3))
+    assert len(images) == 10
+
+
+def test_randomness_and_threads_are_local() -> None:
+    torch.manual_seed(1)
+    threads = torch.get_num_threads()
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    drawn = []
+    for _ in range(2):
+        with reproducible(7, CPU, threads + 1):
+            assert torch.get_num_threads() == threads + 1
+            drawn.append(torch.rand(2))
+    assert torch.equal(*drawn)
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.rand(3), expected)
