@@ -22,8 +22,8 @@ class DigitsTask(Task):
 
     recipe: ClassVar[Mapping[str, object]] = {
         "epochs": 5,
-        "batch_size": 50,
-        "learning_rate": 0.1,
+        "batch_size": 30,
+        "learning_rate": 0.006,
         "cells_per_stage": 1,
         "filters": 4,
         "crop_padding": 0,
