@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -143,9 +144,10 @@ def compare(
         for name, trial in wanted
         if (name, trial) not in found
     }
-    for _, result in run_jobs(run_trial, jobs, workers):
-        found[result.searcher, result.trial] = result
-        on_trial(result)
+    with closing(run_jobs(run_trial, jobs, workers)) as results:
+        for _, result in results:
+            found[result.searcher, result.trial] = result
+            on_trial(result)
     return [found[name, trial] for name in comparison.settings for trial in range(comparison.trials)]
 
 

@@ -59,7 +59,7 @@ class Journal:
             try:
                 found = json.loads(path.read_text(encoding="utf-8"))
                 known = found.pop("searchers")
-            except (json.JSONDecodeError, AttributeError, KeyError) as error:
+            except (json.JSONDecodeError, TypeError, AttributeError, KeyError) as error:
                 raise InputError("--out", str(path), "is not the settings file of a comparison") from error
             for key, value in wanted.items():
                 if found.get(key) != value:

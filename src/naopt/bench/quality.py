@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,9 +115,10 @@ def measure_quality(
         for name in study.models
     }
     found: dict[str, dict[str, float]] = {}
-    for key, measures in run_jobs(measure_model, jobs, workers):
-        found[key] = measures
-        on_trial(key)
+    with closing(run_jobs(measure_model, jobs, workers)) as results:
+        for key, measures in results:
+            found[key] = measures
+            on_trial(key)
     ceiling = noise_ceiling(study.table.metrics[study.metric])
     return {
         "table": study.table.name,

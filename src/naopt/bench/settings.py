@@ -18,8 +18,8 @@ def searcher_settings(names: Sequence[str], assignments: Iterable[str] = ()) -> 
 
     Args:
         names: searchers, none twice.
-        assignments: ``NAME.key=value`` for one searcher, or ``searcher.key=value`` for all that have the key. Values
-            are TOML; what is no TOML is text.
+        assignments: ``NAME.key=value`` for one searcher, ``searcher.key=value`` or ``key=value`` for all that have the
+            key. Values are TOML; what is no TOML is text. Later ones win.
 
     Raises:
         InputError: no or repeated names, an unknown searcher or key, or a value that the settings refuse.
@@ -30,9 +30,10 @@ def searcher_settings(names: Sequence[str], assignments: Iterable[str] = ()) -> 
     values: dict[str, dict[str, Any]] = {name: {} for name in names}
     for text in assignments:
         path, equals, value = text.partition("=")
-        owner, dot, key = path.strip().partition(".")
-        if not equals or not dot:
-            raise InputError("--set", text, "must read NAME.key=value or searcher.key=value")
+        owner, _, key = path.strip().rpartition(".")
+        owner = owner or _ALL
+        if not equals or not key:
+            raise InputError("--set", text, "must read NAME.KEY=VALUE, searcher.KEY=VALUE or KEY=VALUE")
         if owner != _ALL and owner not in values:
             raise UnknownNameError("--set, searcher", owner, [*names, _ALL])
         takers = [name for name in names if key in types[name].model_fields] if owner == _ALL else [owner]

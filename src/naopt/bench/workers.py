@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from concurrent.futures import Future, as_completed
 from typing import Any, TypeVar
 
@@ -21,7 +21,9 @@ class JobError(NaoptError):
     """A job of a benchmark raised."""
 
 
-def run_jobs(function: Callable[..., R], jobs: Mapping[K, tuple[Any, ...]], workers: int) -> Iterator[tuple[K, R]]:
+def run_jobs(
+    function: Callable[..., R], jobs: Mapping[K, tuple[Any, ...]], workers: int
+) -> Generator[tuple[K, R], None, None]:
     """Results of ``function(*arguments)`` for each job, as they come in.
 
     Every job runs in a spawned process that computes with one thread, whatever the number of workers, so results do

@@ -10,7 +10,7 @@ import typer
 from naopt.cli.common import JsonOption, emit, print_table, say, stderr_console
 
 if TYPE_CHECKING:
-    from naopt.bench import Comparison, SearchTrial
+    from naopt.bench import Comparison, Journal, SearchTrial
 
 
 def bench(
@@ -27,7 +27,7 @@ def bench(
     workers: Annotated[int, typer.Option("--workers", metavar="W", help="Processes; results do not depend on it.")] = 1,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME.KEY=VALUE", help="A setting of one searcher ('searcher.': of all)."),
+        typer.Option("--set", metavar="[NAME.]KEY=VALUE", help="A setting of one searcher, or of all that have it."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Keep finished trials there, and go on from them.")
@@ -48,31 +48,35 @@ def bench(
         seed=seed,
     )
     journal = Journal(out, comparison) if out else None
-    done = journal.trials if journal else []
-    found = _run(comparison, workers, list(done), journal.append if journal else None)
-    document = summarise_trials(comparison, found)
+    document = summarise_trials(comparison, _run(comparison, workers, journal))
     if as_json:
         emit(document)
     else:
         _print(document)
 
 
-def _run(comparison: Comparison, workers: int, done: list[SearchTrial], keep: Any) -> list[SearchTrial]:
+def _run(comparison: Comparison, workers: int, journal: Journal | None) -> list[SearchTrial]:
     from rich.progress import Progress
 
     from naopt.bench import compare
+    from naopt.errors import NaoptError, RunStoppedError
 
+    done = list(journal.trials) if journal else []
     console = stderr_console()
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        total = comparison.trials * len(comparison.settings)
-        bar = progress.add_task("trials", total=total, completed=len(done))
+        bar = progress.add_task("trials", total=comparison.trials * len(comparison.settings), completed=len(done))
 
         def on_trial(trial: SearchTrial) -> None:
-            if keep is not None:
-                keep(trial)
+            if journal:
+                journal.append(trial)
             progress.advance(bar)
 
-        return compare(comparison, workers, done, on_trial)
+        try:
+            return compare(comparison, workers, done, on_trial)
+        except KeyboardInterrupt:
+            if journal:
+                raise RunStoppedError("stopped; the same command goes on with the trials that are missing") from None
+            raise NaoptError("stopped; with --out DIR the trials that ended would have been kept") from None
 
 
 def _print(document: dict[str, Any]) -> None:

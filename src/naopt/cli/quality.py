@@ -60,11 +60,15 @@ def _run(study: QualityStudy, workers: int) -> dict[str, Any]:
     from rich.progress import Progress
 
     from naopt.bench import measure_quality
+    from naopt.errors import NaoptError
 
     console = stderr_console()
     with Progress(console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("fits", total=study.trials * len(study.models) * len(study.train_sizes))
-        return measure_quality(study, workers, lambda _: progress.advance(bar))
+        try:
+            return measure_quality(study, workers, lambda _: progress.advance(bar))
+        except KeyboardInterrupt:
+            raise NaoptError("stopped") from None
 
 
 def _print(document: dict[str, Any]) -> None:

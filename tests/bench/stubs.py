@@ -1,0 +1,77 @@
+"""Searchers and jobs that behave in known ways; spawned processes import this module."""
+
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from naopt.configuration import Settings
+from naopt.errors import InputError
+from naopt.measurement import MetricInfo
+from naopt.searchers import Proposal, Searcher
+from naopt.spaces import GenericSpace, Position
+from naopt.tables import Table
+
+SPACE = GenericSpace([Position(name, tuple("01234")) for name in "abc"], "cube")
+
+
+def cube(goal: str = "max", rows: int = 125, missing: Sequence[int] = ()) -> Table:
+    """``score`` of a row is ``10 a + 5 b + c``, ``test`` is 100 more; negative if smaller is better."""
+    tokens = np.array(np.meshgrid(*[range(5)] * 3, indexing="ij")).reshape(3, -1).T[:rows]
+    score = tokens @ [10.0, 5.0, 1.0]
+    score[list(missing)] = np.nan
+    sign = 1 if goal == "max" else -1
+    info = MetricInfo("max" if goal == "max" else "min", "points")
+    return Table(
+        "cube", SPACE, tokens, {"score": sign * score, "test": sign * (score + 100)}, {"score": info, "test": info}
+    )
+
+
+class LineSettings(Settings):
+    stop_after: int = 1000
+    step: int = 1
+
+
+class LineSearcher(Searcher):
+    """Goes through the cube in order, at most 7 at a time."""
+
+    settings_type: ClassVar[type[Settings]] = LineSettings
+
+    def ask(self, count: int) -> list[Proposal]:
+        settings = self.settings
+        assert isinstance(settings, LineSettings)
+        start = len(self.history)
+        stop = min(start + min(count, 7), settings.stop_after)
+        found = [np.unravel_index(settings.step * index, (5, 5, 5)) for index in range(start, stop)]
+        return [
+            Proposal(self.space.architecture([int(i) for i in tokens]), "first" if start == 0 else "later")
+            for tokens in found
+        ]
+
+
+class BrokenSearcher(Searcher):
+    """Raises."""
+
+    def ask(self, count: int) -> list[Proposal]:
+        raise KeyError("no idea")
+
+
+def square(number: int) -> tuple[int, int, str | None]:
+    return number**2, os.getpid(), os.environ.get("OMP_NUM_THREADS")
+
+
+def refuse(number: int) -> int:
+    raise InputError("number", number, "is never right")
+
+
+def die(number: int) -> int:
+    os._exit(3)
+
+
+def run_inline(
+    function: Callable[..., Any], jobs: Mapping[str, tuple[Any, ...]], workers: int
+) -> Generator[tuple[str, Any], None, None]:
+    """``run_jobs`` without processes."""
+    for key, arguments in jobs.items():
+        yield key, function(*arguments)

@@ -1,0 +1,74 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naopt.bench import Comparison, Journal, run_trial, searcher_settings
+from naopt.errors import InputError
+from tests.bench.stubs import cube
+
+pytestmark = pytest.mark.usefixtures("stub_searchers")
+
+
+def comparison(names: tuple[str, ...] = ("line",), sets: tuple[str, ...] = (), **changes: Any) -> Comparison:
+    values: dict[str, Any] = {"table": cube(), "metric": "score", "report_metric": "test", "budget": 15, "trials": 2}
+    return Comparison(settings=searcher_settings(names, sets), **(values | changes))
+
+
+def test_trials_come_back(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a" / "b", comparison())
+    assert journal.trials == []
+    trials = [run_trial(comparison(), "line", k) for k in range(2)]
+    for trial in trials:
+        journal.append(trial)
+    assert journal.trials == trials
+    assert Journal(tmp_path / "a" / "b", comparison()).trials == trials
+
+
+def test_a_line_that_was_being_written_is_dropped(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, comparison())
+    trial = run_trial(comparison(), "line", 0)
+    journal.append(trial)
+    lines = tmp_path / "trials.jsonl"
+    with lines.open("a") as file:
+        file.write('{"searcher": "li')
+    again = Journal(tmp_path, comparison())
+    assert again.trials == [trial]
+    again.append(run_trial(comparison(), "line", 1))
+    assert len(Journal(tmp_path, comparison()).trials) == 2
+
+
+def test_more_trials_and_searchers_may_join(tmp_path: Path) -> None:
+    Journal(tmp_path, comparison()).append(run_trial(comparison(), "line", 0))
+    assert len(Journal(tmp_path, comparison(("random",), trials=9)).trials) == 1
+    with pytest.raises(InputError, match="its trials of line were made with other settings"):
+        Journal(tmp_path, comparison(sets=("step=2",)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"budget": 20}, "made with budget 15, not 20"),
+        ({"seed": 1}, "made with seed 0, not 1"),
+        ({"report_metric": "score"}, "made with report_metric test, not score"),
+        ({"table": cube("min")}, "made with contents"),
+    ],
+)
+def test_other_comparisons_are_refused(changes: dict[str, Any], rule: str, tmp_path: Path) -> None:
+    Journal(tmp_path, comparison())
+    with pytest.raises(InputError, match=rule):
+        Journal(tmp_path, comparison(**changes))
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    Journal(tmp_path, comparison())
+    (tmp_path / "trials.jsonl").write_text("{}\n")
+    with pytest.raises(InputError, match=r"trials.jsonl, line 1': is not a trial"):
+        Journal(tmp_path, comparison())
+    for text in ("{", "[]", "{}"):
+        (tmp_path / "settings.json").write_text(text)
+        with pytest.raises(InputError, match="is not the settings file of a comparison"):
+            Journal(tmp_path, comparison())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--out"):
+        Journal(tmp_path / "file", comparison())

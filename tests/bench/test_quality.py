@@ -1,0 +1,132 @@
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from naopt.bench import QualityStudy, measure_quality, quality
+from naopt.bench.quality import _collect, measure_model
+from naopt.errors import InputError
+from naopt.latent.base import PerformanceModel, models
+from naopt.spaces import Architecture, SearchSpace, Tokens
+from naopt.tables import Table
+from tests.bench.stubs import cube, run_inline
+
+
+class Oracle(PerformanceModel):
+    """Knows the cube; decodes the first token of every second architecture wrongly, out of the space."""
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        self.scores: NDArray[np.float64] = np.zeros(0)
+
+    def fit(self, architectures: Sequence[Architecture], scores: NDArray[np.float64]) -> dict[str, float]:
+        self.scores = scores
+        return {}
+
+    def predict(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
+        return np.array([float(np.dot(a.tokens, [10, 5, 1])) for a in architectures])
+
+    def reconstruct(self, architectures: Sequence[Architecture]) -> list[Tokens]:
+        return [(a.tokens[0] if i % 2 else 9, *a.tokens[1:]) for i, a in enumerate(architectures)]
+
+
+@pytest.fixture(autouse=True)
+def oracle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_objects", {**models._objects, "oracle": Oracle})
+
+
+def study(**changes: Any) -> QualityStudy:
+    values: dict[str, Any] = {
+        "table": cube(), "metric": "score", "models": ["boosted-trees"], "train_sizes": [20, 60], "trials": 2,
+    }  # fmt: skip
+    return QualityStudy(**(values | changes))
+
+
+def test_an_oracle_is_perfect_on_rows_it_was_not_fitted_on() -> None:
+    found = measure_model(study(models=["oracle"], held_out=40), "oracle", 20, 0)
+    assert found.pop("fit_seconds") >= 0
+    assert found == {
+        "kendall_tau": pytest.approx(1),
+        "pairwise_accuracy": 1.0,
+        "spearman": pytest.approx(1),
+        "hamming": 0.5,
+        "exact_match": 0.5,
+        "valid": 0.5,
+    }
+
+
+def test_a_smaller_is_better_metric_is_turned() -> None:
+    found = measure_model(study(models=["oracle"], table=cube("min")), "oracle", 20, 0)
+    assert found["pairwise_accuracy"] == 1.0
+
+
+def test_splits_are_disjoint_nested_and_leave_unmeasured_rows_out() -> None:
+    some = study(table=cube(missing=[0, 7]), held_out=30)
+    small, test = some.split(20, 1)
+    large, same_test = some.split(60, 1)
+    assert len(small) == 20
+    assert len(test) == 30
+    np.testing.assert_array_equal(test, same_test)
+    np.testing.assert_array_equal(large[:20], small)
+    assert not set(large) & set(test)
+    assert not {0, 7} & {*large, *test}
+    everything = study().split(20, 0)
+    assert len(everything[1]) == 105
+    assert set(everything[0]) | set(everything[1]) == set(range(125))
+    assert not np.array_equal(study().split(20, 0)[0], study().split(20, 1)[0])
+
+
+def test_documents_hold_what_scripts_read_whatever_the_workers() -> None:
+    lines: list[str] = []
+    document = measure_quality(study(), 2, lines.append)
+    assert len(lines) == 4
+    assert document["ceiling"] is None
+    sizes = document["models"]["boosted-trees"]
+    assert list(sizes) == ["20", "60"]
+    assert set(sizes["20"]) == {"kendall_tau", "pairwise_accuracy", "spearman", "fit_seconds"}
+    tau = sizes["60"]["kendall_tau"]
+    assert tau["mean"] == pytest.approx(sum(tau["trials"]) / 2)
+    assert tau["trials"] == [measure_model(study(), "boosted-trees", 60, k)["kendall_tau"] for k in range(2)]
+    assert sizes["60"]["pairwise_accuracy"]["mean"] > sizes["20"]["pairwise_accuracy"]["mean"] > 0.7
+
+
+def test_the_ceiling_of_the_repeats_stands_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "run_jobs", run_inline)
+    whole = cube()
+    noise = np.random.default_rng(0).normal(size=(125, 2))
+    repeats = whole.metrics["score"][:, None] + 10 * noise
+    table = Table("cube", whole.space, whole.tokens, {"score": repeats}, {"score": whole.infos["score"]})
+    document = measure_quality(study(table=table, train_sizes=[20], trials=1))
+    assert 0.6 < document["ceiling"]["pairwise_accuracy"] < document["ceiling"]["perfect_against_mean"] < 1
+
+
+def test_what_is_not_defined_is_null() -> None:
+    assert _collect([{"spearman": math.nan}, {"spearman": 1.0}]) == {"spearman": {"mean": None, "trials": [None, 1.0]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"models": []}, "models ''"),
+        ({"models": ["oracle", "oracle"]}, "none twice"),
+        ({"models": ["oracel"]}, "did you mean 'oracle'"),
+        ({"train_sizes": []}, "train sizes"),
+        ({"train_sizes": [0]}, "train size '0': must be at least 1"),
+        ({"train_sizes": [20, 124]}, "train size '124': table cube has 125 rows with score, of which 2"),
+        ({"held_out": 66}, "train size '60': .* of which 66 are for the test"),
+        ({"held_out": 1}, "held-out '1': must be at least 2"),
+        ({"trials": 0}, "trials '0'"),
+        ({"seed": -1}, "seed '-1'"),
+        ({"metric": "skore"}, "did you mean 'score'"),
+    ],
+)
+def test_studies_that_make_no_sense_are_refused(changes: dict[str, Any], rule: str) -> None:
+    with pytest.raises(InputError, match=rule):
+        study(**changes)
+
+
+def test_workers_must_be_there() -> None:
+    with pytest.raises(InputError, match="workers '0'"):
+        measure_quality(study(), 0)

@@ -1,0 +1,25 @@
+import os
+
+import pytest
+
+from naopt.bench import JobError, run_jobs
+from naopt.errors import InputError
+from tests.bench.stubs import die, refuse, square
+
+
+def test_jobs_run_in_other_processes_with_one_thread() -> None:
+    found = dict(run_jobs(square, {f"job {n}": (n,) for n in range(3)}, workers=2))
+    assert {key: value[0] for key, value in found.items()} == {"job 0": 0, "job 1": 1, "job 2": 4}
+    assert os.getpid() not in {value[1] for value in found.values()}
+    assert {value[2] for value in found.values()} == {"1"}
+
+
+def test_no_jobs_need_no_processes() -> None:
+    assert list(run_jobs(square, {}, workers=2)) == []
+
+
+def test_errors_of_jobs_pass_with_their_name() -> None:
+    with pytest.raises(InputError, match="number '3': is never right"):
+        list(run_jobs(refuse, {"job": (3,)}, workers=1))
+    with pytest.raises(JobError, match="job 3: ProcessExpired"):
+        list(run_jobs(die, {"job 3": (3,)}, workers=1))

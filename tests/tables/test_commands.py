@@ -1,0 +1,68 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from naopt.cli.app import run
+from naopt.tables import load_table, save_table
+from tests.tables.test_table import table
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    (tmp_path / "design.csv").write_text("width,acc,ms\n8,0.5,3\n16,0.7,\n")
+    return str(tmp_path / "design.csv")
+
+
+def test_import(source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "t.npz"
+    arguments = ["table", "import", "csv", source, str(out), "--metric", "acc", "--metric", "ms:min:ms"]
+    assert run(arguments) == 0
+    assert capsys.readouterr().out == f"{out}: 2 architectures, 1 positions, acc, ms\n"
+    assert load_table(out).info("ms").goal == "min"
+    assert run([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "table": str(out), "rows": 2, "positions": 1, "metrics": ["acc", "ms"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "rule"),
+    [
+        ("cvs", ["--metric", "acc"], "did you mean 'csv'"),
+        ("csv", [], "name at least one column"),
+        ("csv", ["--metric", "acc", "--metric", "acc:min"], "--metric 'acc': is named twice"),
+    ],
+)
+def test_bad_imports(
+    kind: str, more: list[str], rule: str, source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["table", "import", kind, source, str(tmp_path / "t.npz"), *more]) == 2
+    captured = capsys.readouterr().err
+    assert rule in captured
+    assert len(captured.splitlines()) == 1
+
+
+def test_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    repeats = np.arange(12.0).reshape(6, 2)
+    save_table(table(metrics={"acc": repeats}, source="made up"), tmp_path / "t.npz")
+    assert run(["table", "info", str(tmp_path / "t.npz")]) == 0
+    out = capsys.readouterr().out
+    assert "toy: 6 architectures" in out
+    assert "source: made up" in out
+    assert "acc: two repeats agree with Kendall tau 1.000" in out
+    assert run(["table", "info", str(tmp_path / "t.npz"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rows"], found["coverage"]) == (6, 1.0)
+    assert found["metrics"]["acc"]["repeats"] == 2
+    assert found["metrics"]["acc"]["agreement"]["kendall_tau"] == 1.0
+
+
+def test_info_without_repeats_or_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_table(table(), tmp_path / "t.npz")
+    assert run(["table", "info", str(tmp_path / "t.npz")]) == 0
+    out = capsys.readouterr().out
+    assert "source" not in out
+    assert "agree" not in out
+    assert run(["table", "info", str(tmp_path / "none.npz")]) == 2
