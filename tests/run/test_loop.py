@@ -100,7 +100,7 @@ def test_metrics_become_plain_floats() -> None:
     class Numpy(Shuffled):
         def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Measurement]]:
             for job in jobs:
-                yield job.index, Measurement({"score": np.float32(1.5)}, np.float64(2))
+                yield job.index, Measurement({"score": np.float64(1.5)}, np.float64(2))
 
     (trial,) = run_search(Scripted([[toy("fine")]]), Numpy(0), 1, observer=Observer())
     assert trial.measurement is not None

@@ -84,7 +84,7 @@ class InRounds(RandomSearcher):
             if architecture not in self.seen and architecture not in found:
                 found.append(architecture)
         parent = self.history[0][0] if self.history else None
-        return [Proposal(a, "ascent" if parent else "random", np.float32(0.5), parent) for a in found]
+        return [Proposal(a, "ascent" if parent else "random", np.float64(0.5), parent) for a in found]
 
     def round_log(self) -> dict[str, object]:
         return {"told": len(self.history), "loss": np.float32(0.25), "curve": np.arange(2), "gap": float("nan")}
