@@ -1,0 +1,44 @@
+"""Every registered searcher passes the suite that ships with the package, on several spaces."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from naopt.searchers import searchers
+from naopt.spaces import ConvCellSpace, NASBench201Space, SearchSpace
+from naopt.testing import SearcherCase, SearcherSuite
+from tests.spaces.examples import awkward
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "nao": {
+        "initial": 8,
+        "new_per_round": 4,
+        "seeds": 3,
+        "starts": 2,
+        "steps": 2,
+        "hidden_size": 8,
+        "embedding_size": 4,
+        "ensemble": 1,
+        "pretraining_steps": 2,
+        "unlabelled": 10,
+        "max_steps": 4,
+    },
+}
+"""What makes a searcher quick where its defaults are not; every other one runs with its defaults."""
+
+SPACES: dict[str, SearchSpace] = {
+    "conv-cell": ConvCellSpace(2, "enas-5"),
+    "nasbench201": NASBench201Space(),
+    "generic": awkward(),
+}
+
+
+class TestSearchers(SearcherSuite):
+    @pytest.fixture(params=product(searchers.names(), SPACES), ids="-".join)
+    def case(self, request: pytest.FixtureRequest) -> SearcherCase:
+        name, space = request.param
+        searcher = searchers.get(name)
+        return SearcherCase(searcher, SPACES[space], searcher.settings_type.parse(SETTINGS.get(name, {})))
