@@ -1,0 +1,402 @@
+import io
+import os
+import pickle
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from naopt.errors import InputError, UnknownNameError
+from naopt.tasks import Dataset, Limits, Split, create_task, tasks
+from naopt.tasks.base import stratified_parts
+from naopt.tasks.cifar10 import CLASSES, parse_binary, parse_pickle
+
+
+def write_images(folder: Path, count: int, *, size: tuple[int, int] = (6, 5), mode: str = "RGB", seed: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng([seed, *map(ord, str(folder.name))])
+    shape = (size[1], size[0]) if mode == "L" else (size[1], size[0], 3)
+    for index in range(count):
+        Image.fromarray(rng.integers(256, size=shape, dtype=np.uint8), mode).save(folder / f"{index:03}.png")
+
+
+def pack(folder: Path, archive: Path, *, root: str = "") -> Path:
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder, arcname=root or ".")
+    return archive
+
+
+def all_splits(data: Dataset) -> list[Split]:
+    return [data.train, data.valid, data.test]
+
+
+def check_disjoint(data: Dataset) -> None:
+    parts = [{image.tobytes() for image in split.images} for split in all_splits(data)]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == sum(map(len, all_splits(data)))
+
+
+# Base.
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=80).flatmap(
+        lambda labels: st.tuples(st.just(labels), st.integers(0, len(labels)))
+    )
+)
+def test_parts_are_disjoint_of_the_right_size_and_stratified(drawn: tuple[list[int], int]) -> None:
+    labels, size = drawn
+    first, second = stratified_parts(labels, [size, len(labels) - size])
+    assert sorted([*first, *second]) == list(range(len(labels)))
+    assert len(first) == size
+    for label in set(labels):
+        expected = labels.count(label) * size / len(labels)
+        assert abs(sum(labels[i] == label for i in first) - expected) <= 1.5
+
+
+def test_too_many_for_the_parts() -> None:
+    with pytest.raises(ValueError, match="parts of 4 from 3"):
+        stratified_parts([0, 0, 0], [2, 2])
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [("digit", "did you mean 'digits'"), ("images", "write images:PATH"), ("digits:here", "takes no source")],
+)
+def test_bad_task_names(spec: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        create_task(spec)
+    assert issubclass(UnknownNameError, InputError)
+
+
+def test_splits_are_checked_and_frozen() -> None:
+    with pytest.raises(InputError, match=r"must be \(n, c, h, w\)"):
+        Split(np.zeros((2, 3)), np.zeros(2, dtype=np.int64))
+    split = Split(np.zeros((2, 1, 3, 3)), np.zeros(2, dtype=np.int64))
+    with pytest.raises(ValueError, match="read-only"):
+        split.images[0] = 1
+
+
+def test_every_task_says_what_it_is() -> None:
+    assert set(tasks.names()) >= {"digits", "images", "cifar10"}
+    assert all(tasks.summaries().values())
+
+
+# Digits.
+
+
+def test_digits_are_split_once_and_for_all() -> None:
+    data = create_task("digits").load()
+    assert [len(split) for split in all_splits(data)] == [600, 600, 597]
+    for split in all_splits(data):
+        assert split.images.shape[1:] == (1, 8, 8)
+        assert set(np.bincount(split.labels)) <= {58, 59, 60, 61, 62}
+    assert data.train.labels[:8].tolist() == create_task("digits").load(Limits(test=0)).train.labels[:8].tolist()
+    # Golden: a changed split would make every published figure of the task's table wrong.
+    assert int((data.valid.images.astype(int) * np.arange(600)[:, None, None, None]).sum()) == 56_026_877
+
+
+def test_limits_are_stratified_and_within_the_part() -> None:
+    task = create_task("digits")
+    whole, some = task.load(), task.load(Limits(100, 50, 0))
+    assert [len(split) for split in all_splits(some)] == [100, 50, 0]
+    assert np.bincount(some.train.labels).tolist() == [10] * 10
+    assert {i.tobytes() for i in some.train.images} <= {i.tobytes() for i in whole.train.images}
+
+
+# Image folders.
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    for name, count in (("cat", 10), ("dog", 15)):
+        write_images(tmp_path / "data" / name, count)
+    return tmp_path / "data"
+
+
+def test_a_folder_per_class_is_split_60_20_20(folders: Path) -> None:
+    data = create_task(f"images:{folders}").load()
+    assert data.classes == ("cat", "dog")
+    assert [np.bincount(split.labels).tolist() for split in all_splits(data)] == [[6, 9], [2, 3], [2, 3]]
+    assert data.train.images.shape == (15, 3, 5, 6)
+    assert data.train.images.dtype == np.uint8
+    assert data.note == ""
+    check_disjoint(data)
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes"),
+    [
+        (("train",), (12, 4, 4)),
+        (("train", "test"), (16, 4, 20)),
+        (("train", "val"), (16, 20, 4)),
+        (("train", "valid", "test"), (20, 20, 20)),
+    ],
+)
+def test_given_parts_are_kept(tmp_path: Path, given: Sequence[str], sizes: tuple[int, ...]) -> None:
+    for number, part in enumerate(given):
+        for name in "ab":
+            write_images(tmp_path / part / name, 10, seed=number)
+    (tmp_path / "README.md").write_text("not an image")
+    data = create_task(f"images:{tmp_path}").load()
+    assert tuple(map(len, all_splits(data))) == sizes
+    assert data.classes == ("a", "b")
+    check_disjoint(data)
+
+
+@pytest.mark.parametrize("root", ["", "everything"])
+def test_an_archive_is_read_in_place_as_its_folder(folders: Path, root: str) -> None:
+    archive = pack(folders, folders.parent / "data.tar.gz", root=root)
+    limits = Limits(6, 2, 2)
+    whole, packed = create_task(f"images:{folders}"), create_task(f"images:{archive}")
+    for one, other in ((whole.load(), packed.load()), (whole.load(limits), packed.load(limits))):
+        assert one.classes == other.classes
+        for a, b in zip(all_splits(one), all_splits(other), strict=True):
+            assert np.array_equal(a.images, b.images)
+            assert np.array_equal(a.labels, b.labels)
+
+
+def test_other_sizes_are_resized_and_counted_and_grey_stays_grey(tmp_path: Path) -> None:
+    for name in "ab":
+        write_images(tmp_path / name, 5, mode="L")
+    Image.new("L", (9, 9)).save(tmp_path / "a" / "x.png")
+    Image.new("1", (6, 5)).save(tmp_path / "b" / "y.png")
+    data = create_task(f"images:{tmp_path}").load()
+    assert data.train.images.shape[1:] == (1, 5, 6)
+    assert data.note == "1 of 12 images resized to 6x5"
+    write_images(tmp_path / "a", 1, mode="RGB")
+    assert create_task(f"images:{tmp_path}").load().train.images.shape[1:] == (3, 5, 6)
+
+
+def test_hidden_files_are_not_there(folders: Path) -> None:
+    write_images(folders / ".cache", 1)
+    (folders / "cat" / "._000.png").write_bytes(b"junk")
+    (folders / "cat" / "notes.txt").write_text("no image")
+    assert create_task(f"images:{folders}").load().classes == ("cat", "dog")
+
+
+def broken_missing(folder: Path) -> str:
+    return f"{folder}-nowhere"
+
+
+def broken_file(folder: Path) -> str:
+    return str(folder / "cat" / "000.png")
+
+
+def broken_no_classes(folder: Path) -> str:
+    (folder / "empty").mkdir()
+    return str(folder / "empty")
+
+
+def broken_empty_class(folder: Path) -> str:
+    (folder / "eel").mkdir()
+    return str(folder)
+
+
+def broken_single(folder: Path) -> str:
+    write_images(folder / "eel", 1)
+    return str(folder)
+
+
+def broken_one_class(folder: Path) -> str:
+    write_images(folder / "one" / "eel", 5)
+    return str(folder / "one")
+
+
+def broken_truncated(folder: Path) -> str:
+    path = folder / "dog" / "003.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    return str(folder)
+
+
+def broken_text(folder: Path) -> str:
+    (folder / "dog" / "003.png").write_text("not an image")
+    return str(folder)
+
+
+def broken_archive(folder: Path) -> str:
+    archive = pack(folder, folder.parent / "data.tar.gz")
+    archive.write_bytes(archive.read_bytes()[:2000])
+    return str(archive)
+
+
+def broken_class_of_test(folder: Path) -> str:
+    for part, name in (("train", "a"), ("train", "b"), ("test", "c")):
+        write_images(folder / "split" / part / name, 5)
+    return str(folder / "split")
+
+
+def broken_link(folder: Path) -> str:
+    (folder / "cat" / "zzz.png").symlink_to(folder / "nowhere.png")
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (broken_missing, r"nowhere': does not exist"),
+        (broken_file, "neither a folder nor an archive"),
+        (broken_no_classes, "has no class folders"),
+        (broken_empty_class, r"eel': has no images"),
+        (broken_single, r"eel': has 1 image; 3 are needed"),
+        (broken_one_class, r"has one class \('eel'\)"),
+        (broken_truncated, r"dog/003.png': cannot be read: .*truncated"),
+        (broken_text, r"dog/003.png': cannot be read: not an image"),
+        (broken_archive, r"data.tar.gz': cannot be read"),
+        (broken_class_of_test, r"test/c': is not a class of train"),
+        (broken_link, r"zzz.png': No such file"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_folders_that_cannot_be_used(folders: Path, make: object, message: str) -> None:
+    source = make(folders)  # type: ignore[operator]
+    with pytest.raises(InputError, match=message) as error:
+        create_task(f"images:{source}").load()
+    assert "\n" not in str(error.value)
+
+
+# CIFAR-10.
+
+COUNT = 20
+
+
+def batch(number: int) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], list[int]]:
+    pixels = np.random.default_rng(number).integers(256, size=(COUNT, 3072), dtype=np.uint8)
+    return pixels, [label % 10 for label in range(COUNT)]
+
+
+NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+
+
+def python2_pickle(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], labels: list[int]) -> bytes:
+    """Protocol 2 with the byte strings of Python 2, opcode by opcode as in the official files."""
+    data = pixels.tobytes()
+
+    def text(value: bytes) -> bytes:
+        return b"U" + bytes([len(value)]) + value
+
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b") + b"\x87R"
+        b"(K\x01" + b"K" + bytes([len(pixels)]) + b"M\x00\x0c\x86"
+        b"cnumpy\ndtype\n"
+        + text(b"u1")
+        + b"K\x00K\x01\x87R(K\x03"
+        + text(b"|")
+        + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+        b"\x89T" + len(data).to_bytes(4, "little") + data + b"tb"
+    )
+    numbers = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
+    return b"\x80\x02}(" + text(b"data") + array + text(b"labels") + numbers + b"u."
+
+
+@pytest.fixture(params=["binary", "python2", "python3"])
+def official(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    folder = tmp_path / "cifar-10-batches"
+    folder.mkdir()
+    for number, name in enumerate(NAMES):
+        pixels, labels = batch(number)
+        if request.param == "binary":
+            records = np.concatenate([np.array(labels, dtype=np.uint8)[:, None], pixels], axis=1)
+            (folder / f"{name}.bin").write_bytes(records.tobytes())
+        elif request.param == "python2":
+            (folder / name).write_bytes(python2_pickle(pixels, labels))
+        else:
+            (folder / name).write_bytes(pickle.dumps({"data": pixels, "labels": labels}, protocol=4))
+    (folder / "batches.meta").write_bytes(b"")
+    return folder
+
+
+def test_official_files_are_read_in_a_folder_above_them_and_in_an_archive(official: Path) -> None:
+    archive = pack(official, official.parent / "cifar.tar.gz", root="cifar-10-batches-py")
+    for source in (official, official.parent, archive):
+        data = create_task(f"cifar10:{source}").load()
+        assert [len(split) for split in all_splits(data)] == [90, 10, 20]
+        assert np.bincount(data.valid.labels).tolist() == [1] * 10
+        assert data.classes == CLASSES
+        assert np.array_equal(data.test.images, batch(5)[0].reshape(-1, 3, 32, 32))
+        assert data.test.labels.tolist() == batch(5)[1]
+        check_disjoint(data)
+    small = create_task(f"cifar10:{official}").load(Limits(30, 10, 0))
+    assert [len(split) for split in all_splits(small)] == [30, 10, 0]
+
+
+def test_a_missing_batch_is_named(official: Path) -> None:
+    victim = next(path for path in official.iterdir() if path.stem == "data_batch_3")
+    victim.unlink()
+    with pytest.raises(InputError, match="has no data_batch_3"):
+        create_task(f"cifar10:{official}").load()
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch /tmp/should-not-exist",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (pickle.dumps(Evil()), "unsafe pickle: it wants .*system"),
+        (pickle.dumps({"data": np.zeros(3072), "labels": [0]}, protocol=4), "not unsigned bytes"),
+        (
+            pickle.dumps({"data": np.asfortranarray(np.zeros((2, 2), np.uint8)), "labels": [0]}, protocol=4),
+            "not a plain array",
+        ),
+        (pickle.dumps([1]), "not a dictionary"),
+        (pickle.dumps({"data": b"", "labels": [0]}), "no data and labels"),
+        (pickle.dumps({"data": np.zeros(3072, np.uint8), "labels": [11]}, protocol=4), "label outside"),
+        (pickle.dumps({"data": np.zeros(3071, np.uint8), "labels": [1]}, protocol=4), "3071 pixels for 1 images"),
+        (b"\x80\x04garbage", "not a CIFAR-10 batch"),
+        (b"", "not a CIFAR-10 batch"),
+    ],
+)
+def test_pickles_that_are_refused(content: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        parse_pickle("data_batch_1", content)
+    assert "data_batch_1" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "0 bytes"), (bytes(3072), "truncated"), (bytes([10]) + bytes(3072), "label outside")],
+)
+def test_binary_files_that_are_refused(content: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_binary("data_batch_1.bin", content)
+
+
+def test_cifar10_as_image_folders(tmp_path: Path) -> None:
+    for part, count in (("train", 20), ("test", 5)):
+        for name in ("airplane", "bird"):
+            write_images(tmp_path / part / name, count, size=(32, 32), seed=count)
+    data = create_task(f"cifar10:{tmp_path}").load()
+    assert [len(split) for split in all_splits(data)] == [36, 4, 10]
+
+
+def test_the_real_cifar10_opens(tmp_path: Path) -> None:
+    folder = os.environ.get("NAOPT_DATA")
+    if not folder:
+        pytest.skip("NAOPT_DATA is not set: the folder with cifar10/cifar10_images_jpeg.tar.gz")
+    data = create_task(f"cifar10:{folder}/cifar10/cifar10_images_jpeg.tar.gz").load(Limits(100, 50, 20))
+    assert data.classes == CLASSES
+    assert data.train.images.shape == (100, 3, 32, 32)
+    assert [np.bincount(split.labels).tolist() for split in all_splits(data)] == [[10] * 10, [5] * 10, [2] * 10]
+    # Photographs, not noise: neighbouring pixels are alike.
+    assert np.abs(np.diff(data.train.images.astype(int), axis=3)).mean() < 20
+    assert data.note == ""
+
+
+def test_decoding_does_not_depend_on_the_archives_order(folders: Path) -> None:
+    archive = folders.parent / "reversed.tar"
+    with tarfile.open(archive, "w") as tar:
+        for path in sorted(folders.rglob("*.png"), reverse=True):
+            content = path.read_bytes()
+            member = tarfile.TarInfo(str(path.relative_to(folders)))
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    assert np.array_equal(
+        create_task(f"images:{archive}").load().train.images, create_task(f"images:{folders}").load().train.images
+    )
