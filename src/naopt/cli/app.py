@@ -21,6 +21,7 @@ from naopt.cli.resume import resume
 from naopt.cli.search import search
 from naopt.cli.show import show
 from naopt.cli.table import table_app
+from naopt.cli.train import train
 from naopt.cli.zoo import zoo
 from naopt.errors import InputError, NaoptError, RunStoppedError
 
@@ -58,6 +59,7 @@ app.command("search")(search)
 app.command("resume")(resume)
 app.command("show")(show)
 app.command("report")(report)
+app.command("train")(train)
 app.command("bench")(bench)
 app.command("quality")(quality)
 app.command("zoo")(zoo)

@@ -23,35 +23,18 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a run, or an architecture."""
-    from naopt.errors import InputError
+    from naopt.cli.subject import best_of, read_architecture, read_run
 
-    if Path(subject).is_dir() and space is None:
-        from naopt.run import load_run
-
-        record = load_run(subject)
-        best = record.best()
+    record = read_run(subject)
+    if record is None:
+        found, architecture = read_architecture(subject, space)
         if svg is not None:
-            if best is None:
-                raise InputError("run", subject, "has no evaluation that succeeded, so nothing to draw")
-            _draw(record.space, best.architecture, svg)
-        _show_run(record, as_json=as_json)
+            _draw(found, architecture, svg)
+        _show_architecture(found, architecture, as_json=as_json)
         return
-    found, architecture = _architecture(subject, space)
     if svg is not None:
-        _draw(found, architecture, svg)
-    _show_architecture(found, architecture, as_json=as_json)
-
-
-def _architecture(text: str, space: str | None) -> tuple[SearchSpace, Architecture]:
-    from naopt.errors import InputError
-    from naopt.spaces import create_space, parse_architecture
-
-    if space is not None:
-        found = create_space(space)
-        return found, found.parse(text)
-    if "/" in text and not text.startswith("|") and ":" not in text:
-        raise InputError("run", text, "no such directory")
-    return parse_architecture(text)
+        _draw(record.space, best_of(record), svg)
+    _show_run(record, as_json=as_json)
 
 
 def _draw(space: SearchSpace, architecture: Architecture, path: Path) -> None:
@@ -140,4 +123,5 @@ def _show_architecture(space: SearchSpace, architecture: Architecture, *, as_jso
                 for edge in graph.edges
                 if edge.target == index
             ]
-            say(f"  {node.label} = {' + '.join(sources) if node.kind == 'inner' else 'join ' + ', '.join(sources)}")
+            joined = "join " + ", ".join(sources) if node.kind == "output" else " + ".join(sources)
+            say(f"  {node.label} = {joined}" if sources else f"  {node.label}")

@@ -130,7 +130,7 @@ def merge_values(file: Mapping[str, Any], flags: Mapping[str, Any], settings: It
             values[name] = _section(name, file[name])
     for key, value in flags.items():
         _put(values, key, value)
-    pairs = [_pair(setting) for setting in settings]
+    pairs = [parse_setting(setting) for setting in settings]
     loose = []
     for key, value in pairs:
         if key in _TOP or key in SECTIONS or key.partition(".")[0] in SECTIONS:
@@ -169,7 +169,8 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     options.update(given)
 
 
-def _pair(setting: str) -> tuple[str, Any]:
+def parse_setting(setting: str) -> tuple[str, Any]:
+    """Key and value of ``KEY=VALUE``; the value is TOML, a bare word text. Raises ``InputError`` without ``=``."""
     key, equals, text = setting.partition("=")
     key = key.strip()
     if not equals or not key:

@@ -1,0 +1,45 @@
+"""What a command is about: a run's directory, or an architecture's text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from naopt.errors import InputError
+
+if TYPE_CHECKING:
+    from naopt.run import RunRecord
+    from naopt.spaces import Architecture, SearchSpace
+
+
+def read_run(text: str) -> RunRecord | None:
+    """The run in that directory; ``None`` if there is no such directory. Raises ``InputError`` if it is not a run's."""
+    if not Path(text).is_dir():
+        return None
+    from naopt.run import load_run
+
+    return load_run(text)
+
+
+def read_architecture(text: str, space: str | None) -> tuple[SearchSpace, Architecture]:
+    """An architecture and its space, which is told from the text unless it is named.
+
+    Raises:
+        InputError: no space's text form, an unknown space, or a syntax error.
+    """
+    from naopt.spaces import create_space, parse_architecture
+
+    if space is not None:
+        found = create_space(space)
+        return found, found.parse(text)
+    if not any(sign in text for sign in ":|="):
+        raise InputError("run or architecture", text, "neither a directory nor the text form of an architecture")
+    return parse_architecture(text)
+
+
+def best_of(record: RunRecord) -> Architecture:
+    """The best architecture of a run. Raises ``InputError`` if no evaluation succeeded."""
+    best = record.best()
+    if best is None:
+        raise InputError("run", str(record.directory), "has no evaluation that succeeded")
+    return best.architecture
