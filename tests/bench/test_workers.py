@@ -8,7 +8,7 @@ from tests.bench.stubs import die, refuse, square
 
 
 def test_jobs_run_in_other_processes_with_one_thread() -> None:
-    found = dict(run_jobs(square, {f"job {n}": (n,) for n in range(3)}, workers=2))
+    found = dict(run_jobs(square, {f"job {n}": (n,) for n in range(3)}, workers=1))
     assert {key: value[0] for key, value in found.items()} == {"job 0": 0, "job 1": 1, "job 2": 4}
     assert os.getpid() not in {value[1] for value in found.values()}
     assert {value[2] for value in found.values()} == {"1"}

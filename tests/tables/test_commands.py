@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from naopt.cli.app import run
+from naopt.spaces import ConvCellSpace
 from naopt.tables import load_table, save_table
 from tests.tables.test_table import table
 
@@ -50,13 +51,22 @@ def test_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["table", "info", str(tmp_path / "t.npz")]) == 0
     out = capsys.readouterr().out
     assert "toy: 6 architectures" in out
+    assert "the rows are 100.00% of the space's 6 token sequences" in out
     assert "source: made up" in out
     assert "acc: two repeats agree with Kendall tau 1.000" in out
     assert run(["table", "info", str(tmp_path / "t.npz"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["rows"], found["coverage"]) == (6, 1.0)
     assert found["metrics"]["acc"]["repeats"] == 2
-    assert found["metrics"]["acc"]["agreement"]["kendall_tau"] == 1.0
+    assert found["metrics"]["acc"]["agreement"]["kendall_tau"] == pytest.approx(1)
+
+
+def test_info_on_a_few_of_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    space = ConvCellSpace()
+    tokens = np.array([space.sample(np.random.default_rng(0)).tokens])
+    save_table(table(space=space, tokens=tokens, metrics={"acc": np.zeros(1)}), tmp_path / "t.npz")
+    assert run(["table", "info", str(tmp_path / "t.npz")]) == 0
+    assert "the rows are 0.00% of the space's about 10^32" in capsys.readouterr().out
 
 
 def test_info_without_repeats_or_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

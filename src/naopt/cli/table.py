@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,8 @@ from naopt.cli.common import JsonOption, emit, print_table, say
 
 if TYPE_CHECKING:
     from naopt.tables.summary import TableSummary
+
+_LARGE = 10**7
 
 table_app = typer.Typer(help="Import and describe tables of measured architectures.", no_args_is_help=True)
 
@@ -67,7 +70,8 @@ def table_info(
 
 def _print(summary: TableSummary) -> None:
     say(f"{summary.name}: {summary.rows} architectures of {summary.space}")
-    say(f"{summary.positions} positions; {summary.coverage:.3g} of the {summary.size:.6g} token sequences of the space")
+    size = f"{summary.size:,}" if summary.size < _LARGE else f"about 10^{math.log10(summary.size):.1f}"
+    say(f"{summary.positions} positions; the rows are {summary.coverage:.2%} of the space's {size} token sequences")
     if summary.source:
         say(f"source: {summary.source}")
     say()

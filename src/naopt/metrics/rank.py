@@ -12,7 +12,6 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from naopt.errors import InputError
 
@@ -44,6 +43,8 @@ def pairwise_accuracy(measured: ArrayLike, predicted: ArrayLike) -> float:
 
 def kendall_tau(measured: ArrayLike, predicted: ArrayLike) -> float:
     """Kendall's tau-b; NaN if either side is constant."""
+    from scipy import stats
+
     x, y = _pair(measured, predicted)
     if _constant(x) or _constant(y):
         return math.nan
@@ -52,6 +53,8 @@ def kendall_tau(measured: ArrayLike, predicted: ArrayLike) -> float:
 
 def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
     """Spearman's rank correlation; NaN if either side is constant."""
+    from scipy import stats
+
     x, y = _pair(measured, predicted)
     if _constant(x) or _constant(y):
         return math.nan
