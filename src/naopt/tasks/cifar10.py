@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,16 +42,16 @@ class Cifar10Task(FolderTask):
 
     def load(self, limits: Limits = ALL) -> Dataset:
         """See ``Task.load``."""
-        files, _ = self._tree.entries()
+        files, folders = self._tree.entries()
         for suffix, parse in ((".bin", parse_binary), ("", parse_pickle)):
-            found = {PurePosixPath(path).name: path for path in files}
+            found = {path.rpartition("/")[2]: path for path in files}
             batches = [found[name + suffix] for name in _BATCHES if name + suffix in found]
             if batches:
                 missing = [name + suffix for name in _BATCHES if name + suffix not in found]
                 if missing:
                     raise InputError("folder", self.source, f"has no {missing[0]}")
                 return _official(self._tree, batches, parse, limits)
-        return super().load(limits)
+        return self._load(files, folders, limits)
 
 
 def _official(tree: Tree, paths: list[str], parse: Callable[[str, bytes], Batch], limits: Limits) -> Dataset:

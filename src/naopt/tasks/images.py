@@ -76,21 +76,27 @@ class TarTree(Tree):
 
     def entries(self) -> tuple[list[str], list[str]]:
         """See ``Tree.entries``. Raises ``InputError`` for an archive that is damaged."""
-        files: dict[PurePosixPath, tuple[int, int]] = {}
-        folders: set[PurePosixPath] = set()
+        files: dict[str, tuple[int, int]] = {}
+        folders: set[str] = set()
         with self._open() as archive:
             for member in archive:
-                path = PurePosixPath(member.name)
-                if not _hidden(path.parts):
-                    folders.update(path.parents, [path] if member.isdir() else [])
-                    if member.isfile():
+                parts = [part for part in member.name.split("/") if part not in ("", ".")]
+                if not _hidden(parts):
+                    path = "/".join(parts)
+                    if member.isdir():
+                        folders.add(path)
+                    elif member.isfile():
                         files[path] = member.offset_data, member.size
-        folders.discard(PurePosixPath())
-        tops = {path.parts[0] for path in (*files, *folders)}
-        strip = int(len(tops) == 1 and not tops & set(_FOLDERS) and any(len(path.parts) > 1 for path in folders))
-        self._places = {"/".join(path.parts[strip:]): place for path, place in files.items() if len(path.parts) > strip}
-        below = {"/".join(path.parts[strip:]) for path in folders if len(path.parts) > strip}
-        return sorted(self._places), sorted(below)
+        for path in {path.rpartition("/")[0] for path in (*files, *folders)}:
+            parts = path.split("/")
+            folders.update("/".join(parts[:length]) for length in range(1, len(parts) + 1))
+        folders.discard("")
+        tops = {path.partition("/")[0] for path in (*files, *folders)}
+        root = ""
+        if len(tops) == 1 and not tops & set(_FOLDERS) and any("/" in path for path in folders):
+            root = f"{tops.pop()}/"
+        self._places = {path.removeprefix(root): place for path, place in files.items()}
+        return sorted(self._places), sorted(path.removeprefix(root) for path in folders if path.startswith(root))
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """See ``Tree.read``; one pass forward through the archive, without reading its headers again."""
@@ -249,7 +255,9 @@ class FolderTask(Task):
 
     def load(self, limits: Limits = ALL) -> Dataset:
         """See ``Task.load``."""
-        files, folders = self._tree.entries()
+        return self._load(*self._tree.entries(), limits)
+
+    def _load(self, files: Sequence[str], folders: Sequence[str], limits: Limits) -> Dataset:
         parts = self._parts(files, folders)
         names = tuple(parts["train"])
         index = {name: label for label, name in enumerate(names)}
