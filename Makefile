@@ -39,6 +39,5 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: export OMP_NUM_THREADS := 1
 test: check
 	$(BIN)/python -m pytest --cov

@@ -130,7 +130,7 @@ class SpaceSuite(Suite):
     def test_samples_are_uniform(self, space: SearchSpace) -> None:
         if not 1 < space.size <= _UNIFORM:
             return
-        draws = 15 * space.size
+        draws = max(15 * space.size, 600)
         seen = Counter(a.tokens for a in self._samples(space, draws))
         expected = draws / space.size
         statistic = sum((seen[tokens] - expected) ** 2 / expected for tokens in sequences(space))

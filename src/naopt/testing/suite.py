@@ -15,9 +15,9 @@ class Suite:
 
     @classmethod
     def check(cls, subject: object, seed: int = 0) -> None:
-        """Runs all checks on one subject. Raises ``AssertionError`` from the first that fails."""
+        """Runs all checks on one subject, in order. Raises ``AssertionError`` from the first that fails."""
         suite = cls()
         suite.seed = seed
-        for name in dir(suite):
+        for name in dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base)):
             if name.startswith("test_"):
                 getattr(suite, name)(subject)
