@@ -38,7 +38,7 @@ def test_all_cells_fall_into_the_classes_that_networkx_finds() -> None:
     for tokens in product(range(5), repeat=6):
         by_form[SPACE.canonical(tokens)].append(tokens)
     for form, members in by_form.items():
-        edges = set(pruned(form).edges(data="operation"))
+        edges: set[object] = set(pruned(form).edges(data="operation"))
         for member in members:
             assert set(pruned(member).edges(data="operation")) == edges or isomorphic(form, member)
     buckets: dict[object, list[Tokens]] = defaultdict(list)
