@@ -1,0 +1,71 @@
+"""A search with real training is killed ten times and ends with the archive of the one that was not."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naopt.run import load_run
+from naopt.run.store import RunStore
+from naopt.spaces import ConvCellSpace
+
+BUDGET, KILLS = 40, 10
+SETTINGS = ["space.nodes=2", "epochs=1", "filters=2", "train_limit=40", "valid_limit=40", "batch_size=20"]
+
+
+def begin(directory: Path, workers: int) -> subprocess.Popen[bytes]:
+    """``search`` where there is no run yet, ``resume`` after that."""
+    if directory.exists():
+        command = ["resume", str(directory)]
+    else:
+        command = ["search", "--task", "digits", "--searcher", "random", "--budget", str(BUDGET), "--seed", "7"]
+        command += ["--run", str(directory), *(f"--set={setting}" for setting in SETTINGS)]
+    code = "import sys; from naopt.cli.app import main; main()"
+    return subprocess.Popen([sys.executable, "-c", code, *command, f"--workers={workers}"], stdout=subprocess.DEVNULL)
+
+
+def results(directory: Path) -> int:
+    if not directory.exists():
+        return 0
+    with RunStore(directory / "run.db") as store:
+        return sum(trial.measurement is not None for trial in store.trials(ConvCellSpace(2)))
+
+
+def archive(directory: Path) -> list[tuple[Any, ...]]:
+    return [
+        (t.index, t.round, t.architecture.tokens, t.text, t.origin, m.status, m.reason, dict(m.metrics))
+        for t in load_run(directory).trials
+        if (m := t.measurement) is not None
+    ]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_ten_kills_change_nothing(tmp_path: Path) -> None:
+    assert begin(tmp_path / "whole", 1).wait() == 0
+    whole = archive(tmp_path / "whole")
+    assert len(whole) == BUDGET
+    assert all(row[5] == "ok" for row in whole)
+
+    chance, directory = random.Random(20180822), tmp_path / "killed"
+    for kill in range(KILLS):
+        process = begin(directory, 1 + kill % 2)
+        if kill % 4 in (0, 3):  # amid the evaluations
+            enough = results(directory) + chance.randint(1, 2)
+            while process.poll() is None and results(directory) < enough:
+                time.sleep(0.05)
+            time.sleep(chance.uniform(0, 0.05))
+        else:  # anywhere from the start of the program on
+            time.sleep(chance.uniform(0, 1.5))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert 0 < results(directory) < BUDGET
+
+    assert begin(directory, 2).wait() == 0
+    assert archive(directory) == whole
