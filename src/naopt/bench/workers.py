@@ -7,11 +7,17 @@ import os
 import sys
 from collections.abc import Callable, Generator, Hashable, Mapping
 from concurrent.futures import Future, as_completed
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pebble import ProcessPool
 
 from naopt.errors import NaoptError
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Semaphore
+
+_PATIENCE = 30.0
+"""Seconds that a process may take to start after all jobs are done."""
 
 R = TypeVar("R")
 K = TypeVar("K", bound=Hashable)
@@ -40,9 +46,9 @@ def run_jobs(
     """
     if not jobs:
         return
-    pool = ProcessPool(
-        max_workers=min(workers, len(jobs)), context=multiprocessing.get_context("spawn"), initializer=_one_thread
-    )
+    context = multiprocessing.get_context("spawn")
+    count, started = min(workers, len(jobs)), context.Semaphore(0)
+    pool = ProcessPool(max_workers=count, context=context, initializer=_begin_worker, initargs=(started,))
     try:
         futures: dict[Future[R], K] = {pool.schedule(function, args=arguments): key for key, arguments in jobs.items()}
         for future in as_completed(futures):
@@ -54,13 +60,17 @@ def run_jobs(
             except Exception as error:
                 raise JobError(f"{key}: {type(error).__name__}: {error}") from error
             yield key, result
+        # A process that is stopped while it starts complains on standard error.
+        for _ in range(count):
+            started.acquire(timeout=_PATIENCE)
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()
 
 
-def _one_thread() -> None:
+def _begin_worker(started: Semaphore) -> None:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"  # read when torch is loaded
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+    started.release()
