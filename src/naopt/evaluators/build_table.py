@@ -31,6 +31,9 @@ _INFOS = {
     "seconds": MetricInfo("min", "s"),
 }
 
+_PATIENCE = 1000
+"""After how many draws in a row without a new architecture the space counts as exhausted."""
+
 Job = tuple[int, int]
 """Row and repeat."""
 
@@ -45,11 +48,14 @@ def sample_distinct(space: SearchSpace, count: int, seed: int) -> list[Architect
         raise InputError("count", count, f"the space has only {space.size} token sequences")
     rng = np.random.default_rng(seed)
     found: dict[Architecture, None] = {}
-    for _ in range(1000 * count):
+    fruitless = 0
+    while len(found) < count:
+        before = len(found)
         found.setdefault(space.sample(rng))
-        if len(found) == count:
-            return list(found)
-    raise InputError("count", count, f"only {len(found)} distinct architectures found")
+        fruitless = fruitless + 1 if len(found) == before else 0
+        if fruitless == _PATIENCE:
+            raise InputError("count", count, f"only {before} distinct architectures found")
+    return list(found)
 
 
 def job_seed(seed: int, job: Job) -> int:

@@ -19,7 +19,7 @@ from naopt.networks.settings import TrainingSettings
 _EVALUATION_BATCH = 1000
 
 
-class DivergedError(Exception):
+class DivergedError(ArithmeticError):
     """The loss is no longer finite."""
 
 
