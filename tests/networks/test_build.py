@@ -121,7 +121,7 @@ def test_unused_inputs_are_part_of_a_cells_output() -> None:
     architecture = space.parse("normal:conv3x3@1+conv3x3@1/reduction:conv3x3@1+identity@1")
     network = build_network(space, architecture, NetworkSettings(cells_per_stage=1, filters=4), 3, 10)
     assert isinstance(network, ConvolutionalNetwork)
-    assert [cell.out_channels for cell in network.cells] == [8, 16, 16, 32, 32]  # type: ignore[union-attr]
+    assert [cell.out_channels for cell in network.cells] == [8, 16, 16, 32, 32]
 
 
 def test_the_head_rectifies_only_if_asked_to() -> None:
