@@ -34,7 +34,11 @@ def by_hand(goal: str = "max") -> RunRecord:
         )
         for trial, (number, origin, predicted, value) in zip(record.trials, rows, strict=True)
     ]  # fmt: skip
-    return replace(record, trials=trials, rounds=[{}, {"fit_seconds": 3.0, "train_size": 2, "predicted_mean": 9.0}])
+    return replace(
+        record,
+        trials=trials,
+        rounds=[{}, {"fit_seconds": 2.0, "ascent_seconds": 1.0, "train_size": 2, "predicted_mean": 9.0}],
+    )
 
 
 def test_origins_and_what_they_earned() -> None:

@@ -10,14 +10,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from naopt.report.summary import finite, round_summaries, value_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from naopt.measurement import Goal
     from naopt.run.record import RunRecord
 
 INK, GRID, MAIN, SECOND, THIRD = "#7b8494", "#8490a2", "#2f7fd1", "#d9772b", "#2f9e7a"
@@ -58,7 +55,7 @@ def metric_label(record: RunRecord) -> str:
 def trajectory_chart(record: RunRecord, against: RunRecord | None = None) -> str | None:
     """Best value so far over queries, with every measured value as a dot; ``None`` if nothing was measured.
 
-    The axis holds both curves and the dots inside Tukey's fence (1.5 interquartile ranges) on the worse side.
+    The axis holds both curves after their first tenth, and the better three quarters of the dots.
     """
     trials = record.evaluated
     best = record.trajectory()
@@ -72,14 +69,15 @@ def trajectory_chart(record: RunRecord, against: RunRecord | None = None) -> str
             points = [(at, value) for at, value, trial in values if trial.origin == origin]
             x, y = zip(*points, strict=True)
             axes.scatter(x, y, s=14, alpha=0.6, linewidths=0, color=colours[origin], label=origin)
-        shown = [value for value in best if value is not None]
+        shown = _settled(best)
         if against is not None:
             other = against.trajectory()
-            shown += [value for value in other if value is not None]
+            shown += _settled(other)
             name = against.config.searcher
             _steps(axes, other, INK, f"best so far, {name} (other run)", dashes=(0, (4, 2)))
         _steps(axes, best, MAIN, f"best so far, {record.config.searcher}")
-        shown += _inside_fence([value for _, value, _ in values], record.objective.goal)
+        dots = sorted((value for _, value, _ in values), reverse=record.objective.goal == "max")
+        shown += dots[: (3 * len(dots) + 3) // 4]
         pad = 0.05 * (max(shown) - min(shown)) or 0.05 * abs(max(shown)) or 1.0
         axes.set_ylim(min(shown) - pad, max(shown) + pad)
         axes.set(xlabel="queries", ylabel=metric_label(record))
@@ -88,10 +86,9 @@ def trajectory_chart(record: RunRecord, against: RunRecord | None = None) -> str
     return _svg("trajectory", "Best value so far over queries", draw)
 
 
-def _inside_fence(values: Sequence[float], goal: Goal) -> list[float]:
-    low, high = np.percentile(values, (25, 75))
-    reach = 1.5 * (high - low)
-    return [value for value in values if (value >= low - reach if goal == "max" else value <= high + reach)]
+def _settled(best: Sequence[float | None]) -> list[float]:
+    """The curve after its first tenth, in which it comes from anywhere."""
+    return [value for value in best[len(best) // 10 :] if value is not None]
 
 
 def _steps(axes: Axes, best: Sequence[float | None], colour: str, label: str, dashes: object = "-") -> None:

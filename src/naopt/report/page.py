@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _ORIGINS = {
     "random": "drawn from the random pool",
     "ascent": "found by moving uphill in the learned space",
-    "refill": "a random refill: the searcher had found too few new architectures",
+    "refill": "a refill: the searcher had found too few new architectures",
+    "neighbour": "one change away from another architecture",
     "mutation": "a mutation of another architecture",
 }
 _LOG = {
@@ -37,11 +38,13 @@ _LOG = {
     "valid": "valid",
     "novel": "novel",
     "from_ascent": "from ascent",
+    "from_neighbour": "from neighbours",
     "from_refill": "from refill",
     "loss": "loss",
     "loss_performance": "performance loss",
     "loss_reconstruction": "reconstruction loss",
     "fit_seconds": "fit, s",
+    "ascent_seconds": "ascent, s",
 }
 
 
@@ -198,9 +201,7 @@ def _figures(record: RunRecord, against: RunRecord | None) -> str:
         (
             charts.trajectory_chart(record, against),
             "Best so far",
-            "Each dot is a query; dots far below the curves are outside the axis."
-            if record.objective.goal == "max"
-            else "Each dot is a query; dots far above the curves are outside the axis.",
+            "Each dot is a query; what is far from the best lies outside the axis.",
         ),
         (charts.prediction_chart(record), "Predicted against measured", _agreement(record)),
         (
@@ -273,7 +274,7 @@ def _cost(record: RunRecord) -> str:
         ("all children together", duration(spent.children)),
         ("one child, mean", duration(spent.mean)),
         ("one child, median", duration(spent.median)),
-        ("fitting the searcher's models", duration(spent.searcher)),
+        ("searcher: fits and ascents", duration(spent.searcher)),
         ("wall time of the search", duration(spent.wall)),
     ]
     return section("Cost", rows_table(("what", "time"), rows, numeric=(1,)))

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from naopt.run.trial import Trial
 
 
+_SEARCHER_SECONDS = ("fit_seconds", "ascent_seconds")
+
+
 @dataclass(frozen=True, slots=True)
 class OriginStatistics:
     """What the queries of one origin earned.
@@ -52,9 +55,10 @@ class RoundSummary:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds: of all children together, of one (mean, median), and of fitting the searcher's models.
+    """Seconds: of all children together, of one (mean, median), and of the searcher.
 
-    ``wall`` is the time of the whole search, waiting and overhead included.
+    ``searcher`` counts the fits and ascents that its log speaks of; ``wall`` is the time of the whole search, waiting
+    and overhead included.
     """
 
     children: float
@@ -133,7 +137,7 @@ def cost(record: RunRecord) -> Cost:
         sum(seconds),
         _mean(seconds),
         statistics.median(seconds) if seconds else None,
-        sum(value for log in record.rounds if (value := finite(log.get("fit_seconds"))) is not None),
+        sum(finite(log.get(name)) or 0.0 for log in record.rounds for name in _SEARCHER_SECONDS),
         record.seconds,
     )
 
