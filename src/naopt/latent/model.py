@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from naopt.latent.base import PerformanceModel
 from naopt.latent.modules import AutoEncoder
@@ -98,7 +97,7 @@ class LatentModel(PerformanceModel):
         tokens = self.presented(architectures)
         targets = torch.from_numpy(self.targets.transform(scores)).float().to(self.device)
         batches = -(-len(tokens) // settings.batch_size)
-        steps = settings.epochs * batches
+        steps = max(settings.epochs * batches, settings.min_steps)
         steps = max(1, round(share * (steps if settings.max_steps is None else min(steps, settings.max_steps))))
 
         def labelled() -> Iterator[tuple[Tensor, Tensor]]:
@@ -125,7 +124,7 @@ class LatentModel(PerformanceModel):
     ) -> dict[str, float]:
         settings, network = self.settings, self.network
         optimiser = torch.optim.Adam(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         tail: list[tuple[float, float]] = []
         network.train()
@@ -138,7 +137,8 @@ class LatentModel(PerformanceModel):
                 batch = next(labelled)
                 words, parts = batch[0] if batch else self._unlabelled[:0], []
                 if len(self._unlabelled):
-                    chosen = torch.from_numpy(rng.integers(len(self._unlabelled), size=settings.batch_size))
+                    extra = settings.batch_size // 2 if batch else settings.batch_size
+                    chosen = torch.from_numpy(rng.integers(len(self._unlabelled), size=max(1, extra)))
                     words = torch.cat([words, self._unlabelled[chosen]])
                 states = network.encoder(words)
                 reconstruction = network.reconstruction_loss(words, states)

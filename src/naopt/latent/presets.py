@@ -8,7 +8,6 @@ from naopt.latent.settings import LatentSettings
 from naopt.spaces import SearchSpace
 
 
-
 @models.register("nao")
 def default_model(space: SearchSpace, seed: int) -> LatentModel:
     """The default latent model: canonical forms, unlabelled pretraining, rank targets."""

@@ -35,6 +35,7 @@ LATENT_PRESETS: dict[str, dict[str, Any]] = {
         "unlabelled": 0,
         "ensemble": 1,
         "epochs": 1000,
+        "min_steps": 1,
         "max_steps": None,
         "batch_size": 100,
         "learning_rate": 1e-3,
@@ -62,6 +63,7 @@ LATENT_PRESETS: dict[str, dict[str, Any]] = {
         "unlabelled": 0,
         "ensemble": 1,
         "epochs": 1000,
+        "min_steps": 1,
         "max_steps": None,
         "batch_size": 100,
         "learning_rate": 1e-3,
@@ -125,11 +127,12 @@ class LatentSettings(Settings):
     """Steps on unlabelled architectures of the space before any label is seen; 0 in paper and program."""
     unlabelled: int = Field(2000, ge=0)
     """How many random architectures of the space the auto-encoder may also learn from. They cost no query."""
-    epochs: int = Field(60, ge=1)
-    max_steps: int | None = Field(150, ge=1)
-    """Upper limit to the optimiser's steps of one fit, whatever the epochs say."""
+    epochs: int = Field(40, ge=1)
+    min_steps: int = Field(60, ge=1)
+    max_steps: int | None = Field(400, ge=1)
+    """Limits to the optimiser's steps of one fit, whatever the epochs say."""
     batch_size: int = Field(64, ge=1)
-    learning_rate: float = Field(4e-3, gt=0)
+    learning_rate: float = Field(5e-3, gt=0)
     schedule: Literal["constant", "cosine"] = "cosine"
     weight_decay: float = Field(1e-4, ge=0)
     clip_norm: float = Field(5.0, gt=0)

@@ -52,9 +52,7 @@ class Targets:
         return _interpolate(targets, self.targets, self.scores)
 
 
-def _interpolate(
-    x: NDArray[np.float64], xs: NDArray[np.float64], ys: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _interpolate(x: NDArray[np.float64], xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.float64]:
     """Monotone piecewise linear through ``(xs, ys)``, ``xs`` ascending; outside with the mean slope of the whole."""
     inside = np.interp(x, xs, ys)
     slope = (ys[-1] - ys[0]) / (xs[-1] - xs[0]) if len(xs) > 1 else 0.0

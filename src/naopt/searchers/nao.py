@@ -156,9 +156,7 @@ class NAOSearcher(Searcher):
         pairs = [(a, s) for a, m in self.history if (s := score(m)) is not None]
         return [a for a, _ in pairs], np.array([s for _, s in pairs])
 
-    def _round(
-        self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int
-    ) -> list[Proposal]:
+    def _round(self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
         options, rng = self.options, self.generator()
         self._log = dict(self.model.fit(architectures, scores))
         started = time.perf_counter()
@@ -260,9 +258,7 @@ class NAOSearcher(Searcher):
         predicted = self._predict([proposal.architecture for proposal in proposals])
         return [proposals[i] for i in np.argsort(-predicted, kind="stable")[:wanted]]
 
-    def _refill(
-        self, chosen: list[Proposal], seeds: list[Architecture], wanted: int, rng: np.random.Generator
-    ) -> None:
+    def _refill(self, chosen: list[Proposal], seeds: list[Architecture], wanted: int, rng: np.random.Generator) -> None:
         """Fills the round up: with mutated seeds, best first, then with random architectures."""
         taken = {proposal.architecture: proposal for proposal in chosen}
         if self.options.refill == "mutation" and len(chosen) < wanted:

@@ -1,0 +1,64 @@
+"""Targets stay usable whatever the pool looks like."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from naopt.latent.targets import Normalisation, Targets
+
+KINDS: list[Normalisation] = ["rank", "min-max", "standard"]
+pools = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=40)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(pool=pools)
+def test_targets_are_finite_and_in_the_order_of_the_scores(kind: Normalisation, pool: list[float]) -> None:
+    scores = np.array(pool)
+    targets = Targets.fit(scores, kind).transform(scores)
+    assert np.isfinite(targets).all()
+    order = np.argsort(scores, kind="stable")
+    assert (np.diff(targets[order]) >= 0).all()
+    assert ((targets[:, None] == targets[None, :]) | (scores[:, None] != scores[None, :])).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(pool=st.lists(st.integers(-1000, 1000), min_size=2, max_size=40, unique=True))
+def test_inverse_undoes_transform(kind: Normalisation, pool: list[int]) -> None:
+    scores = np.array(pool, dtype=np.float64)
+    fitted = Targets.fit(scores, kind)
+    around = np.concatenate([scores, scores + 0.25, [scores.min() - 50, scores.max() + 50]])
+    assert fitted.inverse(fitted.transform(around)) == pytest.approx(around, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pool", [[97.0], [97.0, 97.0, 97.0]])
+def test_a_constant_pool_has_one_target_in_the_middle(kind: Normalisation, pool: list[float]) -> None:
+    scores = np.array(pool)
+    fitted = Targets.fit(scores, kind)
+    middle = 0.5 if kind == "min-max" else 0.0
+    assert fitted.transform(scores).tolist() == [middle] * len(pool)
+    assert fitted.inverse(np.array([-3.0, middle, 3.0])).tolist() == [97.0] * 3
+
+
+def test_two_architectures_are_told_apart() -> None:
+    scores = np.array([96.0, 97.0])
+    for kind in KINDS:
+        low, high = Targets.fit(scores, kind).transform(scores)
+        assert low < high
+
+
+def test_an_outlier_does_not_squeeze_rank_targets() -> None:
+    scores = np.append(np.linspace(97, 98, 20), 10.0)
+    rank = Targets.fit(scores, "rank").transform(scores)
+    assert np.ptp(rank[:20]) > 2.5
+    assert rank[20] == rank.min() > -2.5
+    assert np.ptp(Targets.fit(scores, "min-max").transform(scores)[:20]) < 0.02
+
+
+@pytest.mark.parametrize("pool", [[], [1.0, np.nan], [np.inf]])
+def test_scores_must_be_there_and_finite(pool: list[float]) -> None:
+    with pytest.raises(ValueError, match="at least one score, all finite"):
+        Targets.fit(np.array(pool), "rank")
