@@ -1,8 +1,12 @@
+import multiprocessing
 import os
+import sys
+from types import SimpleNamespace
 
 import pytest
 
 from naopt.bench import JobError, run_jobs
+from naopt.bench.workers import _begin_worker
 from naopt.errors import InputError
 from tests.bench.stubs import die, refuse, square
 
@@ -23,3 +27,17 @@ def test_errors_of_jobs_pass_with_their_name() -> None:
         list(run_jobs(refuse, {"job": (3,)}, workers=1))
     with pytest.raises(JobError, match="job 3: ProcessExpired"):
         list(run_jobs(die, {"job 3": (3,)}, workers=1))
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_torch_gets_one_thread_loaded_or_not(loaded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr(os, "environ", {})
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    if loaded:
+        monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(set_num_threads=counts.append))
+    started = multiprocessing.get_context("spawn").Semaphore(0)
+    _begin_worker(started)
+    assert started.acquire(block=False)
+    assert counts == [1] * loaded
+    assert os.environ == {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
