@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from naopt.cli.app import run
+from naopt.zoo import names
+from tests.run.toys import write_table
+
+CELL = "normal:conv1x1@1+conv3x3@0,identity@2+identity@2/reduction:conv3x3@0+conv1x1@1,max_pool3x3@0+conv3x3@0"
+
+
+def test_an_architecture_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", CELL]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("space:       conv-cell:nodes=2: 24 positions")
+    assert lines[1] == f"text:        {CELL}"
+    assert lines[2].startswith("tokens:      1 1 0 0 1 1 2 0 0 2 0 0")
+    assert lines[4] == "symmetric:   8 sequences, this one included"
+    assert "  2 = conv1x1(k-1) + conv3x3(k-2)" in lines
+    assert "  k = join 3" in lines
+    assert "  k = join 2, 3" in lines
+
+
+def test_an_architecture_as_a_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", CELL, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["space"], found["architecture"], found["symmetric"]) == ("conv-cell:nodes=2", CELL, 8)
+    assert len(found["tokens"]) == 24
+    assert found["neighbours"] > 50
+    assert {"part": "normal", "from": "k-1", "to": "2", "operation": "conv1x1"} in found["edges"]
+    assert run(["show", found["canonical"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["canonical"] == found["canonical"]
+
+
+def test_other_spaces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"]) == 0
+    assert "  out = join skip_connect(in)" in capsys.readouterr().out
+    file = tmp_path / "mlp.toml"
+    file.write_text('[[positions]]\nname = "width"\nchoices = [8, 16]\n[[positions]]\nname = "depth"\nchoices = [1, 2]')
+    assert run(["show", "depth=2,width=8", "--space", f"generic:{file}"]) == 0
+    out = capsys.readouterr().out
+    assert "text:        width=8,depth=2" in out
+    assert "  width = 8\n" in out
+
+
+def test_drawings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    svg = tmp_path / "cell.svg"
+    assert run(["show", CELL, "--svg", str(svg)]) == 0
+    assert "<svg" in svg.read_text()
+    assert run(["show", CELL, "--svg", str(tmp_path / "no" / "cell.svg")]) == 2
+    assert "No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runs/missing"], "neither a directory nor the text form of an architecture"),
+        (["normal:conv3x3@0+conv3x3@0/"], "at position"),
+        (["x=1"], "not the text form of any space"),
+        ([CELL, "--space", "conv-cell"], "at position"),
+        ([CELL, "--space", "conv"], "space 'conv': unknown"),
+    ],
+)
+def test_what_cannot_be_shown(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    assert run(["show", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, directory = write_table(tmp_path / "toy.npz"), tmp_path / "run"
+    search = ["search", "--table", str(table), "--searcher", "random", "--budget", "20", "--metric", "score"]
+    assert run([*search, "--run", str(directory)]) == 0
+    capsys.readouterr()
+    assert run(["show", str(directory), "--svg", str(tmp_path / "best.svg")]) == 0
+    out = capsys.readouterr().out
+    assert "<svg" in (tmp_path / "best.svg").read_text()
+    assert "trial  score  origin  architecture" in out
+    assert out.count("fate=") == 11
+    assert "  0: 20 proposed" in out
+    assert run(["show", str(directory), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    scores = [trial["metrics"]["score"] for trial in found["top"]]
+    assert scores == sorted(scores, reverse=True)
+    assert len(scores) == 10
+    assert found["best"] == found["top"][0]
+    assert found["rounds"] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("spaces", "conv-cell"),
+        ("searchers", "nao"),
+        ("evaluators", "training"),
+        ("tasks", "digits"),
+        ("operations", "conv3x3"),
+    ],
+)
+def test_lists(capsys: pytest.CaptureFixture[str], kind: str, name: str) -> None:
+    assert run(["list", kind]) == 0
+    assert any(line.startswith(f"{name} ") for line in capsys.readouterr().out.splitlines())
+    assert run(["list", kind, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[kind][name]
+
+
+def test_the_list_of_tables_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    from naopt.tables import builtin_tables
+
+    assert run(["list", "tables"]) == 0
+    assert capsys.readouterr().out.split() == builtin_tables()
+
+
+def test_the_zoo(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["zoo"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["name", *names()]
+    assert run(["zoo", "list", "--json"]) == 0
+    assert [entry["name"] for entry in json.loads(capsys.readouterr().out)["zoo"]] == names()
+    assert run(["zoo", "show", "naonet-a"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("NAONet-A (naonet-a)\n")
+    assert "note:" in out
+    for name in names():
+        assert run(["zoo", "show", name, "--json"]) == 0
+        entry = json.loads(capsys.readouterr().out)
+        assert run(["show", entry["text"]]) == 0
+        capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show"], "needs a NAME; known: naonet-a"),
+        (["show", "naonet-x"], "did you mean"),
+        (["list", "naonet-a"], "write: naopt zoo show naonet-a"),
+        (["sell"], "sell"),
+    ],
+)
+def test_what_the_zoo_has_not(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    assert run(["zoo", *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from naopt.cli.app import run
+from naopt.errors import InputError
+from tests.run.toys import write_table
+
+CELL = "normal:conv3x3@0+conv1x1@1/reduction:conv3x3@0+conv1x1@1"
+TINY = ["--set", "epochs=1", "--set", "training.filters=2", "--set", "train_limit=60", "--set", "valid_limit=60"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_an_architecture_is_trained_and_tested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", CELL, "--task", "digits", "--run", "out", *TINY]) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"^test accuracy: \d+\.\d %$", out, re.MULTILINE)
+    assert err == f"training {CELL} on digits for 1 epochs\n"
+    result = json.loads(Path("out/final.json").read_text())
+    assert f"test accuracy: {result['test_accuracy']:.1f} %" in out
+    assert (result["architecture"], result["task"], result["settings"]["filters"]) == (CELL, "digits", 2)
+    assert result["input_shape"] == [1, 8, 8]
+    weights = load_file("out/final.safetensors")
+    assert result["parameters"] <= sum(array.size for array in weights.values())
+    assert sorted(path.name for path in Path("out").iterdir()) == ["final.json", "final.safetensors"]
+    assert run(["train", CELL, "--task", "digits", "--run", "out", *TINY]) == 2
+    assert "already holds final.safetensors" in capsys.readouterr().err
+
+
+def test_the_best_of_a_run_is_trained_on_its_task(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = ["search", "--task", "digits", "--searcher", "random", "--budget", "1", "--run", "found"]
+    assert run([*search, "--set", "space.nodes=1", *TINY]) == 0
+    capsys.readouterr()
+    assert run(["train", "found", "--json", *TINY]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["run"], found["task"], found["space"]) == ("found", "digits", "conv-cell:nodes=1")
+    assert Path(found["weights"]) == Path("found/final.safetensors")
+    assert run(["show", "found"]) == 0
+    assert found["architecture"] in capsys.readouterr().out
+
+
+def test_architectures_have_a_place_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", CELL, "--task", "digits", "--json", *TINY]) == 0
+    assert re.fullmatch(r"runs/\d{8}-\d{6}-train", json.loads(capsys.readouterr().out)["run"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([CELL], "give --task"),
+        ([CELL, "--task", "digist"], "did you mean 'digits'"),
+        ([CELL, "--task", "digits", "--preset", "huge"], "preset 'huge'"),
+        ([CELL, "--task", "digits", "--set", "epohcs=1"], "did you mean 'epochs'"),
+        ([CELL, "--task", "digits", "--set", "epochs"], "must be KEY=VALUE"),
+        ([CELL, "--task", "digits", "--device", "tpu"], "device 'tpu'"),
+        ([CELL, "--task", "digits", "--run", "file/out"], "run 'file/out'"),
+        ([CELL, "--task", "digits", "--seed", "-1"], "--seed"),
+        (["normal:", "--task", "digits"], "at position"),
+        (["nowhere", "--task", "digits"], "neither a directory"),
+    ],
+)
+def test_what_cannot_be_trained(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    Path("file").touch()
+    assert run(["train", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err.splitlines()[-1]
+
+
+def test_a_run_on_a_table_has_no_task(capsys: pytest.CaptureFixture[str]) -> None:
+    table = str(write_table(Path("toy.npz")))
+    search = ["search", "--table", table, "--searcher", "random", "--budget", "5", "--metric", "score"]
+    assert run([*search, "--run", "found"]) == 0
+    assert run(["train", "found"]) == 2
+    assert "give --task" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(MemoryError("8 GiB"), 1), (InputError("task", "x", "has no test images"), 2)]
+)
+def test_training_that_ends_badly(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("naopt.evaluators.final.train_final", fail)
+    assert run(["train", CELL, "--task", "digits", "--run", "out"]) == code
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == ("naopt: training ended as oom: 8 GiB" if code == 1 else f"naopt: {error}")
+    assert not list(Path("out").iterdir())
+
+
+def test_bugs_in_training_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("naopt.evaluators.final.train_final", fail)
+    with pytest.raises(ZeroDivisionError):
+        run(["train", CELL, "--task", "digits", "--run", "out"])
