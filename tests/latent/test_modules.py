@@ -132,7 +132,7 @@ def test_greedy_takes_the_likeliest_choice_at_every_position() -> None:
     for row, tokens in enumerate(network.decoder.greedy(states, pooled).tolist()):
         for at in range(3):
             completions = [
-                [*tokens[:at], choice, *rest]
+                (*tokens[:at], choice, *rest)
                 for choice in range(len(space.positions[at].choices))
                 for rest in itertools.product(*(range(len(p.choices)) for p in space.positions[at + 1 :]))
             ]

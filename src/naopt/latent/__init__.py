@@ -1,11 +1,20 @@
-"""The learned continuous space: encoder, predictor, decoder, and moves uphill in it. Imports torch."""
+"""The learned continuous space: encoder, predictor, decoder, and moves uphill in it.
 
-from naopt.latent.ascent import GradientAscent
-from naopt.latent.base import PerformanceModel, models
-from naopt.latent.baselines import BoostedTreesModel
-from naopt.latent.model import LatentModel
-from naopt.latent.presets import default_model, official_model, paper_model
+Its settings are read by the command line, so the package itself imports no torch; what it offers is loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from naopt.latent.settings import LATENT_PRESETS, LatentSettings
+
+if TYPE_CHECKING:
+    from naopt.latent.ascent import GradientAscent
+    from naopt.latent.base import PerformanceModel, models
+    from naopt.latent.baselines import BoostedTreesModel
+    from naopt.latent.model import LatentModel
 
 __all__ = [
     "LATENT_PRESETS",
@@ -14,8 +23,19 @@ __all__ = [
     "LatentModel",
     "LatentSettings",
     "PerformanceModel",
-    "default_model",
     "models",
-    "official_model",
-    "paper_model",
 ]
+
+_HOME = {
+    "BoostedTreesModel": "baselines",
+    "GradientAscent": "ascent",
+    "LatentModel": "model",
+    "PerformanceModel": "base",
+    "models": "builtin",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

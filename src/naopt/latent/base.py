@@ -25,7 +25,7 @@ class PerformanceModel(ABC):
     def predict(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
         """Scores ``(n,)``, in the unit of those it was fitted on."""
 
-    def reconstruct(self, architectures: Sequence[Architecture]) -> list[Tokens] | None:
+    def reconstruct(self, architectures: Sequence[Architecture]) -> list[Tokens] | None:  # noqa: ARG002
         """Tokens decoded from each architecture's embedding, against the model's own input form of it.
 
         ``None`` for a model that has no decoder.

@@ -104,7 +104,7 @@ class LatentModel(PerformanceModel):
             while True:
                 epoch, of_sample = self._augment(tokens, rng)
                 words, order = self._words(epoch), torch.from_numpy(rng.permutation(len(epoch)))
-                for batch in order.split(settings.batch_size):
+                for batch in torch.split(order, settings.batch_size):
                     yield words[batch], targets[of_sample[batch]]
 
         return self._optimise(steps, labelled(), rng)
@@ -150,7 +150,7 @@ class LatentModel(PerformanceModel):
                     performance = torch.zeros(())
                     parts = [reconstruction]
                 optimiser.zero_grad(set_to_none=True)
-                torch.stack(parts).sum().backward()
+                torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
                 optimiser.step()
                 if step >= steps - max(1, steps // 10):
@@ -184,13 +184,13 @@ class LatentModel(PerformanceModel):
     def encode(self, architectures: Sequence[Architecture]) -> Tensor:
         """States ``(n, steps, hidden)`` of unit length."""
         words = self._words(self.presented(architectures))
-        return torch.cat([self.network.encoder(chunk) for chunk in words.split(_CHUNK)])
+        return torch.cat([self.network.encoder(chunk) for chunk in torch.split(words, _CHUNK)])
 
     @torch.no_grad()
     def decode(self, states: Tensor) -> list[Tokens]:
         """The architecture that each ``(steps, hidden)`` state sequence decodes to, greedily; every one is valid."""
         pooled = self.network.predictor.pool
-        tokens = torch.cat([self.network.decoder.greedy(chunk, pooled(chunk)) for chunk in states.split(_CHUNK)])
+        tokens = torch.cat([self.network.decoder.greedy(chunk, pooled(chunk)) for chunk in torch.split(states, _CHUNK)])
         return [tuple(row) for row in tokens.tolist()]
 
     def predict(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:

@@ -5,6 +5,8 @@ Shapes: N architectures, T tokens, S encoder steps (T / tokens per step), D hidd
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -53,7 +55,7 @@ class Predictor(nn.Module):
         members = settings.ensemble
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in pairwise(sizes):
             bound = inputs**-0.5
             self.weights.append(nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound)))
             self.biases.append(nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound)))
@@ -118,7 +120,8 @@ class Decoder(nn.Module):
         shifted = F.pad(words_NT[:, :-1], (1, 0), value=START)
         hidden_NTD, _ = self.lstm(self.embedding(shifted) + self.position, self.initial(states_NSD, pooled_ND))
         logits = self._logits(hidden_NTD, states_NSD, self.location).masked_fill(self.forbidden, -torch.inf)
-        return F.cross_entropy(logits.transpose(1, 2), words_NT, reduction="none")
+        loss_NT: Tensor = F.cross_entropy(logits.transpose(1, 2), words_NT, reduction="none")
+        return loss_NT
 
     @torch.no_grad()
     def greedy(self, states_NSD: Tensor, pooled_ND: Tensor) -> Tensor:
@@ -161,4 +164,5 @@ class AutoEncoder(nn.Module):
 
     def reconstruction_loss(self, words_NT: Tensor, states_NSD: Tensor) -> Tensor:
         """Mean negative log-likelihood of a token (Eq. 1, second term; the paper sums over tokens)."""
-        return self.decoder(words_NT, states_NSD, self.predictor.pool(states_NSD)).mean()
+        loss_NT: Tensor = self.decoder(words_NT, states_NSD, self.predictor.pool(states_NSD))
+        return loss_NT.mean()

@@ -1,7 +1,7 @@
 """Settings of the latent model, and the two published sets of them.
 
-Wherever paper and official program differ, the choice is an option here; ``preset=paper`` and ``preset=official`` select
-the two sets and ``preset=default`` what measures best (docs/searchers/nao.md shows all three side by side).
+Wherever paper and official program differ, the choice is an option here; ``preset=paper`` and ``preset=official``
+select the two sets and ``preset=default`` what measures best (docs/searchers/nao.md shows all three side by side).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class LatentSettings(Settings):
 
     # What the model sees.
     form: Literal["canonical", "given"] = "canonical"
-    """Encode the canonical form of each architecture, so that isomorphic ones share one embedding, or its own tokens."""
+    """Encode each architecture's canonical form, so that isomorphic ones share one embedding, or its own tokens."""
     augmentation: Literal["none", "pair", "replace"] = "none"
     """Symmetric counterparts (section 3.2): one more sample each, drawn anew every epoch (``pair``, the paper), or in
     place of the sample (``replace``, the PyTorch program)."""

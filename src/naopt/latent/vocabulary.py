@@ -27,9 +27,10 @@ class Vocabulary:
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
         word_of: dict[tuple[str, str], int] = {}
-        rows = []
-        for position in space.positions:
-            rows.append([word_of.setdefault((position.kind, choice), len(word_of) + 1) for choice in position.choices])
+        rows = [
+            [word_of.setdefault((position.kind, choice), len(word_of) + 1) for choice in position.choices]
+            for position in space.positions
+        ]
         self.size = len(word_of) + 1
         self.length = len(rows)
         self.words = np.full((self.length, max(map(len, rows))), START, dtype=np.int64)

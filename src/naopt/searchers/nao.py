@@ -89,7 +89,7 @@ class NAOSettings(LatentSettings):
 
 @searchers.register("nao")
 class NAOSearcher(Searcher):
-    """Fit encoder, predictor and decoder; climb from the best; decode; measure; repeat.
+    """Neural Architecture Optimization: fit encoder, predictor and decoder; climb from the best; decode; measure.
 
     Departures from the paper, each an option and off in ``preset=paper``: several noisy starts a seed, ascent in unit
     steps, a second ascent from what the first one found, and a choice among all decoded architectures by what is

@@ -1,11 +1,14 @@
-"""The latent model under the names that ``naopt quality`` knows: ``nao`` (default), ``paper`` and ``official``."""
+"""The registry of models with the built-in ones in it, under the names that ``naopt quality`` knows."""
 
 from __future__ import annotations
 
+from naopt.latent import baselines as _baselines  # noqa: F401  (registers itself)
 from naopt.latent.base import models
 from naopt.latent.model import LatentModel
 from naopt.latent.settings import LatentSettings
 from naopt.spaces import SearchSpace
+
+__all__ = ["default_model", "models", "official_model", "paper_model"]
 
 
 @models.register("nao")
