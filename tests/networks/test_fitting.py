@@ -15,6 +15,7 @@ from naopt.networks.fitting import (
     batch_count,
     channel_statistics,
     cut_out,
+    deform,
     fit,
     measure,
     reproducible,
@@ -52,7 +53,7 @@ def some_images(count: int, *, size: int = 4) -> Images:
 def test_a_network_learns_what_can_be_learnt() -> None:
     images = some_images(64)
     network = Flat(16, 2)
-    settings = TrainingSettings(epochs=20, batch_size=16, learning_rate=0.1, crop_padding=1, cutout=1)
+    settings = TrainingSettings(epochs=20, batch_size=16, learning_rate=0.1, crop_padding=1, cutout=1, rotation=5.0)
     loss = fit(network, images, settings)
     accuracy, cross_entropy = measure(network, images)
     assert math.isfinite(loss)
@@ -133,6 +134,23 @@ def test_crops_and_flips_are_shifts_and_mirrors_of_the_image() -> None:
 def test_without_flips_nothing_is_mirrored() -> None:
     image = torch.rand(50, 3, 4, 6)
     assert torch.equal(augment(image, (4, 6), TrainingSettings(crop_padding=0, flip=False)), image)
+
+
+def test_turning_and_scaling_keep_the_centre_and_are_exact_where_they_can_be() -> None:
+    torch.manual_seed(0)
+    image = torch.rand(6, 2, 5, 5)
+    assert torch.allclose(deform(image, 0.0, 0.0), image, atol=1e-6)
+    turned = deform(image, 30.0, 0.3)
+    assert torch.allclose(turned[:, :, 2, 2], image[:, :, 2, 2], atol=1e-5)
+    assert not torch.allclose(turned[0] - image[0], turned[1] - image[1], atol=1e-3)
+    # A wide image turned by a right angle: the row through the centre becomes the column.
+    wide = torch.zeros(40, 1, 3, 7)
+    wide[:, :, 1, :] = 1.0
+    columns = deform(wide, 180.0, 0.0)
+    assert float(columns.max()) <= 1.0 + 1e-5
+    upright = columns[(columns[:, 0, 0, 3] > 0.9) & (columns[:, 0, 2, 3] > 0.9)]
+    assert len(upright) >= 1
+    assert (upright[:, 0, 1, 0] < 0.5).all()
 
 
 def test_cutout_blanks_at_most_a_square() -> None:

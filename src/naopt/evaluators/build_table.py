@@ -21,6 +21,7 @@ import numpy as np
 from naopt.errors import InputError, NaoptError
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.measurement import MetricInfo
+from naopt.networks.settings import TrainingSettings
 from naopt.spaces import Architecture, SearchSpace, create_space
 from naopt.tables import Table, save_table
 
@@ -81,7 +82,7 @@ class TableBuilder:
         self.evaluator, self.repeats, self.seed, self.out = evaluator, repeats, seed, out
         self.architectures = sample_distinct(evaluator.space, count, seed)
         self.log = out.with_name(out.name + ".jsonl")
-        self._header = {
+        self._header: dict[str, Any] = {
             "space": evaluator.space.name,
             "task": evaluator.task_spec,
             "seed": seed,
@@ -134,7 +135,9 @@ class TableBuilder:
             text = text[: text.rfind("\n") + 1]
             self.log.write_text(text, encoding="utf-8")
         lines = text.splitlines()
-        if lines and json.loads(lines[0]) != json.loads(json.dumps(self._header)):
+        header: dict[str, Any] = json.loads(lines[0]) if lines else self._header
+        # Settings that came later have their defaults.
+        if {**header, "settings": TrainingSettings.parse(header["settings"]).model_dump()} != self._header:
             raise InputError(
                 "log", str(self.log), "belongs to a build with other settings; remove it or write elsewhere"
             )

@@ -103,6 +103,23 @@ def augment(pixels: Tensor, size: tuple[int, int], settings: TrainingSettings) -
     return pixels[image, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
 
 
+def deform(images: Tensor, rotation: float, zoom: float) -> Tensor:
+    """Turns and scales each image by an amount of its own, around its centre, with bilinear interpolation.
+
+    Args:
+        images: ``(n, c, h, w)`` floats; what comes in from outside is 0.
+        rotation: largest angle either way, in degrees.
+        zoom: largest fraction by which an image is enlarged or made smaller.
+    """
+    count, _, height, width = images.shape
+    draw = 2 * torch.rand(2, count, device=images.device) - 1
+    angle, scale = draw[0] * math.radians(rotation), 1 + draw[1] * zoom
+    cosine, sine, nought = angle.cos() * scale, angle.sin() * scale, torch.zeros_like(angle)
+    maps = torch.stack([cosine, -sine * height / width, nought, sine * width / height, cosine, nought], 1)
+    grid = F.affine_grid(maps.view(count, 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
+
+
 def cut_out(images: Tensor, side: int) -> Tensor:
     """Zeroes a square of ``side`` pixels around a random pixel of each normalised image (DeVries & Taylor 2017)."""
     count, _, height, width = images.shape
@@ -158,6 +175,8 @@ def fit(network: ChildNetwork, images: Images, settings: TrainingSettings) -> fl
             chosen = pixels[batch]
             if settings.crop_padding or settings.flip:
                 chosen = augment(chosen, (height, width), settings)
+            if settings.rotation or settings.zoom:
+                chosen = deform(chosen.float(), settings.rotation, settings.zoom)
             inputs = images.normalize(chosen)
             if settings.cutout:
                 inputs = cut_out(inputs, settings.cutout)

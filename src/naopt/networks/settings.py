@@ -46,6 +46,8 @@ class TrainingSettings(NetworkSettings):
         clip_norm: bound of the gradient's global norm; 0 switches clipping off.
         crop_padding: pixels by which an image is shifted at most, in each direction.
         flip: mirror half of the images.
+        rotation: largest angle, in degrees, by which an image is turned either way.
+        zoom: largest fraction by which an image is enlarged or made smaller; 0.1 is 10 %.
         cutout: side of the square that is blanked out, in pixels; 0 switches it off.
         train_limit: train on that many images at most, stratified by class.
         valid_limit: validate on that many images at most, stratified by class.
@@ -62,6 +64,8 @@ class TrainingSettings(NetworkSettings):
     clip_norm: float = Field(default=5.0, ge=0)
     crop_padding: int = Field(default=4, ge=0)
     flip: bool = True
+    rotation: float = Field(default=0.0, ge=0, le=180)
+    zoom: float = Field(default=0.0, ge=0, lt=1)
     cutout: int = Field(default=0, ge=0)
     train_limit: int | None = Field(default=None, ge=2)
     valid_limit: int | None = Field(default=None, ge=1)
