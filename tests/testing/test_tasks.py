@@ -1,0 +1,75 @@
+"""The suite for tasks accepts what keeps the contract, and says what is wrong with what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from naopt.tasks import Dataset, Limits, Split, Task, create_task
+from naopt.testing import check_task
+
+
+class Stripes(Task):
+    """A good task, of which each class below breaks one rule."""
+
+    def load(self, limits: Limits = Limits()) -> Dataset:  # noqa: B008
+        def split(start: int, limit: int | None) -> Split:
+            images = np.arange(start, start + 30, dtype=np.float32).reshape(30, 1, 1, 1)[:limit]
+            return Split(images.copy(), np.arange(30, dtype=np.int64)[:limit] % 3)
+
+        return self.changed(split(0, limits.train), split(100, limits.valid), split(200, limits.test))
+
+    def changed(self, train: Split, valid: Split, test: Split) -> Dataset:
+        return Dataset(train, valid, test, ("a", "b", "c"))
+
+
+class Leaking(Stripes):
+    def changed(self, train: Split, valid: Split, test: Split) -> Dataset:
+        return Dataset(train, train, test, ("a", "b", "c"))
+
+
+class LabelsOutOfRange(Stripes):
+    def changed(self, train: Split, valid: Split, test: Split) -> Dataset:
+        return Dataset(train, valid, test, ("a", "b"))
+
+
+class AbsentClass(Stripes):
+    def changed(self, train: Split, valid: Split, test: Split) -> Dataset:
+        return Dataset(train, valid, test, ("a", "b", "c", "d"))
+
+
+class NotFinite(Stripes):
+    def changed(self, train: Split, valid: Split, test: Split) -> Dataset:
+        return Dataset(Split(np.full_like(train.images, np.nan), train.labels), valid, test, ("a", "b", "c"))
+
+
+class Unlimited(Stripes):
+    def load(self, limits: Limits = Limits()) -> Dataset:  # noqa: B008
+        return super().load()
+
+
+class Shuffled(Stripes):
+    def changed(self, train: Split, valid: Split, test: Split) -> Dataset:
+        order = np.random.default_rng().permutation(len(train))
+        return Dataset(Split(train.images[order], train.labels[order]), valid, test, ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (Leaking, "images are both in train and in valid"),
+        (LabelsOutOfRange, r"train: labels 0..2, 2 classes"),
+        (AbsentClass, r"no training image of \['d'\]"),
+        (NotFinite, "train: pixels must be finite"),
+        (Unlimited, "images in"),
+        (Shuffled, "other images when loaded again"),
+    ],
+)
+def test_a_task_that_breaks_a_rule(task: type[Task], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_task(task())
+
+
+def test_good_tasks() -> None:
+    check_task(Stripes())
+    check_task(create_task("digits"))
