@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from naopt.latent.base import models
+from naopt.latent import models
 from naopt.latent.baselines import BoostedTreesModel
 from naopt.metrics import kendall_tau
 from naopt.spaces import ConvCellSpace

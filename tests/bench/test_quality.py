@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from naopt.bench import QualityStudy, measure_quality, quality
 from naopt.bench.quality import _collect, measure_model
 from naopt.errors import InputError
-from naopt.latent.base import PerformanceModel, models
+from naopt.latent import PerformanceModel, models
 from naopt.spaces import Architecture, SearchSpace, Tokens
 from naopt.tables import Table
 from tests.bench.stubs import cube, run_inline

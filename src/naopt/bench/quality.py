@@ -57,7 +57,7 @@ class QualityStudy:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        from naopt.latent.base import models
+        from naopt.latent import models
 
         for name in self.models:
             models.get(name)
@@ -143,7 +143,7 @@ def measure_quality(
 
 def measure_model(study: QualityStudy, name: str, size: int, trial: int) -> dict[str, float]:
     """Fits and tests one model, in this process; measures by name."""
-    from naopt.latent.base import models
+    from naopt.latent import models
 
     table, goal = study.table, study.table.info(study.metric).goal
     scores = table.values(study.metric) if goal == "max" else -table.values(study.metric)
