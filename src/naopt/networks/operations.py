@@ -21,10 +21,6 @@ operations: Registry[Callable[[int, int], nn.Module]] = Registry("operation", "n
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation that does not count batches: on tiny networks the counter's update is a cost one can see."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels)
-        self.num_batches_tracked = None
-
     def forward(self, x: Tensor) -> Tensor:
         """Normalises ``(n, c, h, w)`` by batch statistics in training, by running ones otherwise."""
         return F.batch_norm(

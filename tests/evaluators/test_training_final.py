@@ -1,0 +1,85 @@
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from naopt.errors import InputError
+from naopt.evaluators import TrainingSettings
+from naopt.evaluators.final import FINAL_PRESETS, final_settings, train_final
+from naopt.networks.build import build_network
+from naopt.spaces import ConvCellSpace, GenericSpace, Position
+from naopt.tasks import Dataset as TaskDataset
+from naopt.tasks import Limits, Task, create_task, tasks
+
+SMALL = {"epochs": 12, "filters": 4}
+
+
+def test_final_training_uses_all_but_the_test_images_and_tests_once() -> None:
+    space = ConvCellSpace(2, "conv3x3+identity+max_pool3x3")
+    architecture = space.parse(
+        "normal:conv3x3@1+identity@0,conv3x3@2+identity@1/reduction:conv3x3@1+max_pool3x3@0,conv3x3@2+identity@2"
+    )
+    settings = final_settings("digits", overrides=SMALL)
+    result, again = (train_final(space, architecture, "digits", settings, seed=3) for _ in range(2))
+    assert result.test_accuracy > 80
+    assert result.test_accuracy == again.test_accuracy
+    assert result.test_loss == again.test_loss
+    assert result.settings is settings
+    assert result.input_shape == (1, 8, 8)
+    assert result.classes == tuple(map(str, range(10)))
+    assert result.parameters > 1000
+    assert result.seconds > 0
+    data = create_task("digits").load()
+    pixels = np.concatenate([data.train.images, data.valid.images])
+    assert result.mean == pytest.approx((pixels.mean(),))
+    assert result.deviation == pytest.approx((pixels.std(),))
+
+    restored = build_network(space, architecture, settings, 1, 10)
+    restored.load_state_dict(load(save(result.state_dict)))
+    restored.eval()
+    inputs = (torch.tensor(data.test.images).float() - result.mean[0]) / result.deviation[0]
+    with torch.no_grad():
+        accuracy = float((restored(inputs).argmax(1).numpy() == data.test.labels).mean()) * 100
+    assert accuracy == pytest.approx(result.test_accuracy, abs=0.2)
+
+
+def test_presets_are_settings_of_known_tasks() -> None:
+    for name, preset in FINAL_PRESETS.items():
+        assert name in tasks.names()
+        assert TrainingSettings.parse(dict(preset)).epochs > 1
+
+
+def test_presets_are_chosen_by_task_and_by_name() -> None:
+    assert final_settings("digits").filters == FINAL_PRESETS["digits"]["filters"]
+    assert final_settings("digits", "search").epochs == create_task("digits").recipe["epochs"]
+    assert final_settings("digits", "cifar10", {"epochs": 3}).epochs == 3
+    with pytest.raises(InputError, match="known: digits, images, cifar10, search"):
+        final_settings("digits", "best")
+    with pytest.raises(InputError, match="did you mean 'epochs'"):
+        final_settings("digits", overrides={"epoch": 1})
+
+
+def test_a_task_of_somebody_elses_has_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Blank(Task):
+        """No test images."""
+
+        recipe: Mapping[str, object] = {"epochs": 2}  # type: ignore[misc]
+
+        def load(self, limits: Limits = Limits()) -> TaskDataset:  # noqa: B008
+            return create_task("digits").load(Limits(20, 20, 0))
+
+    monkeypatch.setitem(tasks._objects, "blank", Blank)
+    assert final_settings("blank").epochs == 2
+    space = ConvCellSpace(1)
+    with pytest.raises(InputError, match="has no test images"):
+        train_final(space, space.sample(np.random.default_rng(0)), "blank")
+
+
+def test_bad_input() -> None:
+    space = GenericSpace([Position("depth", ("1", "2"))])
+    with pytest.raises(InputError, match="no network"):
+        train_final(space, space.architecture([0]), "digits", final_settings("digits", overrides=SMALL))
+    with pytest.raises(InputError, match="device"):
+        train_final(space, space.architecture([0]), "digits", device="cuda:99")
