@@ -13,7 +13,7 @@ from naopt.spaces import ConvCellSpace, GenericSpace, Position
 from naopt.tasks import Dataset as TaskDataset
 from naopt.tasks import Limits, Task, create_task, tasks
 
-SMALL = {"epochs": 12, "filters": 4}
+SMALL = {"epochs": 5, "filters": 4}
 
 
 def test_final_training_uses_all_but_the_test_images_and_tests_once() -> None:
@@ -22,10 +22,8 @@ def test_final_training_uses_all_but_the_test_images_and_tests_once() -> None:
         "normal:conv3x3@1+identity@0,conv3x3@2+identity@1/reduction:conv3x3@1+max_pool3x3@0,conv3x3@2+identity@2"
     )
     settings = final_settings("digits", overrides=SMALL)
-    result, again = (train_final(space, architecture, "digits", settings, seed=3) for _ in range(2))
+    result = train_final(space, architecture, "digits", settings, seed=3)
     assert result.test_accuracy > 80
-    assert result.test_accuracy == again.test_accuracy
-    assert result.test_loss == again.test_loss
     assert result.settings is settings
     assert result.input_shape == (1, 8, 8)
     assert result.classes == tuple(map(str, range(10)))
@@ -43,6 +41,14 @@ def test_final_training_uses_all_but_the_test_images_and_tests_once() -> None:
     with torch.no_grad():
         accuracy = float((restored(inputs).argmax(1).numpy() == data.test.labels).mean()) * 100
     assert accuracy == pytest.approx(result.test_accuracy, abs=0.2)
+
+
+def test_equal_seeds_give_equal_bits() -> None:
+    space = ConvCellSpace(1)
+    architecture = space.sample(np.random.default_rng(0))
+    settings = final_settings("digits", overrides={**SMALL, "epochs": 1, "train_limit": 60, "valid_limit": 20})
+    losses = [train_final(space, architecture, "digits", settings, seed=seed).test_loss for seed in (1, 2, 1)]
+    assert losses[0] == losses[2] != losses[1]
 
 
 def test_presets_are_settings_of_known_tasks() -> None:
