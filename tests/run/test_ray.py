@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class FakeRay(types.ModuleType):
         self.actors: list[Any] = []
         self.killed: list[Any] = []
         self.options: dict[str, Any] = {}
+        self.now = 0.0
 
     def is_initialized(self) -> bool:
         return self.started
@@ -60,6 +61,7 @@ class FakeRay(types.ModuleType):
 
     def wait(self, references: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
         ended = [r for r in references if r.__closure__[0].cell_contents.architecture != toy("sleep")][:1]
+        self.now += 0 if ended else timeout
         return ended, [r for r in references if r not in ended]
 
     def get(self, reference: Callable[[], Measurement]) -> Measurement:
@@ -70,9 +72,10 @@ class FakeRay(types.ModuleType):
 
 
 @pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRay]:
+def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     fake = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", fake)
+    monkeypatch.setattr("naopt.run.ray_executor.time", types.SimpleNamespace(monotonic=lambda: fake.now))
     return fake
 
 
@@ -80,7 +83,7 @@ def test_whatever_happens_is_a_measurement(ray: FakeRay) -> None:
     fates = ["fine", "raise", "exit", "sleep", "memory"]
     jobs = [Job(index, toy(fate), 0) for index, fate in enumerate(fates)]
     jobs += [Job(index, toy("fine", index), 0) for index in range(5, 9)]
-    with create_executor("ray", ToyEvaluator(), 2, timeout=0.01) as executor:
+    with create_executor("ray", ToyEvaluator(), 2, timeout=1.5) as executor:
         results = dict(executor.evaluate(jobs))
         assert len(ray.actors) == 4
         assert dict(executor.evaluate([Job(9, toy("fine", 9), 0)]))[9].ok
@@ -88,7 +91,7 @@ def test_whatever_happens_is_a_measurement(ray: FakeRay) -> None:
     assert sorted(results) == list(range(9))
     assert [results[index].status for index in range(5)] == ["ok", "failed", "failed", "timeout", "oom"]
     assert results[2].reason == "its actor failed: the actor died"
-    assert results[3].reason == "took longer than 0.01 s"
+    assert results[3].reason == "took longer than 1.5 s"
     assert all(results[index].ok for index in range(5, 9))
     assert len(ray.killed) == 4
     assert (ray.started, ray.options) == (True, {"num_cpus": 1, "num_gpus": 0})
