@@ -21,7 +21,7 @@ BUDGET, KILLS = 24, 10
 SETTINGS = ["space.nodes=2", "epochs=1", "filters=2", "train_limit=40", "valid_limit=40", "batch_size=20"]
 
 
-def begin(directory: Path, workers: int) -> subprocess.Popen[bytes]:
+def begin(directory: Path, workers: int, *, group: bool = False) -> subprocess.Popen[bytes]:
     """``search`` where there is no run yet, ``resume`` after that."""
     if directory.exists():
         command = ["resume", str(directory)]
@@ -31,7 +31,8 @@ def begin(directory: Path, workers: int) -> subprocess.Popen[bytes]:
     code = "import sys; from naopt.cli.app import main; main()"
     command = [sys.executable, "-c", code, *command, f"--workers={workers}"]
     unmeasured = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=unmeasured)
+    err = subprocess.PIPE if group else None
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=err, env=unmeasured, start_new_session=group)
 
 
 def results(directory: Path) -> int:
@@ -72,3 +73,19 @@ def test_ten_kills_change_nothing(tmp_path: Path) -> None:
 
     assert begin(directory, 2).wait() == 0
     assert archive(directory) == whole
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+@pytest.mark.parametrize("evaluated", [0, 1])
+def test_ctrl_c_in_a_terminal(tmp_path: Path, evaluated: int) -> None:
+    directory = tmp_path / "run"
+    process = begin(directory, 1, group=True)
+    while not (directory / "run.lock").exists() or results(directory) < evaluated:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 3
+    assert b"".join(err.splitlines(keepends=True)[:1]) == err
+    assert f"of {BUDGET} evaluations; go on with: naopt resume {directory}".encode() in err
+    assert evaluated <= results(directory) < BUDGET

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from pebble import ProcessExpired, ProcessPool
@@ -126,7 +127,9 @@ class LocalExecutor:
                 initargs=(self.evaluator,),
                 context=multiprocessing.get_context("spawn"),
             )
-            if not self._pool.active:  # which starts it
+            with _interrupts_blocked():
+                started = self._pool.active  # asking starts it
+            if not started:
                 raise WorkerError("worker processes cannot be started")
         return self._pool
 
@@ -157,6 +160,19 @@ def create_executor(
 
         return RayExecutor(evaluator, workers, timeout)
     return LocalExecutor(evaluator, workers, timeout)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C reaches all processes of a terminal; the threads and processes begun here leave it to the main thread."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _exit(code: int) -> str:
