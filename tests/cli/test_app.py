@@ -61,6 +61,7 @@ def test_bugs_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
         (["search", "--budget", "many"], "--budget"),
         (["list", "toys"], "toys"),
         (["resume"], "DIR"),
+        (["table"], "Missing command."),
     ],
 )
 def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:

@@ -83,7 +83,8 @@ def run(arguments: Sequence[str]) -> int:
     except NaoptError as error:
         return _fail(str(error), FAILED)
     except ClickException as error:
-        message = getattr(error, "format_message", error.__str__)()
+        bare = type(error).__name__ == "NoArgsIsHelpError"  # whose message is the whole help text
+        message = "Missing command." if bare else getattr(error, "format_message", error.__str__)()
         return _fail(f"{message} (see naopt --help)", USAGE)
     return code if isinstance(code, int) else DONE
 
