@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from naopt.configuration import Settings
 from naopt.errors import RunStoppedError
 from naopt.measurement import Measurement
 from naopt.run import Job, Observer, SearcherError, Trial, run_search, search
 from naopt.run.loop import evaluation_seed
-from naopt.spaces import Architecture
+from naopt.searchers import Objective, RandomSearcher
+from naopt.spaces import Architecture, create_space
 from tests.run.toys import SPACE, Scripted, finished, in_rounds, toy
 
 
@@ -158,3 +160,24 @@ def test_an_exception_in_memory_passes_through() -> None:
 
     with pytest.raises(ZeroDivisionError):
         search(in_rounds(), broken, 3)
+
+
+def test_the_searcher_sees_only_the_metric_it_searches_by() -> None:
+    space = create_space("nasbench201")
+    searcher = RandomSearcher(space, Objective("valid"), Settings(), seed=0, budget=6)
+    answers = iter(
+        [
+            Measurement({"valid": 1.0, "test": 2.0}),
+            Measurement({"test": 2.0}),
+            Measurement({"valid": 1.0, "test": 2.0}, status="diverged", reason="loss"),
+        ]
+    )
+    found = search(searcher, lambda _: next(answers), 3)
+    assert [dict(m.metrics) for _, m in found] == [
+        {"valid": 1.0, "test": 2.0},
+        {"test": 2.0},
+        {"valid": 1.0, "test": 2.0},
+    ]
+    told = [m for _, m in searcher.history]
+    assert [dict(m.metrics) for m in told] == [{"valid": 1.0}, {}, {"valid": 1.0}]
+    assert [m.status for m in told] == ["ok", "failed", "diverged"]

@@ -22,6 +22,9 @@ from naopt.spaces import Architecture, SearchSpace, Tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Words ``(n, tokens)``, targets ``(n,)`` and what each counts for each member ``(members, n)``."""
+
 _CHUNK = 2048
 _FEWEST_HELD_OUT = 3
 
@@ -100,12 +103,17 @@ class LatentModel(PerformanceModel):
         steps = max(settings.epochs * batches, settings.min_steps)
         steps = max(1, round(share * (steps if settings.max_steps is None else min(steps, settings.max_steps))))
 
-        def labelled() -> Iterator[tuple[Tensor, Tensor]]:
+        shape = (settings.ensemble, len(tokens))
+        drawn = rng.poisson(1.0, shape) if settings.bootstrap else np.ones(shape)
+        weights = torch.from_numpy(drawn).float().to(self.device)
+
+        def labelled() -> Iterator[Batch]:
             while True:
                 epoch, of_sample = self._augment(tokens, rng)
                 words, order = self._words(epoch), torch.from_numpy(rng.permutation(len(epoch)))
                 for batch in torch.split(order, settings.batch_size):
-                    yield words[batch], targets[of_sample[batch]]
+                    index = of_sample[batch]
+                    yield words[batch], targets[index], weights[:, index]
 
         return self._optimise(steps, labelled(), rng)
 
@@ -119,9 +127,7 @@ class LatentModel(PerformanceModel):
             return counterparts, index
         return tokens + counterparts, torch.cat([index, index])
 
-    def _optimise(
-        self, steps: int, labelled: Iterator[tuple[Tensor, Tensor] | None], rng: np.random.Generator
-    ) -> dict[str, float]:
+    def _optimise(self, steps: int, labelled: Iterator[Batch | None], rng: np.random.Generator) -> dict[str, float]:
         settings, network = self.settings, self.network
         optimiser = torch.optim.Adam(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -144,7 +150,7 @@ class LatentModel(PerformanceModel):
                 reconstruction = network.reconstruction_loss(words, states)
                 if batch:
                     error = network.predictor.members(states[: len(batch[0])]) - batch[1]
-                    performance = error.square().mean()
+                    performance = (batch[2] * error.square()).mean()
                     parts = [settings.trade_off * performance, (1 - settings.trade_off) * reconstruction]
                 else:
                     performance = torch.zeros(())
@@ -197,13 +203,17 @@ class LatentModel(PerformanceModel):
         """Predicted scores ``(n,)``. Raises ``RuntimeError`` before the first ``fit``."""
         return self.predict_states(self.encode(architectures))
 
-    @torch.no_grad()
     def predict_states(self, states: Tensor) -> NDArray[np.float64]:
         """Predicted scores ``(n,)`` of embeddings, wherever they lie."""
         if self.targets is None:
             raise RuntimeError("predict needs a fit first")
-        predicted = self.network.predictor(states).double().cpu().numpy()
-        return self.targets.inverse(predicted)
+        return self.targets.inverse(self.member_targets(states).mean(axis=0))
+
+    @torch.no_grad()
+    def member_targets(self, states: Tensor) -> NDArray[np.float64]:
+        """Targets ``(members, n)`` that each member of the ensemble predicts of embeddings."""
+        members: NDArray[np.float64] = self.network.predictor.members(states).double().cpu().numpy()
+        return members
 
     def gradient(self, states: Tensor) -> Tensor:
         """Gradient of the predicted target with respect to the states, same shape ``(n, steps, hidden)``."""

@@ -108,6 +108,10 @@ class LatentSettings(Settings):
     ensemble: int = Field(4, ge=1, le=64)
     """Predictors with different initial weights on the same embedding; their mean is the prediction."""
 
+    bootstrap: bool = False
+    """Each member learns from its own bootstrap sample of the measurements, so that members disagree where little is
+    known."""
+
     # Decoder.
     decoder_state: Literal["mean", "last"] = "mean"
     """Its initial state: the architecture embedding (program) or the encoder's last state (paper)."""

@@ -176,5 +176,12 @@ def _complete_round(searcher: Searcher, executor: Executor, trials: list[Trial],
     complete = [done[trial.index] for trial in trials]
     for trial in complete:
         if trial.measurement is not None:
-            searcher.tell(trial.architecture, trial.measurement)
+            searcher.tell(trial.architecture, _visible(trial.measurement, searcher.objective.metric))
     return complete
+
+
+def _visible(measurement: Measurement, metric: str) -> Measurement:
+    """What the searcher may see: the metric it searches by. A table's test metrics are for the record only."""
+    if metric in measurement.metrics or not measurement.ok:
+        return replace(measurement, metrics={m: v for m, v in measurement.metrics.items() if m == metric})
+    return Measurement({}, measurement.seconds, "failed", f"metric '{metric}' was not measured")

@@ -79,9 +79,9 @@ class NAOSettings(LatentSettings):
     """Random one-change neighbours of each seed that compete with what ascent finds."""
 
     # Choice.
-    choose: Literal["predicted", "first"] = "predicted"
-    """Propose the new architectures whose own embedding, encoded anew, is predicted best, or those of the best seeds
-    at the smallest step that changes them (paper)."""
+    choose: Literal["members", "predicted", "first"] = "predicted"
+    """Propose the new architectures whose own embedding, encoded anew, is predicted best; by the members of the
+    ensemble in turn or by their mean; or those of the best seeds at the smallest step that changes them (paper)."""
     refill: Literal["mutation", "random"] = "mutation"
     """Where a round gets the rest from if ascent yields too few."""
     device: str = "cpu"
@@ -213,7 +213,7 @@ class NAOSearcher(Searcher):
                     if self.space.canonical(tokens) == before[i]:
                         continue
                     changed += 1
-                    open_[i] = options.choose == "predicted"
+                    open_[i] = options.choose != "first"
                     novel += self._collect(found, self.space.architecture(tokens), "ascent", origins[i])
             fresh = [p.architecture for p in self._choose(found, len(seeds))]
             if not fresh:
@@ -255,8 +255,11 @@ class NAOSearcher(Searcher):
         proposals = list(found.values())
         if self.options.choose == "first" or len(proposals) <= wanted:
             return proposals[:wanted]
-        predicted = self._predict([proposal.architecture for proposal in proposals])
-        return [proposals[i] for i in np.argsort(-predicted, kind="stable")[:wanted]]
+        targets = self.model.member_targets(self.model.encode([proposal.architecture for proposal in proposals]))
+        if self.options.choose == "predicted":
+            targets = targets.mean(axis=0, keepdims=True)
+        ranked = np.argsort(-targets, axis=1, kind="stable").T.ravel().tolist()
+        return [proposals[i] for i in list(dict.fromkeys(ranked))[:wanted]]
 
     def _refill(self, chosen: list[Proposal], seeds: list[Architecture], wanted: int, rng: np.random.Generator) -> None:
         """Fills the round up: with mutated seeds, best first, then with random architectures."""
