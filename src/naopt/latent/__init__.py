@@ -1,6 +1,6 @@
 """The learned continuous space: encoder, predictor, decoder, and moves uphill in it.
 
-Its settings are read by the command line, so the package itself imports no torch; what it offers is loaded on first use.
+Its settings are read by the command line, so the package itself imports no torch; the rest is loaded on first use.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,8 +49,7 @@ class LatentModel(PerformanceModel):
     def __init__(self, space: SearchSpace, settings: LatentSettings, seed: int, device: str = "cpu") -> None:
         self.space, self.settings, self.seed, self.device = space, settings, seed, torch.device(device)
         self.vocabulary = Vocabulary(space)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with self.reproducible(seed):
             self.network = AutoEncoder(self.vocabulary, settings).to(self.device)
         self.targets: Targets | None = None
         self._start: dict[str, Tensor] | None = None
@@ -134,8 +134,7 @@ class LatentModel(PerformanceModel):
         )
         tail: list[tuple[float, float]] = []
         network.train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(rng.integers(2**62)))
+        with self.reproducible(int(rng.integers(2**62))):
             for step in range(steps):
                 if settings.schedule == "cosine":
                     share = (1 + np.cos(np.pi * step / steps)) / 2
@@ -225,6 +224,18 @@ class LatentModel(PerformanceModel):
     def reconstruct(self, architectures: Sequence[Architecture]) -> list[Tokens]:
         """Tokens decoded from each architecture's own embedding."""
         return self.decode(self.encode(architectures))
+
+    @contextmanager
+    def reproducible(self, seed: int) -> Iterator[None]:
+        """Torch's randomness from ``seed`` and as many threads as the settings say; afterwards all is as before."""
+        threads = torch.get_num_threads()
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            torch.set_num_threads(self.settings.threads)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(threads)
 
     def _words(self, tokens: Sequence[Tokens]) -> Tensor:
         return torch.from_numpy(self.vocabulary.encode(tokens)).to(self.device)

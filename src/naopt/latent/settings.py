@@ -145,6 +145,9 @@ class LatentSettings(Settings):
     finishing: float = Field(0.25, ge=0)
     """After that report, training goes on with everything for this share of the steps (0: the part stays out)."""
 
+    threads: int = Field(1, ge=1)
+    """CPU threads; more than one seldom helps networks of this size, and their number changes the last bits."""
+
     @model_validator(mode="before")
     @classmethod
     def _apply_preset(cls, values: Any) -> Any:

@@ -138,7 +138,8 @@ class NAOSearcher(Searcher):
         wanted = min(count, self.new_per_round)
         if len(scores) < _FEWEST_SCORES:
             return self._random(wanted)
-        return self._round(architectures, scores, wanted)
+        with self.model.reproducible(self.seed):
+            return self._round(architectures, scores, wanted)
 
     def _random(self, count: int) -> list[Proposal]:
         return [Proposal(a, "random") for a in sample_new(self.space, self.seen, count, self.generator())]
