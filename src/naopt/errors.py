@@ -45,7 +45,7 @@ class ArchitectureSyntaxError(InputError):
         self.text, self.position, self.detail = text, position, rule
         super().__init__("architecture", text, f"at position {position}: {rule}")
 
-    def __reduce__(self) -> tuple[type[ArchitectureSyntaxError], tuple[str, int, str]]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[type[ArchitectureSyntaxError], tuple[str, int, str]]:
         return type(self), (self.text, self.position, self.detail)
 
 

@@ -2,10 +2,12 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from naopt.errors import InputError
 from naopt.evaluators import TrainingEvaluator, evaluators, training_settings
@@ -201,3 +203,16 @@ def test_it_trains_on_a_gpu() -> None:
     space = ConvCellSpace(2)
     result = TrainingEvaluator(space, "digits", TINY, device="cuda").evaluate(space.sample(np.random.default_rng(0)), 0)
     assert result.ok
+
+
+def test_a_damaged_test_image_is_found_before_the_search(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for label in "ab":
+            (tmp_path / split / label).mkdir(parents=True)
+            for index in range(4):
+                Image.new("L", (8, 8), 10 * index).save(tmp_path / split / label / f"{index}.png")
+    evaluator = TrainingEvaluator(ConvCellSpace(), f"images:{tmp_path}")
+    evaluator.check()
+    (tmp_path / "test" / "b" / "2.png").write_text("no image")
+    with pytest.raises(InputError, match=r"b/2\.png"):
+        evaluator.check()

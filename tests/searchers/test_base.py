@@ -54,3 +54,11 @@ def test_sample_new_gives_fewer_where_there_are_fewer() -> None:
     assert sample_new(space, set(every), 3, rng) == []
     assert sample_new(space, set(every[1:]), 3, rng) == [every[0]]
     assert len(set(sample_new(NASBench201Space(), set(), 50, rng))) == 50
+
+
+def test_sample_new_finds_the_last_ones_of_a_small_space() -> None:
+    space = NASBench201Space()
+    every = list(space.enumerate())
+    last = {every[7], every[12_345]}
+    found = sample_new(space, set(every) - last, 3, np.random.default_rng(0))
+    assert set(found) == last

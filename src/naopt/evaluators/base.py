@@ -39,6 +39,13 @@ class Evaluator(ABC):
     def prepare(self) -> None:  # noqa: B027
         """Loads what ``evaluate`` needs; idempotent. Raises ``InputError`` for data that cannot be used."""
 
+    def check(self) -> None:  # noqa: B027
+        """Looks at all data once, also at what no search reads, before a search begins.
+
+        Raises:
+            InputError: data that could not be used later, an image of the test set that is damaged, say.
+        """
+
     @abstractmethod
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         """Measures one architecture with the randomness of ``seed``."""

@@ -121,6 +121,10 @@ class TrainingEvaluator(Evaluator):
         test = to_device(data.test.images, data.test.labels, statistics, device) if self.measure_test else None
         self._data = train, valid, test, len(data.classes)
 
+    def check(self) -> None:
+        """Reads all images, those of the test set too: the search must not end with a network that cannot be tested."""
+        self.task.load(Limits(self.settings.train_limit, self.settings.valid_limit, None))
+
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         """Builds, trains and measures; whatever happens to the child becomes the measurement's status and reason."""
         self.prepare()

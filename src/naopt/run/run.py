@@ -43,6 +43,7 @@ def start_run(directory: str | Path, config: RunConfig) -> RunRecord:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         hint = f"; go on with: naopt resume {directory}" if (directory / CONFIG).is_file() else ""
         raise InputError("run", str(directory), f"exists and is not an empty directory{hint}")
+    setup.evaluator.check()
     executor = _executor(setup, setup.config.workers)
     _make(directory, setup)
     return _execute(directory, setup, executor)

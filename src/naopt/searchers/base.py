@@ -17,6 +17,8 @@ from naopt.spaces import Architecture, SearchSpace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_SMALL = 100_000
+
 searchers: Registry[type[Searcher]] = Registry("searcher", "naopt.searchers")
 
 
@@ -104,12 +106,20 @@ class Searcher(ABC):
 def sample_new(
     space: SearchSpace, seen: set[Architecture], count: int, rng: np.random.Generator, attempts: int = 200
 ) -> list[Architecture]:
-    """Up to ``count`` distinct uniform architectures outside ``seen``; fewer if ``attempts`` draws each find none."""
+    """Up to ``count`` distinct uniform architectures outside ``seen``.
+
+    Where ``attempts`` draws in a row find none, a space of at most 100,000 sequences is gone through for what is left;
+    a larger one gives fewer than ``count``.
+    """
     found: dict[Architecture, None] = {}
-    for _ in range(count):
-        for _ in range(attempts):
-            architecture = space.sample(rng)
-            if architecture not in seen and architecture not in found:
-                found[architecture] = None
-                break
+    while len(found) < count:
+        drawn = (space.sample(rng) for _ in range(attempts))
+        new = next((a for a in drawn if a not in seen and a not in found), None)
+        if new is None:
+            break
+        found[new] = None
+    if len(found) < count and space.size <= _SMALL:
+        left = list(dict.fromkeys(a for a in space.enumerate() if a not in seen and a not in found))
+        order = rng.permutation(len(left))[: count - len(found)]
+        found |= {left[index]: None for index in order}
     return list(found)

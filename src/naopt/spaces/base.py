@@ -167,6 +167,16 @@ class SearchSpace(ABC):
             tokens.append(valid[int(rng.integers(len(valid)))])
         return self._trusted(tokens)
 
+    def enumerate(self) -> Iterator[Architecture]:
+        """All valid sequences in ascending order, lazily; equal architectures come as often as they have sequences."""
+        stack: list[Tokens] = [()]
+        while stack:
+            prefix = stack.pop()
+            if len(prefix) == len(self.positions):
+                yield self._trusted(prefix)
+            else:
+                stack += [(*prefix, choice) for choice in reversed(self.choices(prefix))]
+
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Distinct architectures one change away, in a fixed order; the architecture itself is not among them."""
         seen = {architecture}
