@@ -17,6 +17,8 @@ from naopt.searchers import Objective
     [
         ({"metrics": {"accuracy": math.nan}}, "metric 'accuracy' is not finite"),
         ({"metrics": {"accuracy": -math.inf}}, "metric 'accuracy' is not finite"),
+        ({"metrics": {"accuracy": 1.0}, "seconds": math.nan}, "seconds must be finite and not negative"),
+        ({"metrics": {"accuracy": 1.0}, "seconds": -1.0}, "seconds must be finite and not negative"),
         ({"metrics": {}}, "an 'ok' measurement needs at least one metric"),
         ({"status": "oom"}, "a 'oom' measurement needs a reason"),
         ({"status": "lost", "reason": "x"}, "status 'lost' is not one of ok, failed"),

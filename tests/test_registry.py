@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 import naopt.registry
-from naopt.errors import UnknownNameError
+from naopt.errors import InputError, UnknownNameError
 from naopt.registry import Registry
 
 
@@ -60,3 +60,12 @@ def test_other_packages_join_through_entry_points(
     assert registry.names() == ["outside", "plain"]
     assert registry.get("plain") is plain, "an entry point must not replace a built-in"
     assert asked == ["naopt.things"]
+
+
+def test_a_plug_in_that_cannot_be_loaded_is_named(
+    registry: Registry[Callable[..., object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = EntryPoint("broken", "no_such_module:thing", "naopt.things")
+    monkeypatch.setattr(naopt.registry, "entry_points", lambda group: [broken])
+    with pytest.raises(InputError, match="plug-in 'no_such_module:thing': cannot be loaded: ModuleNotFoundError"):
+        registry.names()

@@ -29,7 +29,8 @@ class Measurement:
     finite metrics that were known before the failure. A NaN never looks like a number: a table's NaN is left out.
 
     Raises:
-        ValueError: a metric that is not finite, ``ok`` without metrics, or another status without a reason.
+        ValueError: a metric that is not finite, seconds that are not or are negative, ``ok`` without metrics, or
+            another status without a reason.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -40,6 +41,8 @@ class Measurement:
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"status {self.status!r} is not one of {', '.join(STATUSES)}")
+        if not (math.isfinite(self.seconds) and self.seconds >= 0):
+            raise ValueError(f"seconds must be finite and not negative, got {self.seconds}")
         bad = [name for name, value in self.metrics.items() if not math.isfinite(value)]
         if bad:
             raise ValueError(f"metric {bad[0]!r} is not finite; leave it out and give the reason")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from naopt.errors import UnknownNameError
+from naopt.errors import InputError, UnknownNameError
 
 T = TypeVar("T")
 
@@ -57,4 +57,8 @@ class Registry(Generic[T]):
         self._loaded_outside = True
         for point in entry_points(group=self.group):
             if point.name not in self._objects:
-                self._objects[point.name] = point.load()
+                try:
+                    self._objects[point.name] = point.load()
+                except Exception as error:
+                    reason = f"{type(error).__name__}: {error}"
+                    raise InputError(f"{self.kind} plug-in", point.value, f"cannot be loaded: {reason}") from error

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -92,6 +93,19 @@ def test_a_finished_run_is_left_as_it_is(record: RunRecord) -> None:
     before = (record.directory / "run.db").read_bytes()
     assert resume_run(record.directory).trials == record.trials
     assert (record.directory / "run.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("finished_run", [True, False])
+def test_a_changed_configuration_is_refused(record: RunRecord, finished_run: bool) -> None:
+    if not finished_run:
+        rewrite(record.directory, "DELETE FROM results WHERE trial > 3")
+    path = record.directory / "config.toml"
+    before = path.read_text()
+    path.write_text(re.sub(r"seed = \d+", "seed = 99", before))
+    with pytest.raises(InputError, match=r"'seed' of config\.toml was changed"):
+        resume_run(record.directory)
+    path.write_text(re.sub(r"workers = \d+", "workers = 7", before))
+    assert resume_run(record.directory).trials == record.trials
 
 
 @pytest.mark.parametrize("lost", ["trial >= 0", "trial > 12", "trial % 3 = 0", "trial = 19"])

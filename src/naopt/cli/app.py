@@ -85,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     except ClickException as error:
         bare = type(error).__name__ == "NoArgsIsHelpError"  # whose message is the whole help text
         message = "Missing command." if bare else getattr(error, "format_message", error.__str__)()
-        return _fail(f"{message} (see naopt --help)", USAGE)
+        return _fail(f"{message.replace('Value error, ', '')} (see naopt --help)", USAGE)
     return code if isinstance(code, int) else DONE
 
 

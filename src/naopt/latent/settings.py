@@ -34,6 +34,7 @@ LATENT_PRESETS: dict[str, dict[str, Any]] = {
         "pretraining_steps": 0,
         "unlabelled": 0,
         "ensemble": 1,
+        "bootstrap": False,
         "epochs": 1000,
         "min_steps": 1,
         "max_steps": None,
@@ -62,6 +63,7 @@ LATENT_PRESETS: dict[str, dict[str, Any]] = {
         "pretraining_steps": 0,
         "unlabelled": 0,
         "ensemble": 1,
+        "bootstrap": False,
         "epochs": 1000,
         "min_steps": 1,
         "max_steps": None,
@@ -105,10 +107,10 @@ class LatentSettings(Settings):
     predictor_layers: tuple[int, ...] = (64,)
     """Widths of its hidden layers; one linear layer in the paper's CIFAR setting, 200 for PTB."""
     predictor_output: Literal["linear", "sigmoid"] = "linear"
-    ensemble: int = Field(4, ge=1, le=64)
+    ensemble: int = Field(8, ge=1, le=64)
     """Predictors with different initial weights on the same embedding; their mean is the prediction."""
 
-    bootstrap: bool = False
+    bootstrap: bool = True
     """Each member learns from its own bootstrap sample of the measurements, so that members disagree where little is
     known."""
 

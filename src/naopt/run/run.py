@@ -26,6 +26,7 @@ from naopt.run.record import CONFIG, DATABASE, LOCK, RunRecord, load_run
 from naopt.run.setup import Setup, prepare
 from naopt.run.store import RunStore, create_database
 from naopt.run.trial import Trial
+from naopt.run.values import plain
 
 if TYPE_CHECKING:
     from naopt.run.ray_executor import RayExecutor
@@ -62,6 +63,7 @@ def resume_run(directory: str | Path, *, workers: int | None = None) -> RunRecor
     """
     directory = Path(directory)
     record = load_run(directory)
+    _refuse_changes(record)
     if record.finished:
         return record
     setup = prepare(record.config)
@@ -69,6 +71,23 @@ def resume_run(directory: str | Path, *, workers: int | None = None) -> RunRecor
     if (setup.space.name, [(p.name, list(p.choices)) for p in setup.space.positions]) != (record.meta["space"], known):
         raise InputError("run", str(directory), f"space {record.meta['space']} is not as it was when the run began")
     return _execute(directory, setup, _executor(setup, workers or setup.config.workers))
+
+
+_MAY_CHANGE = ("workers", "device", "engine", "timeout")
+"""What of a configuration says how a search is carried out, not what is searched."""
+
+
+def _refuse_changes(record: RunRecord) -> None:
+    """What was measured belongs to the configuration that the run began with.
+
+    Raises:
+        InputError: ``config.toml`` says something else now.
+    """
+    began, now = record.meta.get("config", {}), plain(record.config.to_values())
+    for key in sorted((began.keys() | now.keys()) - set(_MAY_CHANGE)):
+        if began.get(key) != now.get(key):
+            rule = f"'{key}' of {CONFIG} was changed since the run began; undo that, or begin another run"
+            raise InputError("run", str(record.directory), rule)
 
 
 def _executor(setup: Setup, workers: int) -> LocalExecutor | RayExecutor:
@@ -89,6 +108,7 @@ def _make(directory: Path, setup: Setup) -> None:
         "positions": [{"name": p.name, "choices": p.choices, "kind": p.kind} for p in setup.space.positions],
         "objective": {"metric": setup.objective.metric, "goal": setup.objective.goal},
         "metrics": {name: {"goal": info.goal, "unit": info.unit} for name, info in setup.evaluator.metrics.items()},
+        "config": plain(setup.config.to_values()),
         "seconds": 0.0,
     }
     try:

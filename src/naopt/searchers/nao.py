@@ -79,7 +79,7 @@ class NAOSettings(LatentSettings):
     """Random one-change neighbours of each seed that compete with what ascent finds."""
 
     # Choice.
-    choose: Literal["members", "predicted", "first"] = "predicted"
+    choose: Literal["members", "predicted", "first"] = "members"
     """Propose the new architectures whose own embedding, encoded anew, is predicted best; by the members of the
     ensemble in turn or by their mean; or those of the best seeds at the smallest step that changes them (paper)."""
     refill: Literal["mutation", "random"] = "mutation"
