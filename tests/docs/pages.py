@@ -1,7 +1,7 @@
 """Pages with blocks that run: ``console`` blocks (lines ``$ naopt ...``) and ``python`` blocks.
 
-Blocks of another kind (``text``, ``toml``, ``sh``) are only shown. A page's blocks run in order, in one process and one
-folder: Python blocks share their names, as in one interactive session.
+Blocks of another kind (``text``, ``toml``, ``sh``) are only shown. A page's blocks run in order and in one folder;
+Python blocks share their names, as in one interactive session.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from naopt.cli.app import run
 
+ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_OUT_OF_SIGHT = "..."
-"""A line that stands for output which a page leaves out."""
+_LEFT_OUT = "..."
+"""A line that stands for output that a page does not show."""
+_MODULE = "page_of_the_documentation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,18 @@ class Block:
     line: int
 
 
+def pages() -> list[Path]:
+    """Every page of the documentation."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
 def blocks(text: str) -> list[Block]:
     """The blocks that run."""
     return [Block(m[1], m[2], text.count("\n", 0, m.start()) + 2) for m in _BLOCK.finditer(text)]
 
 
 def commands(code: str) -> list[tuple[str, list[str]]]:
-    """Commands of a console block, a backslash at the end of a line going on in the next, with the lines below each."""
+    """Commands of a console block (a backslash joins lines), each with the lines of output below it."""
     found: list[tuple[str, list[str]]] = []
     for line in code.replace("\\\n", " ").splitlines():
         if line.startswith("$ "):
@@ -44,11 +52,6 @@ def commands(code: str) -> list[tuple[str, list[str]]]:
         elif line.strip():
             found[-1][1].append(line)
     return found
-
-
-def first_word(line: str) -> str:
-    """What a line is about: its first word, up to a colon or an equals sign; numbers are all alike."""
-    return re.sub(r"\d+", "0", re.split(r"[\s:=]", line.strip())[0])
 
 
 def run_command(command: str, shown: list[str], where: str) -> None:
@@ -59,26 +62,30 @@ def run_command(command: str, shown: list[str], where: str) -> None:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run(arguments)
-    print(f"$ {command}\n{out.getvalue()}{err.getvalue()}", flush=True)
+    printed = out.getvalue() + err.getvalue()
+    print(f"$ {command}\n{printed}")
     if code != 0:
         raise AssertionError(f"{where}: {command}: exit code {code}: {err.getvalue()}")
-    printed = {first_word(line) for line in (out.getvalue() + err.getvalue()).splitlines() if line.strip()}
+    known = {_first_word(line) for line in printed.splitlines()}
     for line in shown:
-        if line.strip() != _OUT_OF_SIGHT and first_word(line) not in printed:
+        if line.strip() != _LEFT_OUT and _first_word(line) not in known:
             raise AssertionError(f"{where}: {command} no longer prints a line like: {line}")
 
 
 def run_page(path: Path) -> None:
     """Runs a page's blocks in the current folder. Raises what the first block that fails raises."""
-    names: dict[str, object] = {"__name__": "__page__"}
-    for block in blocks(path.read_text(encoding="utf-8")):
-        where = f"{path.name}, line {block.line}"
-        if block.kind == "python":
-            exec(compile("\n" * (block.line - 1) + block.code, str(path), "exec"), names)
-            continue
-        for command, shown in commands(block.code):
-            run_command(command, shown, where)
+    page = sys.modules[_MODULE] = ModuleType(_MODULE)  # so that what a page defines can be pickled
+    try:
+        for block in blocks(path.read_text(encoding="utf-8")):
+            if block.kind == "python":
+                exec(compile("\n" * (block.line - 1) + block.code, str(path), "exec"), vars(page))
+                continue
+            for command, shown in commands(block.code):
+                run_command(command, shown, f"{path.name}, line {block.line}")
+    finally:
+        del sys.modules[_MODULE]
 
 
-if __name__ == "__main__":
-    run_page(Path(sys.argv[1]))
+def _first_word(line: str) -> str:
+    """What a line is about: its first word, up to a colon or an equals sign; all numbers are alike."""
+    return re.sub(r"\d+", "0", re.split(r"[\s:=]", line.strip())[0])

@@ -1,0 +1,161 @@
+"""The reference says what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from naopt.cli import reference
+from naopt.cli.app import app, run
+from naopt.networks.settings import TrainingSettings
+from naopt.run import RunConfig
+from naopt.searchers.nao import NAOSettings
+from tests.docs.pages import ROOT
+
+Document = dict[str, Any]
+COMMAND_LINE = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
+
+
+def test_settings_page_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    reference.main()
+    page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+    assert page == capsys.readouterr().out, "run: python -m naopt.cli.reference > docs/reference/settings.md"
+
+
+@pytest.mark.parametrize("settings", [NAOSettings, TrainingSettings, RunConfig])
+def test_every_setting_has_a_meaning(settings: type[NAOSettings | TrainingSettings | RunConfig]) -> None:
+    known = reference.field_meanings(settings).keys() | reference.MEANINGS.keys()
+    assert not settings.model_fields.keys() - known, "write a text below the field, or in naopt.cli.reference"
+
+
+def test_settings_rows() -> None:
+    rows = reference.settings_table(TrainingSettings, {"digits": {"epochs": 5}}, ["epochs", "train_limit"]).splitlines()
+    assert rows == [
+        "| key | values | default | digits | meaning |",
+        "| --- | --- | --- | --- | --- |",
+        "| `epochs` | whole number >= 1 | `25` | `5` | Passes over the training images. |",
+        "| `train_limit` | whole number >= 2, or unset | unset |  | "
+        "Train on that many images at most, stratified by class. |",
+    ]
+
+
+# Commands and options.
+
+
+def command_options() -> Iterator[tuple[str, set[str]]]:
+    """Every command, and its long options."""
+    group: Any = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        for full, leaf in (
+            [(f"{name} {inner}", c) for inner, c in command.commands.items()]
+            if hasattr(command, "commands")
+            else [(name, command)]
+        ):
+            yield full, {option for p in leaf.params for option in p.opts if option.startswith("--")} - {"--help"}
+
+
+def section(command: str) -> str:
+    found = re.search(rf"^## naopt {command}\n(.*?)(?=^## |\Z)", COMMAND_LINE, re.MULTILINE | re.DOTALL)
+    assert found, f"no section on naopt {command}"
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("command", "options"), list(command_options()), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_every_option_is_described(command: str, options: set[str]) -> None:
+    assert set(re.findall(r"^\| `(--[\w-]+)", section(command), re.MULTILINE)) == options
+
+
+# JSON documents.
+
+
+def fields(text: str, after: str) -> set[str]:
+    """Names in the first column of the table that follows a line."""
+    _, found, rest = text.partition(after)
+    assert found, f"no line '{after}'"
+    rows = re.search(r"(?:^\|.*\n)+", rest, re.MULTILINE)
+    assert rows
+    return {name for row in rows[0].splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    lines = [f"{w},{d},{w * d + r / 10}" for w in (1, 2, 3, 4) for d in (1, 2, 3) for r in (0, 1)]
+    (folder / "toy.csv").write_text("\n".join(["width,depth,score", *lines]), encoding="utf-8")
+    assert run(["table", "import", "csv", f"{folder}/toy.csv", f"{folder}/toy.npz", "--metric", "score"]) == 0
+    return folder / "toy.npz"
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Document:
+    capsys.readouterr()
+    assert run([*map(str, arguments), "--json"]) == 0
+    found: Document = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_fields_of_runs(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search = ("search", "--table", table, "--searcher", "random", "--budget", "5", "--run", tmp_path / "run")
+    found, described = document(capsys, *search), fields(section("search"), "JSON:")
+    assert described == found.keys()
+    assert set(re.findall(r"`(\w+)`", section("search").split("| `best` |")[1].split(" of the best")[0])) == set(
+        found["best"]
+    )
+    shown = document(capsys, "show", tmp_path / "run")
+    assert described | fields(section("show"), "JSON of a run:") == shown.keys()
+    reported = document(capsys, "report", tmp_path / "run")
+    assert set(re.findall(r"`(\w+)`", section("report").split("JSON: ")[1])) - {"null"} == reported.keys()
+
+
+def test_fields_of_an_architecture(capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "show", "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")
+    assert fields(section("show"), "JSON of an architecture:") == found.keys()
+
+
+def test_fields_of_tables(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "table", "info", table)
+    assert fields(section("table info"), "JSON:") == found.keys()
+    for name in [*found["metrics"]["score"], *found["metrics"]["score"]["agreement"]]:
+        assert f"`{name}`" in section("table info")
+
+
+def test_fields_of_comparisons(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = (
+        "--set",
+        "pretraining_steps=1",
+        "--set",
+        "max_steps=1",
+        "--set",
+        "initial=4",
+        "--set",
+        "new_per_round=2",
+    )
+    found = document(
+        capsys, "bench", "--table", table, "--metric", "score", "--searchers", "nao,random", "--budget", "6",
+        "--trials", "1", *settings,
+    )  # fmt: skip
+    text = section("bench")
+    assert fields(text, "JSON:") == found.keys()
+    assert (
+        fields(text, "Fields of a searcher") == found["searchers"]["nao"].keys() == found["searchers"]["random"].keys()
+    )
+    pair = text.partition("Fields of a pair")[2]
+    assert all(f"`{name}`" in pair for name in found["paired"]["nao"])
+
+
+def test_fields_of_quality(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(
+        capsys, "quality", "--table", table, "--metric", "score", "--models", "nao", "--train-sizes", "6",
+        "--trials", "1",
+    )  # fmt: skip
+    text = section("quality")
+    assert fields(text, "JSON:") == found.keys()
+    assert fields(text, "Measures:") == found["models"]["nao"]["6"].keys()
+    assert found["models"]["nao"]["6"]["hamming"].keys() == {"mean", "trials"}
