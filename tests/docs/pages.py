@@ -1,7 +1,8 @@
 """Pages with blocks that run: ``console`` blocks (lines ``$ naopt ...``) and ``python`` blocks.
 
 Blocks of another kind (``text``, ``toml``, ``sh``) are only shown. A page's blocks run in order and in one folder;
-Python blocks share their names, as in one interactive session.
+Python blocks share their names, as in one interactive session. ``python -m tests.docs.pages PAGE`` runs a page in an
+empty folder and writes what its commands print under them, except where the page leaves output out (``...``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import re
 import shlex
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -54,8 +56,12 @@ def commands(code: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-def run_command(command: str, shown: list[str], where: str) -> None:
-    """Runs one command; every line that the page shows must begin like a line that is printed."""
+def run_command(command: str, shown: list[str], where: str) -> str:
+    """Runs one command; every line that the page shows must begin like a line that is printed.
+
+    Returns:
+        What it wrote on standard output.
+    """
     program, *arguments = shlex.split(command)
     if program != "naopt":
         raise AssertionError(f"{where}: {command}: only naopt runs here")
@@ -70,22 +76,40 @@ def run_command(command: str, shown: list[str], where: str) -> None:
     for line in shown:
         if line.strip() != _LEFT_OUT and _first_word(line) not in known:
             raise AssertionError(f"{where}: {command} no longer prints a line like: {line}")
+    return out.getvalue()
 
 
-def run_page(path: Path) -> None:
-    """Runs a page's blocks in the current folder. Raises what the first block that fails raises."""
+def run_page(path: Path) -> str:
+    """Runs a page's blocks in the current folder. Raises what the first block that fails raises.
+
+    Returns:
+        The page with what was printed.
+    """
+    text = fresh = path.read_text(encoding="utf-8")
     page = sys.modules[_MODULE] = ModuleType(_MODULE)  # so that what a page defines can be pickled
     try:
-        for block in blocks(path.read_text(encoding="utf-8")):
+        for block in blocks(text):
             if block.kind == "python":
                 exec(compile("\n" * (block.line - 1) + block.code, str(path), "exec"), vars(page))
                 continue
-            for command, shown in commands(block.code):
-                run_command(command, shown, f"{path.name}, line {block.line}")
+            parts = re.split(r"^(?=\$ )", block.code, flags=re.MULTILINE)[1:]
+            for index, part in enumerate(parts):
+                ((command, shown),) = commands(part)
+                printed = run_command(command, shown, f"{path.name}, line {block.line}")
+                if _LEFT_OUT not in shown and shown:
+                    parts[index] = part[: part.index(shown[0])] + printed
+            fresh = fresh.replace(block.code, "".join(parts))
     finally:
         del sys.modules[_MODULE]
+    return fresh
 
 
 def _first_word(line: str) -> str:
     """What a line is about: its first word, up to a colon or an equals sign; all numbers are alike."""
     return re.sub(r"\d+", "0", re.split(r"[\s:=]", line.strip())[0])
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1]).resolve()
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        page.write_text(run_page(page), encoding="utf-8")
