@@ -125,17 +125,17 @@ class LatentSettings(Settings):
     # Targets and loss.
     normalisation: Literal["rank", "min-max", "standard"] = "rank"
     """Targets: normal scores of the ranks, the pool's range mapped to [0, 1], or zero mean and unit variance."""
-    trade_off: float = Field(0.8, ge=0, le=1)
+    trade_off: float = Field(0.3, ge=0, le=1)
     """lambda of Eq. 1: its share is the prediction loss, the rest the reconstruction loss."""
 
     # Fitting.
-    pretraining_steps: int = Field(600, ge=0)
+    pretraining_steps: int = Field(1000, ge=0)
     """Steps on unlabelled architectures of the space before any label is seen; 0 in paper and program."""
-    unlabelled: int = Field(2000, ge=0)
+    unlabelled: int = Field(4000, ge=0)
     """How many random architectures of the space the auto-encoder may also learn from. They cost no query."""
     epochs: int = Field(40, ge=1)
     min_steps: int = Field(60, ge=1)
-    max_steps: int | None = Field(400, ge=1)
+    max_steps: int | None = Field(150, ge=1)
     """Limits to the optimiser's steps of one fit, whatever the epochs say."""
     batch_size: int = Field(64, ge=1)
     learning_rate: float = Field(5e-3, gt=0)
