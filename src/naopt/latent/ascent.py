@@ -30,12 +30,20 @@ class GradientAscent:
     steps: int
     scale: Literal["raw", "unit"] = "unit"
 
-    def path(self, model: LatentModel, states: Tensor) -> Iterator[tuple[float, Tensor]]:
-        """Steps and moved states ``(n, steps, hidden)``, the smallest step first."""
+    def path(self, model: LatentModel, states: Tensor, moving: Tensor | None = None) -> Iterator[tuple[float, Tensor]]:
+        """Steps and moved states ``(n, steps, hidden)``, the smallest step first.
+
+        Args:
+            model: whose prediction is climbed.
+            states: where from, ``(n, steps, hidden)``.
+            moving: which states move, booleans ``(n, steps)``; all if not given.
+        """
         gradient = model.gradient(states)
         if self.scale == "unit":
             length = gradient.norm(dim=-1).mean(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny)
             gradient = gradient / length[:, None, None]
+        if moving is not None:
+            gradient = gradient * moving.unsqueeze(-1)
         for index in range(self.steps):
             step = self.first_step + index * self.step_growth
             yield step, F.normalize(states + step * gradient, dim=-1)

@@ -69,10 +69,13 @@ class NAOSettings(LatentSettings):
     steps: int = Field(8, ge=1)
     scale: Literal["raw", "unit"] = "unit"
     """Whether steps multiply the gradient itself or one of unit length."""
-    starts: int = Field(4, ge=1)
+    starts: int = Field(8, ge=1)
     """Ascents from each seed; all but the first from a noisy embedding."""
-    noise: float = Field(1.0, ge=0)
+    noise: float = Field(0.5, ge=0)
     """Standard deviation of that noise, in standard deviations of the embeddings of what was measured."""
+    moved_share: float = Field(0.25, gt=0, le=1)
+    """Share of the states that an ascent other than a seed's first one moves; which, is drawn anew for each. The
+    gradient of a mean is the same for all states, so moving them all turns every branch into the same one."""
     hops: int = Field(2, ge=1)
     """After an ascent the best that it found are encoded anew and ascend again, so often in all."""
     neighbours: int = Field(0, ge=0)
@@ -198,11 +201,11 @@ class NAOSearcher(Searcher):
         decoded = changed = valid = novel = 0
         parents = seeds
         for _ in range(options.hops):
-            states = self._noisy(self.model.encode(parents), pool, rng)
+            states, moving = self._starts(self.model.encode(parents), pool, rng)
             origins = parents * options.starts
             before = [self.space.canonical(parent.tokens) for parent in origins]
             open_ = [True] * len(origins)
-            for _, moved in ascent.path(self.model, states):
+            for _, moved in ascent.path(self.model, states, moving):
                 active = [i for i, is_open in enumerate(open_) if is_open]
                 if not active:
                     break
@@ -228,18 +231,25 @@ class NAOSearcher(Searcher):
         }
         return found
 
-    def _noisy(self, states: Tensor, pool: list[Architecture], rng: np.random.Generator) -> Tensor:
-        """``starts`` copies of the states ``(n, steps, hidden)``: the states themselves, then noisy ones."""
+    def _starts(self, states: Tensor, pool: list[Architecture], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Where ascents start, and which of their states move ``(starts * n, steps)``.
+
+        First the states ``(n, steps, hidden)`` themselves, all of them moving; then copies with noise, of whose states
+        a random share moves, one at least.
+        """
         import torch
         from torch.nn import functional as F
 
-        if self.options.starts == 1:
-            return states
-        spread = self.model.encode(pool).flatten(0, 1).std(dim=0)
-        shape = (self.options.starts - 1, *states.shape)
-        noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(states.device)
-        noisy = F.normalize(states + self.options.noise * spread * noise, dim=-1)
-        return torch.cat([states, noisy.flatten(0, 1)])
+        options = self.options
+        count, steps, _ = states.shape
+        copies = (options.starts - 1) * count
+        spread = self.model.encode(pool).flatten(0, 1).std(dim=0) if copies else states.new_zeros(1)
+        noise = torch.from_numpy(rng.standard_normal((copies, *states.shape[1:]), dtype=np.float32))
+        noisy = states.repeat(options.starts - 1, 1, 1) + options.noise * spread * noise.to(states.device)
+        ranks = rng.random((copies, steps)).argsort(axis=1).argsort(axis=1)
+        moving = np.concatenate([np.ones((count, steps), np.bool_), ranks < max(1, round(options.moved_share * steps))])
+        starts = torch.cat([states, F.normalize(noisy, dim=-1)])
+        return starts, torch.from_numpy(moving).to(states.device)
 
     def _collect(
         self, found: dict[Architecture, Proposal], architecture: Architecture, origin: str, parent: Architecture
