@@ -170,7 +170,7 @@ def test_without_measurements_it_stays_random() -> None:
 
 
 def test_paper_keeps_the_first_that_differs() -> None:
-    search = searcher(create_space("nasbench201"), 60, preset="paper", seeds=6, initial=30, new_per_round=10, epochs=5)
+    search = searcher(create_space("nasbench201"), 60, preset="paper", starts=1, seeds=6, initial=30, new_per_round=10)
     asked = run(search, rounds=2)
     by_parent = [p.parent for p in asked[1] if p.origin == "ascent"]
     assert len(set(by_parent)) == len(by_parent)
