@@ -30,7 +30,7 @@ demo: $(INSTALLED)
 	@rm -rf runs/demo runs/demo-random runs/demo-final
 	$(BIN)/naopt search --space conv-cell --task digits --searcher random --budget 60 --seed 1 --workers 2 --run runs/demo-random
 	$(BIN)/naopt search --space conv-cell --task digits --searcher nao --budget 60 --seed 1 --workers 2 --run runs/demo
-	$(BIN)/naopt train runs/demo --task digits --run runs/demo-final
+	$(BIN)/naopt train runs/demo --task digits --threads 2 --run runs/demo-final
 	$(BIN)/naopt report runs/demo --against runs/demo-random
 
 check: $(INSTALLED)
