@@ -142,8 +142,7 @@ class LatentModel(PerformanceModel):
                 batch = next(labelled)
                 words, parts = batch[0] if batch else self._unlabelled[:0], []
                 if len(self._unlabelled):
-                    extra = settings.batch_size // 2 if batch else settings.batch_size
-                    chosen = torch.from_numpy(rng.integers(len(self._unlabelled), size=max(1, extra)))
+                    chosen = torch.from_numpy(rng.integers(len(self._unlabelled), size=settings.batch_size))
                     words = torch.cat([words, self._unlabelled[chosen]])
                 states = network.encoder(words)
                 reconstruction = network.reconstruction_loss(words, states)

@@ -129,7 +129,7 @@ class LatentSettings(Settings):
     """lambda of Eq. 1: its share is the prediction loss, the rest the reconstruction loss."""
 
     # Fitting.
-    pretraining_steps: int = Field(1000, ge=0)
+    pretraining_steps: int = Field(1200, ge=0)
     """Steps on unlabelled architectures of the space before any label is seen; 0 in paper and program."""
     unlabelled: int = Field(4000, ge=0)
     """How many random architectures of the space the auto-encoder may also learn from. They cost no query."""

@@ -27,6 +27,7 @@ _PAPER_ROUNDS: dict[str, Any] = {
     "round_share": 0.2,
     "starts": 1,
     "noise": 0.0,
+    "moved_share": 1.0,
     "hops": 1,
     "neighbours": 0,
     "choose": "first",
@@ -65,18 +66,19 @@ class NAOSettings(LatentSettings):
 
     # Ascent (Eq. 2).
     first_step: float = Field(0.25, gt=0)
-    step_growth: float = Field(0.25, ge=0)
+    step_growth: float = Field(0.5, ge=0)
     steps: int = Field(8, ge=1)
     scale: Literal["raw", "unit"] = "unit"
     """Whether steps multiply the gradient itself or one of unit length."""
     starts: int = Field(8, ge=1)
-    """Ascents from each seed; all but the first from a noisy embedding."""
-    noise: float = Field(0.5, ge=0)
-    """Standard deviation of that noise, in standard deviations of the embeddings of what was measured."""
-    moved_share: float = Field(0.25, gt=0, le=1)
-    """Share of the states that an ascent other than a seed's first one moves; which, is drawn anew for each. The
-    gradient of a mean is the same for all states, so moving them all turns every branch into the same one."""
-    hops: int = Field(2, ge=1)
+    """Ascents from each seed, which differ in the states that they move and in their noise."""
+    noise: float = Field(0.0, ge=0)
+    """Standard deviation of the noise that is added where all but a seed's first ascent start, in standard deviations
+    of the embeddings of what was measured."""
+    moved_share: float = Field(0.15, gt=0, le=1)
+    """Share of an architecture's states that an ascent moves, at least one; which, is drawn anew for each start. The
+    gradient of a mean is the same for all states: moving them all makes all branches alike."""
+    hops: int = Field(1, ge=1)
     """After an ascent the best that it found are encoded anew and ascend again, so often in all."""
     neighbours: int = Field(0, ge=0)
     """Random one-change neighbours of each seed that compete with what ascent finds."""
@@ -94,9 +96,9 @@ class NAOSettings(LatentSettings):
 class NAOSearcher(Searcher):
     """Neural Architecture Optimization: fit encoder, predictor and decoder; climb from the best; decode; measure.
 
-    Departures from the paper, each an option and off in ``preset=paper``: several noisy starts a seed, ascent in unit
-    steps, a second ascent from what the first one found, and a choice among all decoded architectures by what is
-    predicted for the real ones instead of taking the first that differ. What ascent leaves open is refilled.
+    Departures from the paper, each an option and off in ``preset=paper``: several ascents a seed, each of which moves
+    a few of the states only; unit steps; and a choice among all decoded architectures by what is predicted for the
+    real ones instead of taking the first that differ. What ascent leaves open is refilled.
 
     Diverged, timed-out and out-of-memory architectures count as the worst score; other failures teach nothing.
     """
@@ -234,8 +236,8 @@ class NAOSearcher(Searcher):
     def _starts(self, states: Tensor, pool: list[Architecture], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Where ascents start, and which of their states move ``(starts * n, steps)``.
 
-        First the states ``(n, steps, hidden)`` themselves, all of them moving; then copies with noise, of whose states
-        a random share moves, one at least.
+        First the states ``(n, steps, hidden)`` themselves, then copies of them with noise. In each a random share of
+        the states moves, one at least.
         """
         import torch
         from torch.nn import functional as F
@@ -246,9 +248,9 @@ class NAOSearcher(Searcher):
         spread = self.model.encode(pool).flatten(0, 1).std(dim=0) if copies else states.new_zeros(1)
         noise = torch.from_numpy(rng.standard_normal((copies, *states.shape[1:]), dtype=np.float32))
         noisy = states.repeat(options.starts - 1, 1, 1) + options.noise * spread * noise.to(states.device)
-        ranks = rng.random((copies, steps)).argsort(axis=1).argsort(axis=1)
-        moving = np.concatenate([np.ones((count, steps), np.bool_), ranks < max(1, round(options.moved_share * steps))])
         starts = torch.cat([states, F.normalize(noisy, dim=-1)])
+        ranks = rng.random((len(starts), steps)).argsort(axis=1).argsort(axis=1)
+        moving = ranks < max(1, round(options.moved_share * steps))
         return starts, torch.from_numpy(moving).to(states.device)
 
     def _collect(
