@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,8 +88,11 @@ class LatentModel(PerformanceModel):
             if settings.unlabelled:
                 samples = [self.space.sample(rng) for _ in range(settings.unlabelled)]
                 self._unlabelled = self._words(self.presented(samples))
-            if settings.unlabelled and settings.pretraining_steps:
-                self._optimise(settings.pretraining_steps, (None for _ in iter(int, 1)), rng)
+            steps = settings.pretraining_steps
+            if steps is None:
+                steps = min(max(40 * self.vocabulary.length, 600), 2000)
+            if settings.unlabelled and steps:
+                self._optimise(steps, repeat(None), rng)
             self._start = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self._start)
 

@@ -129,8 +129,9 @@ class LatentSettings(Settings):
     """lambda of Eq. 1: its share is the prediction loss, the rest the reconstruction loss."""
 
     # Fitting.
-    pretraining_steps: int = Field(1200, ge=0)
-    """Steps on unlabelled architectures of the space before any label is seen; 0 in paper and program."""
+    pretraining_steps: int | None = Field(None, ge=0)
+    """Steps on unlabelled architectures of the space before any label is seen; 0 in paper and program. If null 40 for
+    each position of the space, 600 at least and 2,000 at most: longer sequences take longer to learn."""
     unlabelled: int = Field(4000, ge=0)
     """How many random architectures of the space the auto-encoder may also learn from. They cost no query."""
     epochs: int = Field(40, ge=1)
