@@ -202,7 +202,11 @@ class NAOSearcher(Searcher):
         found: dict[Architecture, Proposal] = {}
         decoded = changed = valid = novel = 0
         parents = seeds
-        for _ in range(options.hops):
+        for hop in range(options.hops):
+            if hop:
+                parents = [p.architecture for p in self._choose(found, len(seeds))]
+            if not parents:
+                break
             states, moving = self._starts(self.model.encode(parents), pool, rng)
             origins = parents * options.starts
             before = [self.space.canonical(parent.tokens) for parent in origins]
@@ -221,10 +225,6 @@ class NAOSearcher(Searcher):
                     changed += 1
                     open_[i] = options.choose != "first"
                     novel += self._collect(found, self.space.architecture(tokens), "ascent", origins[i])
-            fresh = [p.architecture for p in self._choose(found, len(seeds))]
-            if not fresh:
-                break
-            parents = fresh
         self._log |= {
             "decoded": decoded,
             "valid": valid / decoded,
@@ -245,7 +245,7 @@ class NAOSearcher(Searcher):
         options = self.options
         count, steps, _ = states.shape
         copies = (options.starts - 1) * count
-        spread = self.model.encode(pool).flatten(0, 1).std(dim=0) if copies else states.new_zeros(1)
+        spread = self.model.encode(pool).flatten(0, 1).std(dim=0) if options.noise else states.new_zeros(1)
         noise = torch.from_numpy(rng.standard_normal((copies, *states.shape[1:]), dtype=np.float32))
         noisy = states.repeat(options.starts - 1, 1, 1) + options.noise * spread * noise.to(states.device)
         starts = torch.cat([states, F.normalize(noisy, dim=-1)])
