@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
+from naopt.run.config import parse_setting
 from naopt.searchers import searchers
 
 _ALL = "searcher"
@@ -29,7 +29,7 @@ def searcher_settings(names: Sequence[str], assignments: Iterable[str] = ()) -> 
     types = {name: searchers.get(name).settings_type for name in names}
     values: dict[str, dict[str, Any]] = {name: {} for name in names}
     for text in assignments:
-        path, equals, value = text.partition("=")
+        path, equals, _ = text.partition("=")
         owner, _, key = path.strip().rpartition(".")
         owner = owner or _ALL
         if not equals or not key:
@@ -40,12 +40,5 @@ def searcher_settings(names: Sequence[str], assignments: Iterable[str] = ()) -> 
         if not takers:
             raise UnknownNameError("--set, key", key, {k for t in types.values() for k in t.model_fields})
         for name in takers:
-            values[name][key] = _value(value.strip())
+            values[name][key] = parse_setting(text)[1]
     return {name: types[name].parse(values[name], f"setting of {name}") for name in names}
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
