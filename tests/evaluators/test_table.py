@@ -72,3 +72,41 @@ def test_bad_metrics_are_refused() -> None:
     for names in ([], ["test", "test"]):
         with pytest.raises(InputError, match="at least one, none twice"):
             evaluator(metrics=names)
+
+
+def noisy(**options: Any) -> TableEvaluator:
+    nan = math.nan
+    repeats = {
+        "valid": np.array([[1.0, 2.0, 3.0], [4.0, nan, 6.0], [nan, 8.0, nan]]),
+        "test": np.array([[10.0, 20.0, 30.0], [40.0, nan, 60.0], [nan, 80.0, nan]]),
+        "params": np.array([7.0, 8.0, 9.0]),
+    }
+    infos = {name: MetricInfo() for name in repeats}
+    return TableEvaluator(table(tokens=WHOLE[:3], metrics=repeats, infos=infos), **options)
+
+
+def test_noise_draws_one_measured_repeat_by_the_seed() -> None:
+    looked = noisy(noise="repeat")
+    check_evaluator(looked)
+    for row, known in ((0, [1.0, 2.0, 3.0]), (1, [4.0, 6.0]), (2, [8.0])):
+        found = [looked.evaluate(SPACE.architecture(WHOLE[row]), seed) for seed in range(3000)]
+        assert found == [looked.evaluate(SPACE.architecture(WHOLE[row]), seed) for seed in range(3000)]
+        values, counts = np.unique([m.metrics["valid"] for m in found], return_counts=True)
+        assert values.tolist() == known
+        assert np.abs(counts / 3000 - 1 / len(known)).max() < 0.03  # three standard deviations of a share of 1/2
+        assert all(m.metrics["test"] == 10 * m.metrics["valid"] for m in found)
+        assert {m.metrics["params"] for m in found} == {7.0 + row}
+
+
+def test_noise_survives_pickling() -> None:
+    looked = noisy(noise="repeat")
+    again = pickle.loads(pickle.dumps(looked))
+    architecture = SPACE.architecture(WHOLE[0])
+    assert [again.evaluate(architecture, s) for s in range(9)] == [looked.evaluate(architecture, s) for s in range(9)]
+
+
+def test_impossible_noise_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'repeat'"):
+        noisy(noise="repeats")
+    with pytest.raises(InputError, match="metric params of table toy has one value a row"):
+        noisy(metrics=["params"], noise="repeat")

@@ -6,26 +6,24 @@ only; after every ten queries the report metric of the best architecture by sear
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from naopt.bench.workers import run_jobs
 from naopt.configuration import Settings
 from naopt.errors import InputError
-from naopt.evaluators.table import TableEvaluator
+from naopt.evaluators.table import Noise, TableEvaluator, check_noise
 from naopt.measurement import Measurement
-from naopt.run.loop import search
+from naopt.run.loop import evaluation_seed, search
 from naopt.searchers import Objective, Proposal, searchers
+from naopt.spaces import Architecture
 from naopt.tables import Table
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _STEP = 10
 
@@ -42,10 +40,12 @@ class Comparison:
         budget: queries of one trial.
         trials: per searcher; trial ``k`` has the same seed in all of them.
         seed: of the comparison, non-negative.
+        noise: with ``repeat`` a query returns one repeat of the search metric, drawn at random. Selection goes by what
+            was seen; what is reported of the selected one, and what counts as the optimum, by the mean of the repeats.
 
     Raises:
-        InputError: a number out of range, a budget beyond the table, an unknown metric, or a report metric that is
-            missing in rows that have the search metric.
+        InputError: a number out of range, a budget beyond the table, an unknown metric, a report metric that is
+            missing in rows that have the search metric, or noise without repeats.
     """
 
     table: Table
@@ -55,6 +55,7 @@ class Comparison:
     budget: int
     trials: int
     seed: int = 0
+    noise: Noise = "mean"
 
     def __post_init__(self) -> None:
         for name, value, least in (("budget", self.budget, 1), ("trials", self.trials, 1), ("seed", self.seed, 0)):
@@ -65,6 +66,7 @@ class Comparison:
         measured = np.isfinite(self.table.values(self.metric))
         if not measured.any():
             raise InputError("metric", self.metric, f"is measured in no row of table {self.table.name}")
+        check_noise(self.table, self.metric, self.noise)
         missing = np.flatnonzero(measured & np.isnan(self.table.values(self.report_metric)))
         if len(missing):
             rule = f"is missing in row {missing[0]} of table {self.table.name}, which has {self.metric}"
@@ -95,11 +97,12 @@ class SearchTrial:
     Attributes:
         searcher: its name.
         trial: 0-based.
-        search_metric: of the selected architecture at each checkpoint; ``None`` before anything was measured.
+        search_metric: of the selected architecture at each checkpoint (the mean of its repeats); ``None`` before
+            anything was measured.
         report_metric: of the same architecture.
         queries: how many were used; fewer than the budget if the searcher found nothing new, in which case the last
             selection stands for the checkpoints after.
-        queries_to_optimum: the query that first found the table's best search metric; ``None`` if none did.
+        queries_to_optimum: the query that first looked up the table's best mean search metric; ``None`` if none did.
         seconds: wall time of the searcher and the lookups.
         origins: queries by origin.
     """
@@ -153,7 +156,7 @@ def compare(
 
 def run_trial(comparison: Comparison, name: str, trial: int) -> SearchTrial:
     """One search, in this process."""
-    evaluator = TableEvaluator(comparison.table, [comparison.metric])
+    evaluator = TableEvaluator(comparison.table, [comparison.metric], comparison.noise)
     objective = Objective(comparison.metric, evaluator.metrics[comparison.metric].goal)
     started = time.perf_counter()
     searcher = searchers.get(name)(
@@ -163,7 +166,12 @@ def run_trial(comparison: Comparison, name: str, trial: int) -> SearchTrial:
         seed=comparison.trial_seed(trial),
         budget=comparison.budget,
     )
-    found = search(searcher, lambda architecture: evaluator.evaluate(architecture, 0), comparison.budget)
+    drawn = comparison.noise == "repeat"
+
+    def evaluate(architecture: Architecture) -> Measurement:
+        return evaluator.evaluate(architecture, evaluation_seed(searcher.seed, architecture) if drawn else 0)
+
+    found = search(searcher, evaluate, comparison.budget)
     seconds = time.perf_counter() - started
     return _note(comparison, objective, name, trial, found, seconds)
 
@@ -180,17 +188,20 @@ def _note(
     searched, reported = table.values(comparison.metric), table.values(comparison.report_metric)
     selected: list[int | None] = []
     origins: dict[str, OriginCount] = {}
+    looked_up: list[int | None] = []
     best: int | None = None
+    best_score = -math.inf
     for proposal, measurement in found:
         row, score = table.row(proposal.architecture), objective.score(measurement)
-        improved = score is not None and (best is None or score > _score(objective, searched, best))
-        if improved:
-            best = row
+        improved = score is not None and score > best_score
+        if score is not None and improved:
+            best, best_score = row, score
         selected.append(best)
+        looked_up.append(row)
         count = origins.get(proposal.origin, OriginCount(0, 0))
         origins[proposal.origin] = OriginCount(count.queries + 1, count.improved + improved)
     optimum = np.nanmax(searched) if objective.goal == "max" else np.nanmin(searched)
-    hits = (index for index, row in enumerate(selected, start=1) if row is not None and searched[row] == optimum)
+    hits = (index for index, row in enumerate(looked_up, start=1) if row is not None and searched[row] == optimum)
     at = [selected[min(point, len(selected)) - 1] if selected else None for point in comparison.checkpoints]
     return SearchTrial(
         searcher=name,
@@ -202,7 +213,3 @@ def _note(
         seconds=seconds,
         origins=origins,
     )
-
-
-def _score(objective: Objective, values: NDArray[np.float64], row: int) -> float:
-    return float(values[row]) if objective.goal == "max" else -float(values[row])

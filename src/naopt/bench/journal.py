@@ -59,6 +59,7 @@ class Journal:
             try:
                 found = json.loads(path.read_text(encoding="utf-8"))
                 known = found.pop("searchers")
+                found.setdefault("noise", "mean")  # before there was a choice
             except (json.JSONDecodeError, TypeError, AttributeError, KeyError) as error:
                 raise InputError("--out", str(path), "is not the settings file of a comparison") from error
             for key, value in wanted.items():
@@ -98,6 +99,7 @@ def _dependencies(comparison: Comparison) -> dict[str, Any]:
         "report_metric": comparison.report_metric,
         "budget": comparison.budget,
         "seed": comparison.seed,
+        "noise": comparison.noise,
         "searchers": {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()},
     }
 

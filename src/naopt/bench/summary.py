@@ -29,6 +29,7 @@ def summarise_trials(comparison: Comparison, trials: Sequence[SearchTrial]) -> d
         "budget": comparison.budget,
         "trials": comparison.trials,
         "seed": comparison.seed,
+        "noise": comparison.noise,
         "checkpoints": comparison.checkpoints,
         "searchers": {name: _searcher(comparison, name, own) for name, own in by_searcher.items()},
     }

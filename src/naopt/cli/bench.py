@@ -23,6 +23,9 @@ def bench(
         str | None,
         typer.Option("--report-metric", metavar="M2", help="Reported of what M selects; M itself if left out."),
     ] = None,
+    noise: Annotated[
+        str, typer.Option("--noise", metavar="mean|repeat", help="Of M's repeats: their mean, or one drawn a query.")
+    ] = "mean",
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of all trials together.")] = 0,
     workers: Annotated[int, typer.Option("--workers", metavar="W", help="Processes; results do not depend on it.")] = 1,
     settings: Annotated[
@@ -36,6 +39,7 @@ def bench(
 ) -> None:
     """Compare searchers on a table: same budget, same seeds."""
     from naopt.bench import Comparison, Journal, searcher_settings, summarise_trials
+    from naopt.evaluators.table import parse_noise
     from naopt.tables import load_table
 
     comparison = Comparison(
@@ -46,6 +50,7 @@ def bench(
         budget=budget,
         trials=trials,
         seed=seed,
+        noise=parse_noise(noise),
     )
     journal = Journal(out, comparison) if out else None
     document = summarise_trials(comparison, _run(comparison, workers, journal))
@@ -87,6 +92,7 @@ def _print(document: dict[str, Any]) -> None:
     say(
         f"{document['table']}: {document['report_metric']}{unit} of the architecture selected by {document['metric']}, "
         f"mean [95 % interval] over {document['trials']} trials"
+        + (", one repeat seen a query" if document["noise"] == "repeat" else "")
     )
     print_table(
         ("searcher", *(f"{document['checkpoints'][i]} queries" for i in points), "optimum found", "s/trial"),

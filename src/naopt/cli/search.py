@@ -14,6 +14,9 @@ def search(
     space: Annotated[str | None, typer.Option(help="Search space: NAME or NAME:option=value,...")] = None,
     task: Annotated[str | None, typer.Option(help="Train on a task: digits, images:PATH, cifar10:PATH.")] = None,
     table: Annotated[str | None, typer.Option(help="Look up in a table: a file or a built-in name.")] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="Of a table's repeats: their mean (default), or one repeat drawn a query.")
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="What is optimised.")] = None,
     searcher: Annotated[str | None, typer.Option(help="How to search; nao by default.")] = None,
     budget: Annotated[int | None, typer.Option(help="How many architectures to evaluate; 100 by default.")] = None,
@@ -35,6 +38,7 @@ def search(
         "space": space,
         "task": task,
         "table": table,
+        "noise": noise,
         "metric": metric,
         "searcher": searcher,
         "budget": budget,

@@ -5,54 +5,94 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from naopt.errors import InputError
+import numpy as np
+
+from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator, evaluators
 from naopt.measurement import Measurement
 from naopt.spaces import Architecture
 from naopt.tables import Table, load_table
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Noise = Literal["mean", "repeat"]
+"""What a query of a table with repeats returns: their mean, or one of them, drawn at random."""
+
+_NOISES: dict[str, Noise] = {"mean": "mean", "repeat": "repeat"}
+
+
+def parse_noise(text: str) -> Noise:
+    """``mean`` or ``repeat``. Raises ``UnknownNameError``, with the nearest name, for anything else."""
+    if text not in _NOISES:
+        raise UnknownNameError("noise", text, _NOISES)
+    return _NOISES[text]
+
+
+def check_noise(table: Table, metric: str, noise: Noise) -> None:
+    """Raises ``InputError`` if repeats are to be drawn from a metric that has none."""
+    repeats = table.metrics[metric].reshape(len(table), -1)
+    if noise == "repeat" and np.isfinite(repeats).sum(axis=1).max() < 2:
+        raise InputError("noise", noise, f"metric {metric} of table {table.name} has one value a row, none to draw")
+
 
 @evaluators.register("table")
 class TableEvaluator(Evaluator):
-    """Looks architectures up in a benchmark table; costs no seconds and uses no randomness.
+    """Looks architectures up in a benchmark table; costs no seconds.
 
     Args:
         source: a table, or the file or built-in name of one. Pickles of an evaluator that was made from a file or a
             name hold only that.
         metrics: what may be seen, the metric that is searched by first; by default all of the table's. Leave test
             metrics out, and no searcher can look at them.
+        noise: ``mean`` averages the repeats and uses no randomness. ``repeat`` returns one repeat of those that the row
+            has, all equally likely, drawn with the evaluation's seed: a search then sees the noise of a single
+            training, as in the protocol of NAS-Bench-101 (Ying et al. 2019, section 4.1). Metrics with the same repeats
+            are taken from the same one.
 
     An architecture without a row is ``invalid``; one whose first metric was not measured is ``failed``. Other metrics
-    that were not measured are left out. Repeats are averaged.
+    that were not measured are left out.
 
     Raises:
-        InputError: a table that cannot be loaded, or a metric that it does not have or that is named twice.
+        InputError: a table that cannot be loaded, a metric that it does not have or that is named twice, another
+            ``noise``, or ``repeat`` where the first metric has no repeats.
     """
 
     inline = True
 
-    def __init__(self, source: Table | str | Path, metrics: Sequence[str] | None = None) -> None:
+    def __init__(self, source: Table | str | Path, metrics: Sequence[str] | None = None, noise: Noise = "mean") -> None:
         self._source, self._names = source, tuple(metrics) if metrics is not None else None
         self.table = source if isinstance(source, Table) else load_table(source)
         names = tuple(self.table.infos) if self._names is None else self._names
         if not names or len(set(names)) != len(names):
             raise InputError("metrics", ", ".join(names), "must be at least one, none twice")
         self.metrics = {name: self.table.info(name) for name in names}
-        self.default_metric = names[0]
+        self.default_metric, self.noise = names[0], parse_noise(noise)
+        check_noise(self.table, self.default_metric, self.noise)
         self.space = self.table.search_space()
         self._values = {name: self.table.values(name) for name in names}
 
-    def __reduce__(self) -> tuple[type[TableEvaluator], tuple[Table | str | Path, tuple[str, ...] | None]]:
-        return type(self), (self._source, self._names)
+    def __reduce__(self) -> tuple[type[TableEvaluator], tuple[Table | str | Path, tuple[str, ...] | None, Noise]]:
+        return type(self), (self._source, self._names, self.noise)
 
-    def evaluate(self, architecture: Architecture, seed: int) -> Measurement:  # noqa: ARG002
+    def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         """The architecture's row: every metric that may be seen and was measured."""
         row = self.table.row(architecture)
         if row is None:
             return Measurement(status="invalid", reason=f"not in table {self.table.name}")
         found = {name: float(values[row]) for name, values in self._values.items() if not math.isnan(values[row])}
+        if self.noise == "repeat":
+            share = np.random.SeedSequence(seed).generate_state(1)[0] / 2**32
+            found = {name: _drawn(np.atleast_1d(self.table.metrics[name][row]), share) for name in found}
         if self.default_metric not in found:
             reason = f"table {self.table.name} has no {self.default_metric} in row {row}"
             return Measurement(found, status="failed", reason=reason)
         return Measurement(found)
+
+
+def _drawn(repeats: NDArray[np.float64], share: float) -> float:
+    """The measured repeat at ``share`` in [0, 1) of the way through them."""
+    measured = repeats[np.isfinite(repeats)]
+    return float(measured[int(share * len(measured))])

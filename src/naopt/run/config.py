@@ -18,6 +18,7 @@ from pydantic import Field
 
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
+from naopt.evaluators.table import Noise
 from naopt.evaluators.workloads import WORKLOADS
 from naopt.searchers import searchers
 from naopt.spaces import spaces
@@ -34,6 +35,7 @@ class RunConfig(Settings):
         space_options: options of the space.
         task: what networks are trained on (``digits``, ``cifar10:PATH``); either this or ``table``.
         table: a file or a built-in name.
+        noise: what a query of a table with repeats returns: their ``mean``, or one ``repeat`` drawn at random.
         metric: what is optimised; empty for the evaluator's default.
         searcher: name of the searcher.
         searcher_settings: its settings; what is left out has its default.
@@ -51,6 +53,7 @@ class RunConfig(Settings):
     space_options: dict[str, Any] = Field(default_factory=dict)
     task: str = ""
     table: str = ""
+    noise: Noise = "mean"
     metric: str = ""
     searcher: str = "nao"
     searcher_settings: dict[str, Any] = Field(default_factory=dict)

@@ -39,7 +39,8 @@ def prepare(config: RunConfig) -> Setup:
     """Resolves names, defaults and relative paths.
 
     Raises:
-        InputError: an unknown name or option, none or both of task and table, or a space that is not the table's.
+        InputError: an unknown name or option, none or both of task and table, noise without a table, or a space that is
+            not the table's.
     """
     kind = searchers.get(config.searcher)
     settings = kind.settings_type.parse(config.searcher_settings, f"setting of searcher {config.searcher}")
@@ -47,6 +48,8 @@ def prepare(config: RunConfig) -> Setup:
         raise InputError("task", config.task, f"and table '{config.table}': give one of them, not both")
     if config.table:
         config, evaluator = _look_up(config)
+    elif config.noise != "mean":
+        raise InputError("noise", config.noise, "has a use only with a table")
     elif config.task:
         config, evaluator = _train(config)
     else:
@@ -65,7 +68,7 @@ def _look_up(config: RunConfig) -> tuple[RunConfig, Evaluator]:
     table = load_table(config.table)
     metric = config.metric or next(iter(table.infos))
     table.info(metric)
-    evaluator = TableEvaluator(table, [metric, *(name for name in table.infos if name != metric)])
+    evaluator = TableEvaluator(table, [metric, *(name for name in table.infos if name != metric)], config.noise)
     space = evaluator.space
     if (
         config.space
