@@ -1,4 +1,5 @@
 import math
+import time
 from itertools import combinations
 
 import numpy as np
@@ -8,7 +9,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from naopt.errors import InputError
-from naopt.metrics import kendall_tau, noise_ceiling, pairwise_accuracy, spearman
+from naopt.metrics import (
+    best_rank_at_k,
+    kendall_tau,
+    noise_ceiling,
+    pairwise_accuracy,
+    precision_at_k,
+    spearman,
+)
 
 scores = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=25)
 
@@ -57,6 +65,56 @@ def test_correlations_are_those_of_scipy(pairs: list[tuple[int, int]]) -> None:
     else:
         assert kendall_tau(measured, predicted) == pytest.approx(stats.kendalltau(measured, predicted)[0])
         assert spearman(measured, predicted) == pytest.approx(stats.spearmanr(measured, predicted)[0])
+
+
+def over_all_choices(measured: list[float], predicted: list[float], k: int) -> tuple[float, float]:
+    """Precision and best rank, mean over every way to choose ``k`` with the largest predictions."""
+    by_prediction = sorted(predicted, reverse=True)[:k]
+    choices = [
+        c
+        for c in combinations(range(len(measured)), k)
+        if sorted((predicted[i] for i in c), reverse=True) == by_prediction
+    ]
+    bound = sorted(measured, reverse=True)[k - 1]
+    precision = np.mean([sum(measured[i] >= bound for i in c) / k for c in choices])
+    rank = np.mean([min(1 + sum(other > measured[i] for other in measured) for i in c) for c in choices])
+    return float(precision), float(rank)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=8), st.integers(1, 8))
+def test_figures_of_the_top_are_means_over_all_choices(pairs: list[tuple[int, int]], k: int) -> None:
+    measured, predicted = [float(a) for a, _ in pairs], [float(b) for _, b in pairs]
+    if k > len(pairs):
+        assert math.isnan(precision_at_k(measured, predicted, k))
+        assert math.isnan(best_rank_at_k(measured, predicted, k))
+        return
+    precision, rank = over_all_choices(measured, predicted, k)
+    assert precision_at_k(measured, predicted, k) == pytest.approx(precision)
+    assert best_rank_at_k(measured, predicted, k) == pytest.approx(rank)
+
+
+def test_figures_of_the_top_by_hand() -> None:
+    measured, predicted = [5.0, 4, 3, 2, 1], [1.0, 5, 2, 4, 3]
+    assert precision_at_k(measured, predicted, 1) == 0
+    assert precision_at_k(measured, predicted, 2) == 0.5
+    assert best_rank_at_k(measured, predicted, 1) == 2
+    assert best_rank_at_k(measured, [1.0, 2, 3, 4, 5], 2) == 4
+    assert precision_at_k(measured, [1.0] * 5, 2) == pytest.approx(0.4)
+    assert best_rank_at_k(measured, [1.0] * 5, 1) == pytest.approx(3)
+    for function in (precision_at_k, best_rank_at_k):
+        with pytest.raises(InputError, match="k '0': must be at least 1"):
+            function(measured, predicted, 0)
+
+
+def test_a_table_of_a_benchmark_takes_no_time() -> None:
+    rng = np.random.default_rng(0)
+    measured = np.round(rng.normal(size=423_624), 3)
+    predicted = measured + rng.normal(size=423_624)
+    started = time.perf_counter()
+    figures = [f(measured, predicted, 50) for f in (precision_at_k, best_rank_at_k)]
+    figures += [kendall_tau(measured, predicted), pairwise_accuracy(measured, predicted)]
+    assert time.perf_counter() - started < 10  # quadratic figures would take hours
+    assert 0 <= figures[0] < figures[2] < figures[3] < 1 <= figures[1]
 
 
 @pytest.mark.parametrize("function", [pairwise_accuracy, kendall_tau, spearman])

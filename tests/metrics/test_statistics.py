@@ -1,11 +1,27 @@
 import math
+from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from naopt.errors import InputError
-from naopt.metrics import bootstrap_interval, paired_summary, summarise
+from naopt.metrics import (
+    CensoredMedian,
+    bootstrap_interval,
+    bootstrap_intervals,
+    censored_median,
+    paired_columns,
+    paired_summary,
+    sign_test,
+    signed_rank_test,
+    summarise,
+    summarise_columns,
+)
+
+finite = st.floats(-1e6, 1e6)
 
 
 def test_interval_is_that_of_scipy() -> None:
@@ -46,3 +62,126 @@ def test_bad_trials_are_refused() -> None:
             summarise(values)
     with pytest.raises(InputError, match="equally many"):
         paired_summary([1.0], [1.0, 2.0])
+
+
+def naive_interval(values: list[float], seed: int) -> tuple[float, float]:
+    """A loop over the same resamples."""
+    rng = np.random.default_rng(seed)
+    means = []
+    for _ in range(10):
+        means += [
+            sum(values[i] for i in chosen) / len(values)
+            for chosen in rng.integers(len(values), size=(1000, len(values)))
+        ]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def test_columns_are_resampled_together() -> None:
+    values = np.random.default_rng(0).normal(size=(7, 3)) * 1e3 + 5
+    intervals = bootstrap_intervals(values, seed=3)
+    assert intervals.shape == (3, 2)
+    for column, interval in zip(values.T, intervals, strict=True):
+        assert tuple(interval) == pytest.approx(naive_interval(column.tolist(), 3))
+        assert tuple(interval) == pytest.approx(bootstrap_interval(column, seed=3), rel=1e-12)
+    assert [s.ci95 for s in summarise_columns(values, seed=3)] == [tuple(row) for row in intervals.tolist()]
+
+
+@given(st.lists(finite, min_size=1, max_size=12), finite, st.floats(0.1, 10))
+def test_intervals_move_with_the_values(values: list[float], shift: float, scale: float) -> None:
+    low, high = bootstrap_interval(values)
+    slack = 1e-9 * (max(map(abs, values)) * scale + abs(shift) + 1)
+    assert min(values) - slack <= low <= high <= max(values) + slack
+    moved = bootstrap_interval(np.array(values) * scale + shift)
+    assert moved == pytest.approx((low * scale + shift, high * scale + shift), rel=0, abs=slack)
+    turned = bootstrap_interval(-np.array(values))
+    assert turned == pytest.approx((-high, -low), rel=0, abs=slack)
+
+
+@given(finite, st.integers(1, 9))
+def test_equal_values_have_an_interval_of_no_width(value: float, count: int) -> None:
+    assert bootstrap_interval([value] * count) == (value, value)
+
+
+def test_paired_columns_are_pairs() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 4, (9, 2)).astype(float), rng.integers(0, 4, (9, 2)).astype(float)
+    for index, pair in enumerate(paired_columns(first, second)):
+        difference = first[:, index] - second[:, index]
+        assert pair.difference.mean == pytest.approx(difference.mean())
+        assert pair.larger + pair.equal + pair.smaller == 9
+        assert pair.p_sign == sign_test(pair.larger, pair.smaller)
+        assert pair.p_wilcoxon == signed_rank_test(difference)
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_sign_test_is_the_binomial_one(larger: int, smaller: int) -> None:
+    expected = stats.binomtest(larger, larger + smaller).pvalue if larger + smaller else 1.0
+    assert sign_test(larger, smaller) == pytest.approx(expected)
+    assert sign_test(larger, smaller) == sign_test(smaller, larger)
+
+
+def every_sign(differences: list[int]) -> float:
+    """Share of all assignments of signs whose rank sum is at least as far from its mean."""
+    sizes = [abs(d) for d in differences if d]
+    ranks = stats.rankdata(sizes)
+    observed = abs(sum(r if d > 0 else -r for r, d in zip(ranks, (d for d in differences if d), strict=True)))
+    sums = [abs(sum(s * r for s, r in zip(signs, ranks, strict=True))) for signs in product((1, -1), repeat=len(sizes))]
+    return sum(s >= observed - 1e-9 for s in sums) / len(sums)
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=9))
+def test_signed_rank_test_counts_every_assignment_of_signs(differences: list[int]) -> None:
+    assert signed_rank_test(differences) == pytest.approx(every_sign(differences))
+
+
+@pytest.mark.parametrize(("count", "method"), [(30, "exact"), (200, "asymptotic")])
+def test_signed_rank_test_is_that_of_scipy(count: int, method: str) -> None:
+    differences = np.random.default_rng(1).normal(0.15, size=count)
+    ranks = stats.rankdata(abs(differences))
+    assert len(set(ranks)) == count
+    found = signed_rank_test(differences)
+    if method == "exact":
+        assert found == pytest.approx(stats.wilcoxon(differences, method="exact").pvalue)
+    else:
+        expected = stats.wilcoxon(differences, correction=True, method="approx").pvalue
+        assert found == pytest.approx(expected)
+    assert 0 < found < 1
+
+
+def test_nothing_against_nothing_is_no_evidence() -> None:
+    assert signed_rank_test([0.0, 0.0]) == 1
+    assert sign_test(0, 0) == 1
+    assert signed_rank_test([1.0] * 101) < 1e-15
+
+
+def test_median_of_what_is_partly_unknown() -> None:
+    all_known = censored_median([3, 1, 2])
+    assert all_known == CensoredMedian(3, 2, (1, 3))
+    half = censored_median([10, 20, math.inf, math.inf])
+    assert half == CensoredMedian(2, None, (10, None))
+    none = censored_median([math.inf] * 5)
+    assert none == CensoredMedian(0, None, (None, None))
+    assert censored_median([7]).ci95 == (7, 7)
+    for values in ([], [math.nan]):
+        with pytest.raises(InputError, match="at least one number"):
+            censored_median(values)
+
+
+@given(st.lists(st.integers(1, 150), min_size=1, max_size=20))
+def test_what_is_beyond_the_end_only_counts_as_large(values: list[int]) -> None:
+    hidden = censored_median([v if v <= 100 else math.inf for v in values])
+    shown = censored_median(values)
+    assert hidden.found == sum(v <= 100 for v in values)
+    if shown.median is not None and max(values) <= 100:
+        assert hidden == shown
+    if hidden.median is not None:
+        assert hidden.median == shown.median
+    if hidden.ci95[0] is not None:
+        assert hidden.ci95[0] == shown.ci95[0]
+
+
+def test_bad_tables_are_refused() -> None:
+    for values in (np.zeros((0, 2)), [1.0], [[math.nan]]):
+        with pytest.raises(InputError, match="table of finite numbers"):
+            bootstrap_intervals(values)

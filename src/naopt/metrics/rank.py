@@ -1,7 +1,8 @@
 """How well predicted scores order what was measured.
 
 All functions take the measured scores first, finite and ``(n,)``, and return NaN where the figure is not defined.
-Larger scores are better or smaller ones are: it makes no difference as long as both sides agree.
+Larger scores are better or smaller ones are: it makes no difference as long as both sides agree, except for the figures
+of the top (``precision_at_k``, ``best_rank_at_k``), for which larger is better.
 """
 
 from __future__ import annotations
@@ -59,6 +60,57 @@ def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
     if _constant(x) or _constant(y):
         return math.nan
     return float(stats.spearmanr(x, y).statistic)
+
+
+def precision_at_k(measured: ArrayLike, predicted: ArrayLike, k: int) -> float:
+    """P@topK (Ning et al. 2020, GATES): share of the ``k`` predicted best that are among the ``k`` best.
+
+    Architectures that measure the same as the ``k``-th best count as among them. Where equal predictions leave open
+    which are the ``k`` predicted best, the figure is the mean over all choices. NaN if there are fewer than ``k``.
+
+    Raises:
+        InputError: ``k < 1``, or scores that cannot be compared.
+    """
+    x, y = _pair(measured, predicted)
+    if _top_size(k) > len(x):
+        return math.nan
+    good = x >= np.partition(x, -k)[-k]
+    surely, perhaps, free = _top(y, k)
+    return float(good[surely].sum() + free * good[perhaps].mean()) / k
+
+
+def best_rank_at_k(measured: ArrayLike, predicted: ArrayLike, k: int) -> float:
+    """N@K (Ning et al. 2020, GATES): the best true rank among the ``k`` predicted best.
+
+    The rank is 1 plus the number of those that measure better: 1 is the best. Where equal predictions leave open which
+    are the ``k`` predicted best, the figure is the mean over all choices. NaN if there are fewer than ``k``.
+
+    Raises:
+        InputError: ``k < 1``, or scores that cannot be compared.
+    """
+    x, y = _pair(measured, predicted)
+    if _top_size(k) > len(x):
+        return math.nan
+    ranks = 1 + len(x) - np.searchsorted(np.sort(x), x, side="right")
+    surely, perhaps, free = _top(y, k)
+    known = float(ranks[surely].min()) if len(surely) else math.inf
+    # Drawing `free` of those left open, best first: the chance that none of the first 1, 2, ... is among them.
+    missed = np.cumprod(np.maximum(1 - free / np.arange(len(perhaps), 0, -1), 0.0))
+    first = -np.diff(missed, prepend=1.0)
+    return float(first @ np.minimum(np.sort(ranks[perhaps]), known))
+
+
+def _top_size(k: int) -> int:
+    if k < 1:
+        raise InputError("k", k, "must be at least 1")
+    return k
+
+
+def _top(predicted: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Indices surely among the ``k`` largest, indices that tie for the rest, and for how many of these there is room."""
+    bound = np.partition(predicted, -k)[-k]
+    surely, perhaps = np.flatnonzero(predicted > bound), np.flatnonzero(predicted == bound)
+    return surely, perhaps, k - len(surely)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Mean, spread and intervals of repeated trials."""
+"""Mean, median, spread, intervals and paired tests of repeated trials; small samples are what they are made for."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,13 @@ import numpy as np
 from naopt.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
 _RESAMPLES = 10_000
 _CHUNK = 1_000
+_EXACT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,38 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class PairedSummary:
-    """Differences ``first - second`` of trials that share their seeds: summary, and how often each side was larger."""
+    """Differences ``first - second`` of trials that share their seeds.
+
+    Attributes:
+        difference: mean, standard deviation and interval of the mean.
+        larger: pairs in which the first is larger.
+        equal: pairs without a difference.
+        smaller: pairs in which the first is smaller.
+        p_sign: two-sided p-value of the sign test.
+        p_wilcoxon: two-sided p-value of Wilcoxon's signed-rank test.
+    """
 
     difference: Summary
     larger: int
     equal: int
     smaller: int
+    p_sign: float
+    p_wilcoxon: float
+
+
+@dataclass(frozen=True, slots=True)
+class CensoredMedian:
+    """Median of counts, some of which are only known to be beyond the end.
+
+    Attributes:
+        found: how many are known.
+        median: ``None`` if it is beyond the end.
+        ci95: its interval; an end of it that is beyond the end is ``None``.
+    """
+
+    found: int
+    median: float | None
+    ci95: tuple[float | None, float | None]
 
 
 def bootstrap_interval(values: ArrayLike, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
@@ -47,36 +77,154 @@ def bootstrap_interval(values: ArrayLike, seed: int = 0, level: float = 0.95) ->
         InputError: no values, or values that are not finite.
     """
     sample = _sample(values)
-    rng = np.random.default_rng(seed)
-    means = np.concatenate(
-        [
-            sample[rng.integers(len(sample), size=(_CHUNK, len(sample)))].mean(axis=1)
-            for _ in range(_RESAMPLES // _CHUNK)
-        ]
-    )
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = bootstrap_intervals(sample[:, None], seed, level)[0]
     return float(low), float(high)
+
+
+def bootstrap_intervals(values: ArrayLike, seed: int = 0, level: float = 0.95) -> NDArray[np.float64]:
+    """``bootstrap_interval`` of every column at once, all with the same resamples.
+
+    Args:
+        values: ``(n, m)`` finite numbers, n >= 1.
+        seed: of the resampling.
+        level: share of the resampled means that lie inside.
+
+    Returns:
+        ``(m, 2)``: low and high.
+
+    Raises:
+        InputError: no values, or values that are not finite.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 2 or not len(sample) or not np.isfinite(sample).all():
+        raise InputError("trials", str(sample.shape), "must be a table of finite numbers with at least one row")
+    count = len(sample)
+    # Around the first row, so that a column of equal values has an interval of no width whatever the rounding.
+    around = sample - sample[0]
+    means = []
+    for chosen in _resamples(count, seed):
+        cells = chosen + count * np.arange(len(chosen))[:, None]
+        weights = np.bincount(cells.ravel(), minlength=chosen.size).reshape(chosen.shape)
+        means.append(weights @ around / count)
+    ends = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    found: NDArray[np.float64] = ends.T + sample[0][:, None]
+    return found
 
 
 def summarise(values: ArrayLike, seed: int = 0) -> Summary:
     """Mean, standard deviation (n - 1) and 95 % bootstrap interval of ``(n,)`` finite numbers, n >= 1."""
-    sample = _sample(values)
-    std = float(sample.std(ddof=1)) if len(sample) > 1 else 0.0
-    return Summary(float(sample.mean()), std, bootstrap_interval(sample, seed))
+    return summarise_columns(_sample(values)[:, None], seed)[0]
+
+
+def summarise_columns(values: ArrayLike, seed: int = 0) -> list[Summary]:
+    """``summarise`` of every column of ``(n, m)`` finite numbers, n >= 1, all with the same resamples."""
+    sample = np.asarray(values, dtype=np.float64)
+    intervals = bootstrap_intervals(sample, seed)
+    means = sample.mean(axis=0)
+    spreads = sample.std(axis=0, ddof=1) if len(sample) > 1 else np.zeros(sample.shape[1])
+    return [
+        Summary(float(mean), float(std), (float(low), float(high)))
+        for mean, std, (low, high) in zip(means, spreads, intervals, strict=True)
+    ]
 
 
 def paired_summary(first: ArrayLike, second: ArrayLike, seed: int = 0) -> PairedSummary:
     """Trial by trial ``first - second``, both ``(n,)`` and in the same order of seeds."""
-    a, b = _sample(first), _sample(second)
+    return paired_columns(_sample(first)[:, None], _sample(second)[:, None], seed)[0]
+
+
+def paired_columns(first: ArrayLike, second: ArrayLike, seed: int = 0) -> list[PairedSummary]:
+    """``paired_summary`` of every column of ``(n, m)`` and ``(n, m)``: pairs are resampled whole."""
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape:
         raise InputError("trials", f"{len(a)} and {len(b)}", "must be equally many to be paired")
-    difference = a - b
-    return PairedSummary(
-        summarise(difference, seed),
-        int((difference > 0).sum()),
-        int((difference == 0).sum()),
-        int((difference < 0).sum()),
-    )
+    differences = a - b
+    return [
+        PairedSummary(
+            summary,
+            larger := int((column > 0).sum()),
+            int((column == 0).sum()),
+            smaller := int((column < 0).sum()),
+            sign_test(larger, smaller),
+            signed_rank_test(column),
+        )
+        for summary, column in zip(summarise_columns(differences, seed), differences.T, strict=True)
+    ]
+
+
+def sign_test(larger: int, smaller: int) -> float:
+    """Exact two-sided sign test: how likely a split at least as uneven is if either side is as likely.
+
+    Equal pairs are left out beforehand (Dixon & Mood 1946); without any pair the p-value is 1.
+    """
+    count = larger + smaller
+    tail = sum(math.comb(count, k) for k in range(min(larger, smaller) + 1))
+    return min(1.0, 2 * tail / (1 << count))
+
+
+def signed_rank_test(differences: ArrayLike) -> float:
+    """Two-sided p-value of Wilcoxon's signed-rank test (Wilcoxon 1945) that differences are symmetric about 0.
+
+    Zeros are left out; equal sizes share their mean rank. The null distribution of the rank sum is counted out with
+    these ranks, ties included, for up to 100 differences; beyond that it is the normal one of the same variance.
+
+    Args:
+        differences: ``(n,)`` finite numbers. Without any that is not zero the p-value is 1.
+
+    Raises:
+        InputError: no vector of finite numbers.
+    """
+    sample = _sample(differences)
+    sample = sample[sample != 0]
+    if not len(sample):
+        return 1.0
+    _, places, counts = np.unique(np.abs(sample), return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    twice = (2 * last - counts + 1)[places]  # twice the mean rank, a whole number
+    total, positive = int(twice.sum()), int(twice[sample > 0].sum())
+    extreme = min(positive, total - positive)
+    if len(sample) > _EXACT:
+        deviation = max(0.0, total / 2 - extreme - 1)  # one: half a rank, for continuity
+        spread = math.sqrt(float((twice.astype(np.float64) ** 2).sum()) / 4)
+        return math.erfc(deviation / spread / math.sqrt(2))
+    chance = np.zeros(total + 1)
+    chance[0] = 1.0
+    for rank in twice.tolist():
+        shifted = np.zeros_like(chance)
+        shifted[rank:] = chance[:-rank]
+        chance = (chance + shifted) / 2
+    return min(1.0, 2 * float(chance[: extreme + 1].sum()))
+
+
+def censored_median(values: ArrayLike, seed: int = 0) -> CensoredMedian:
+    """Median, and its 95 % percentile bootstrap interval, where some values are only known to be beyond the end.
+
+    Args:
+        values: ``(n,)`` numbers, n >= 1; infinity for those beyond the end. They count as larger than all others.
+        seed: of the resampling.
+
+    Raises:
+        InputError: no values, or NaN.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or not len(sample) or np.isnan(sample).any():
+        raise InputError("trials", str(sample.tolist()), "must be a vector of at least one number")
+    # Half-way between a number and infinity is infinity, and so is half-way between two infinities.
+    medians = np.concatenate([np.median(sample[chosen], axis=1) for chosen in _resamples(len(sample), seed)])
+    low = float(np.quantile(medians, 0.025, method="lower"))
+    high = float(np.quantile(medians, 0.975, method="higher"))
+    return CensoredMedian(int(np.isfinite(sample).sum()), _known(float(np.median(sample))), (_known(low), _known(high)))
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _resamples(count: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Indices ``(1000, count)`` of samples with replacement, ten times."""
+    rng = np.random.default_rng(seed)
+    for _ in range(_RESAMPLES // _CHUNK):
+        yield rng.integers(count, size=(_CHUNK, count))
 
 
 def _sample(values: ArrayLike) -> NDArray[np.float64]:
