@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from naopt.errors import InputError, UnknownNameError
 
@@ -31,3 +31,20 @@ class Settings(BaseModel):
             name = ".".join(map(str, first["loc"]))
             message = first["msg"].removeprefix("Value error, ")
             raise InputError(f"{where} {name}".strip(), first["input"], message) from None
+
+
+class PresetSettings(Settings):
+    """Settings with named sets of values.
+
+    A subclass sets ``presets`` and declares a field ``preset``, a ``Literal`` of their names. The preset fills every
+    field that is not given.
+    """
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"default": {}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("preset", "default"), str):
+            return cls.presets.get(values.get("preset", "default"), {}) | values
+        return values

@@ -13,6 +13,9 @@ from naopt.testing import SearcherCase, SearcherSuite
 from tests.spaces.examples import awkward
 
 SETTINGS: dict[str, dict[str, Any]] = {
+    "evolution": {"population": 8, "sample": 3},
+    "hierarchical": {"initial": 6, "initial_mutations": 20},
+    "local-search": {"initial": 3},
     "nao": {
         "initial": 8,
         "new_per_round": 4,
@@ -21,6 +24,21 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "steps": 2,
         "hidden_size": 8,
         "embedding_size": 4,
+        "ensemble": 1,
+        "pretraining_steps": 2,
+        "unlabelled": 10,
+        "max_steps": 4,
+    },
+    "tnao": {
+        "initial": 8,
+        "new_per_round": 4,
+        "particles": 6,
+        "generations": 3,
+        "hidden_size": 8,
+        "embedding_size": 4,
+        "layers": 1,
+        "heads": 2,
+        "feed_forward_size": 8,
         "ensemble": 1,
         "pretraining_steps": 2,
         "unlabelled": 10,

@@ -1,7 +1,22 @@
 """Ask/tell searchers. They never import evaluators, networks, tasks or runs, and torch only when they need it."""
 
 from naopt.searchers.base import Objective, Proposal, Searcher, searchers
+from naopt.searchers.evolution import EvolutionSearcher
+from naopt.searchers.hierarchical import HierarchicalSearcher
+from naopt.searchers.local_search import LocalSearcher
 from naopt.searchers.nao import NAOSearcher
 from naopt.searchers.random_search import RandomSearcher
+from naopt.searchers.tnao import TNAOSearcher
 
-__all__ = ["NAOSearcher", "Objective", "Proposal", "RandomSearcher", "Searcher", "searchers"]
+__all__ = [
+    "EvolutionSearcher",
+    "HierarchicalSearcher",
+    "LocalSearcher",
+    "NAOSearcher",
+    "Objective",
+    "Proposal",
+    "RandomSearcher",
+    "Searcher",
+    "TNAOSearcher",
+    "searchers",
+]

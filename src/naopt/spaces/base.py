@@ -215,6 +215,21 @@ class SearchSpace(ABC):
         size = f"{self.size:,}" if self.size < 10**7 else f"about 10^{math.log10(self.size):.1f}"
         return f"{self.name}: {len(self.positions)} positions, {size} token sequences"
 
+    def _freely_mutated(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """``mutate`` where every combination is valid and a query of its own; draws the neighbour that it would."""
+        chosen = sum(len(position.choices) - 1 for position in self.positions)
+        if not chosen:
+            return architecture
+        chosen = int(rng.integers(chosen))
+        tokens = list(architecture.tokens)
+        for index, position in enumerate(self.positions):
+            others = len(position.choices) - 1
+            if chosen < others:
+                tokens[index] = chosen + (chosen >= tokens[index])
+                break
+            chosen -= others
+        return self._trusted(tokens)
+
     def _trusted(self, tokens: Sequence[int]) -> Architecture:
         """An architecture from tokens that are known to be valid."""
         tokens = tuple(tokens)

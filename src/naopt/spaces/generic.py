@@ -8,12 +8,15 @@ import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from naopt.errors import ArchitectureSyntaxError, InputError
 from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
 from naopt.spaces.graph import Edge, Graph, Node
 from naopt.spaces.registry import spaces
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _PLAIN = re.compile(r"[^\s,=\"']+")
 _JSON = json.JSONDecoder()
@@ -58,6 +61,10 @@ class GenericSpace(SearchSpace):
     def size(self) -> int:
         """Product of the numbers of choices."""
         return math.prod(len(position.choices) for position in self.positions)
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """A random neighbour, without going through all of them."""
+        return self._freely_mutated(architecture, rng)
 
     def graph(self, architecture: Architecture) -> Graph:
         """A row of positions, in order, each with its choice."""

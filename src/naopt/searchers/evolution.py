@@ -1,0 +1,110 @@
+"""Regularised evolution (Real et al. 2019): the oldest dies."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from naopt.configuration import PresetSettings
+from naopt.measurement import Measurement
+from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.spaces import Architecture, SearchSpace
+
+
+class EvolutionSettings(PresetSettings):
+    """Settings of regularised evolution; presets hold the published ones."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "default": {},
+        "real2019": {"population": 100, "sample": 25},
+        "nasbench101": {"population": 100, "sample": 10, "replacement": False},
+        "nasbench201": {"population": 10, "sample": 3},
+    }
+
+    preset: Literal["default", "real2019", "nasbench101", "nasbench201"] = "default"
+    population: int = Field(30, ge=1)
+    """P: the latest so many measured architectures, from which parents are chosen; so many random ones come first."""
+    sample: int = Field(10, ge=1)
+    """S: how many of the population are drawn, the best of which becomes the parent."""
+    replacement: bool = True
+    """Whether one of the population may be drawn twice for one tournament (Real et al. 2019, Algorithm 1)."""
+    attempts: int = Field(20, ge=1)
+    """Mutations of a parent that are tried for a child that was not measured before; then a random architecture
+    takes its place."""
+    batch: int = Field(1, ge=1)
+    """Children of one round; more than 1 keeps several workers busy, with a population that is that much older."""
+
+
+@searchers.register("evolution")
+class EvolutionSearcher(Searcher):
+    """Regularised evolution: the best of a random sample of the population has a mutated child, and the oldest dies.
+
+    Real, Aggarwal, Huang, Le 2019, "Regularized evolution for image classifier architecture search" (AmoebaNet),
+    Algorithm 1. The population is the latest ``population`` architectures that have a score, so nothing but the
+    history is kept. Departures: no architecture is measured twice (where a child was, the parent is mutated again), and
+    failed measurements do not enter the population.
+    """
+
+    settings_type = EvolutionSettings
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: EvolutionSettings, *, seed: int, budget: int
+    ) -> None:
+        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        self.options = settings
+        self._scored: list[tuple[Architecture, float]] = []
+
+    def tell(self, architecture: Architecture, measurement: Measurement) -> None:
+        """Takes note of one measurement; one with a score is the youngest of the population."""
+        super().tell(architecture, measurement)
+        score = self.objective.score(measurement)
+        if score is not None:
+            self._scored.append((architecture, score))
+
+    @property
+    def population(self) -> list[tuple[Architecture, float]]:
+        """Architectures and scores, the oldest first."""
+        return self._scored[-self.options.population :]
+
+    def ask(self, count: int) -> list[Proposal]:
+        """The rest of the random population, or ``batch`` children."""
+        rng = self.generator()
+        missing = self.options.population - len(self._scored)
+        if missing > 0:
+            return [Proposal(a, "random") for a in sample_new(self.space, self.seen, min(count, missing), rng)]
+        population = self.population
+        found: dict[Architecture, Proposal] = {}
+        wanted = min(count, self.options.batch)
+        for _ in range(wanted):
+            child = self._child(population, found, rng)
+            if child is not None:
+                found[child.architecture] = child
+        chosen = list(found.values())
+        if len(chosen) < wanted:
+            known = self.seen.union(found)
+            chosen += [Proposal(a, "refill") for a in sample_new(self.space, known, wanted - len(chosen), rng)]
+        return chosen
+
+    def _child(
+        self,
+        population: list[tuple[Architecture, float]],
+        found: dict[Architecture, Proposal],
+        rng: np.random.Generator,
+    ) -> Proposal | None:
+        """A child that is new; ``None`` if ``attempts`` mutations led to known ones only."""
+        drawn = self._sample(len(population), rng)
+        parent = population[max(drawn, key=lambda index: population[index][1])][0]
+        for _ in range(self.options.attempts):
+            child = self.space.mutate(parent, rng)
+            if child not in self.seen and child not in found:
+                return Proposal(child, "mutation", parent=parent)
+        return None
+
+    def _sample(self, size: int, rng: np.random.Generator) -> list[int]:
+        if self.options.replacement:
+            drawn: list[int] = rng.integers(size, size=self.options.sample).tolist()
+        else:
+            drawn = rng.permutation(size)[: self.options.sample].tolist()
+        return drawn
