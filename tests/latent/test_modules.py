@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from naopt.latent.modules import AutoEncoder, tokens_per_step
+from naopt.latent.modules import AutoEncoder
 from naopt.latent.settings import LatentSettings
-from naopt.latent.vocabulary import START, Vocabulary
+from naopt.latent.vocabulary import START, Vocabulary, tokens_per_step
 from naopt.spaces import EnumeratedSpace, GenericSpace, Position, SearchSpace, create_space
 
 ATTENTIONS = ["bilinear", "dot", "additive"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from naopt.latent import baselines as _baselines  # noqa: F401  (registers itself)
 from naopt.latent.base import models
 from naopt.latent.model import LatentModel
-from naopt.latent.settings import LatentSettings
+from naopt.latent.settings import LatentSettings, TNAOLatentSettings
 from naopt.spaces import SearchSpace
 
-__all__ = ["default_model", "models", "official_model", "paper_model"]
+__all__ = ["default_model", "models", "official_model", "paper_model", "tnao_model"]
 
 
 @models.register("nao")
@@ -27,3 +27,9 @@ def paper_model(space: SearchSpace, seed: int) -> LatentModel:
 def official_model(space: SearchSpace, seed: int) -> LatentModel:
     """The latent model with the choices of the official program."""
     return LatentModel(space, LatentSettings(preset="official", held_out=0), seed)
+
+
+@models.register("tnao")
+def tnao_model(space: SearchSpace, seed: int) -> LatentModel:
+    """The latent model of TNAO: Transformer auto-encoder, predictor that learns the order."""
+    return LatentModel(space, TNAOLatentSettings(held_out=0), seed)

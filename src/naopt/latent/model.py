@@ -14,6 +14,7 @@ from torch import Tensor
 
 from naopt.latent.base import PerformanceModel
 from naopt.latent.modules import AutoEncoder
+from naopt.latent.ranking import prediction_loss
 from naopt.latent.settings import LatentSettings
 from naopt.latent.targets import Targets
 from naopt.latent.vocabulary import Vocabulary
@@ -29,6 +30,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 _CHUNK = 2048
 _FEWEST_HELD_OUT = 3
+_LEAST_SPREAD = 1e-6
 
 
 class LatentModel(PerformanceModel):
@@ -36,6 +38,9 @@ class LatentModel(PerformanceModel):
 
     ``fit`` minimises ``trade_off * prediction error + (1 - trade_off) * reconstruction error`` (Eq. 1). It always
     starts from the same weights, those after pretraining, so that a fit depends only on what it is given and the seed.
+
+    With ``encoder=transformer`` it is the latent model of TNAO, with a ``loss`` other than ``mse`` the predictor learns
+    the order of the targets; its scores are then given their mean and spread, so that they can be read as targets.
 
     Departures, each switched off by ``preset=paper``: the auto-encoder also learns from random architectures of the
     space, which cost no query; targets are normal scores of ranks; isomorphic architectures share one embedding.
@@ -119,7 +124,22 @@ class LatentModel(PerformanceModel):
                     index = of_sample[batch]
                     yield words[batch], targets[index], weights[:, index]
 
-        return self._optimise(steps, labelled(), rng)
+        self.network.predictor.calibration = None
+        log = self._optimise(steps, labelled(), rng)
+        if settings.loss != "mse":
+            self._calibrate(architectures, targets)
+        return log
+
+    @torch.no_grad()
+    def _calibrate(self, architectures: Sequence[Architecture], targets: Tensor) -> None:
+        """Gives the scores of a predictor that learned the order the mean and the spread of the targets.
+
+        Each member by itself; the order that it predicts stays.
+        """
+        scores = self.network.predictor.members(self.encode(architectures))
+        spread = scores.std(dim=1, correction=0, keepdim=True)
+        scale = torch.where(spread > _LEAST_SPREAD, targets.std(correction=0) / spread.clamp_min(_LEAST_SPREAD), 1.0)
+        self.network.predictor.calibration = (scale, targets.mean() - scale * scores.mean(dim=1, keepdim=True))
 
     def _augment(self, tokens: list[Tokens], rng: np.random.Generator) -> tuple[list[Tokens], Tensor]:
         """Samples of one epoch, and for each the index of the architecture that it stands for."""
@@ -136,6 +156,7 @@ class LatentModel(PerformanceModel):
         optimiser = torch.optim.Adam(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
+        prediction = prediction_loss(settings)
         tail: list[tuple[float, float]] = []
         network.train()
         with self.reproducible(int(rng.integers(2**62))):
@@ -151,8 +172,7 @@ class LatentModel(PerformanceModel):
                 states = network.encoder(words)
                 reconstruction = network.reconstruction_loss(words, states)
                 if batch:
-                    error = network.predictor.members(states[: len(batch[0])]) - batch[1]
-                    performance = (batch[2] * error.square()).mean()
+                    performance = prediction(network.predictor.members(states[: len(batch[0])]), batch[1], batch[2])
                     parts = [settings.trade_off * performance, (1 - settings.trade_off) * reconstruction]
                 else:
                     performance = torch.zeros(())

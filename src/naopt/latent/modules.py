@@ -12,13 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from naopt.latent.settings import LatentSettings
-from naopt.latent.vocabulary import START, Vocabulary
-
-
-def tokens_per_step(vocabulary: Vocabulary, settings: LatentSettings) -> int:
-    """Tokens that form one encoder step; 1 where the positions do not divide into such steps."""
-    tokens = settings.tokens_per_step or vocabulary.space.tokens_per_step
-    return 1 if vocabulary.length % tokens else tokens
+from naopt.latent.transformer import TransformerDecoder, TransformerEncoder
+from naopt.latent.vocabulary import START, Vocabulary, tokens_per_step
 
 
 class Encoder(nn.Module):
@@ -51,6 +46,8 @@ class Predictor(nn.Module):
     def __init__(self, settings: LatentSettings) -> None:
         super().__init__()
         self.pooling, self.output, self.dropout = settings.pooling, settings.predictor_output, settings.dropout
+        self.calibration: tuple[Tensor, Tensor] | None = None
+        """What each member's output is multiplied by, and what is added then, ``(members, 1)`` each."""
         sizes = (settings.hidden_size, *settings.predictor_layers, 1)
         members = settings.ensemble
         self.weights = nn.ParameterList()
@@ -74,7 +71,8 @@ class Predictor(nn.Module):
             if index < last:
                 x = F.dropout(F.relu(x), self.dropout, self.training)
         x = x.squeeze(-1)
-        return torch.sigmoid(x) if self.output == "sigmoid" else x
+        x = torch.sigmoid(x) if self.output == "sigmoid" else x
+        return x if self.calibration is None else self.calibration[0] * x + self.calibration[1]
 
     def forward(self, states_NSD: Tensor) -> Tensor:
         """Predicted targets ``(N,)``: the members' mean."""
@@ -158,9 +156,10 @@ class AutoEncoder(nn.Module):
 
     def __init__(self, vocabulary: Vocabulary, settings: LatentSettings) -> None:
         super().__init__()
-        self.encoder = Encoder(vocabulary, settings)
+        transformer = settings.encoder == "transformer"
+        self.encoder = TransformerEncoder(vocabulary, settings) if transformer else Encoder(vocabulary, settings)
         self.predictor = Predictor(settings)
-        self.decoder = Decoder(vocabulary, settings)
+        self.decoder = TransformerDecoder(vocabulary, settings) if transformer else Decoder(vocabulary, settings)
 
     def reconstruction_loss(self, words_NT: Tensor, states_NSD: Tensor) -> Tensor:
         """Mean negative log-likelihood of a token (Eq. 1, second term; the paper sums over tokens)."""

@@ -7,7 +7,7 @@ select the two sets (``-recurrent``: those for recurrent cells) and ``preset=def
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -96,6 +96,14 @@ class LatentSettings(Settings):
     place of the sample (``replace``, the PyTorch program)."""
 
     # Encoder.
+    encoder: Literal["lstm", "transformer"] = "lstm"
+    """What encoder and decoder are made of: an LSTM each (NAO) or Transformer layers (TNAO)."""
+    layers: int = Field(2, ge=1, le=32)
+    """Transformer layers of the encoder, and as many of the decoder."""
+    heads: int = Field(4, ge=1, le=64)
+    """Heads of every attention in a Transformer layer; they divide its width."""
+    feed_forward_size: int = Field(128, ge=1, le=16384)
+    """Width of the hidden layer inside a Transformer layer."""
     tokens_per_step: int | None = Field(None, ge=1)
     """Tokens whose embeddings are joined to one LSTM step; 1 in the paper, the space's own unit (a branch) if null."""
     embedding_size: int = Field(32, ge=1, le=4096)
@@ -126,6 +134,15 @@ class LatentSettings(Settings):
     # Targets and loss.
     normalisation: Literal["rank", "min-max", "standard"] = "rank"
     """Targets: normal scores of the ranks, the pool's range mapped to [0, 1], or zero mean and unit variance."""
+    loss: Literal["mse", "logistic", "hinge", "listmle", "bpr"] = "mse"
+    """Prediction loss: squared error (Eq. 1), or one of the order alone: ``logistic`` and ``hinge`` over all pairs of a
+    batch, ``bpr`` over drawn pairs, ``listmle`` over the whole order."""
+    mse_share: float = Field(0.0, ge=0, le=1)
+    """Share of the squared error in a prediction loss that learns the order."""
+    pair_threshold: float = Field(0.0, ge=0)
+    """Targets that differ by no more than this, in targets' units, have no order to learn."""
+    margin: float = Field(0.1, gt=0)
+    """By how much the hinge loss wants the better of a pair to be ahead."""
     trade_off: float = Field(0.3, ge=0, le=1)
     """lambda of Eq. 1: its share is the prediction loss, the rest the reconstruction loss."""
 
@@ -158,3 +175,26 @@ class LatentSettings(Settings):
         if isinstance(values, dict) and isinstance(values.get("preset", "default"), str):
             return cls.presets.get(values.get("preset", "default"), {}) | values
         return values
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> Self:
+        if self.encoder == "transformer" and self.hidden_size % self.heads:
+            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of {self.heads} heads")
+        return self
+
+
+class TNAOLatentSettings(LatentSettings):
+    """The latent model of TNAO (He et al. 2023): Transformer auto-encoder, predictor that learns the order.
+
+    The abstract, all that is public, names these two and no figure; sizes and fitting are ours.
+    """
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"default": {}}
+
+    preset: Literal["default"] = "default"
+    encoder: Literal["lstm", "transformer"] = "transformer"
+    """What encoder and decoder are made of: Transformer layers, or an LSTM each (NAO)."""
+    loss: Literal["mse", "logistic", "hinge", "listmle", "bpr"] = "logistic"
+    """Prediction loss: of the order alone (``logistic`` and ``hinge`` over all pairs of a batch, ``bpr`` over drawn
+    pairs, ``listmle`` over the whole order), or the squared error."""
+    learning_rate: float = Field(2e-3, gt=0)

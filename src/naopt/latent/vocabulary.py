@@ -12,6 +12,8 @@ from naopt.spaces import SearchSpace, Tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from naopt.latent.settings import LatentSettings
+
 START = 0
 """The word before the first token."""
 
@@ -49,3 +51,9 @@ class Vocabulary:
         """Words of the choices at a position, in their order."""
         words: NDArray[np.int64] = self.words[position, : len(self.space.positions[position].choices)]
         return words
+
+
+def tokens_per_step(vocabulary: Vocabulary, settings: LatentSettings) -> int:
+    """Tokens that form one encoder step; 1 where the positions do not divide into such steps."""
+    tokens = settings.tokens_per_step or vocabulary.space.tokens_per_step
+    return 1 if vocabulary.length % tokens else tokens

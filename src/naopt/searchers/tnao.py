@@ -1,0 +1,218 @@
+"""Two-stage NAO (He, Hou, Dong, Feng, IJCNN 2023): a well spread training set, then a swarm in the latent space."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from naopt.latent.settings import TNAOLatentSettings
+from naopt.measurement import Measurement
+from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from naopt.latent import LatentModel
+    from naopt.latent.remapping import ScoredPoints
+
+_COUNTS_AS_WORST = ("diverged", "oom", "timeout")
+_FEWEST_SCORES = 2
+
+
+class TNAOSettings(TNAOLatentSettings):
+    """Settings of the two stages and of the latent model. Shares are of the budget; counts take precedence over them.
+
+    TNAO's abstract is all that is public: every figure here is ours.
+    """
+
+    # Stage 1 and rounds of stage 2.
+    initial: int | None = Field(None, ge=1)
+    """Architectures of the first stage, uniform from the whole space."""
+    initial_share: float = Field(0.4, gt=0, le=1)
+    """The same as a share of the budget."""
+    new_per_round: int | None = Field(None, ge=1)
+    """Architectures that a round of the second stage asks for, before the model is fitted again."""
+    round_share: float = Field(1 / 15, gt=0, le=1)
+    """The same as a share of the budget."""
+
+    # Moves in the latent space.
+    optimizer: Literal["swarm", "gradient"] = "swarm"
+    """Competitive swarm, or gradient ascent as in NAO, from the same starts."""
+    score: Literal["remapped", "raw"] = "remapped"
+    """A point's score: the prediction for what it decodes to, encoded anew, or for the point itself."""
+    snap: bool = False
+    """Put a particle that moved on the embedding of the architecture that it decodes to."""
+    particles: int = Field(100, ge=2)
+    """Particles of the swarm, or starts of the ascent."""
+    start: Literal["pool", "random", "normal"] = "pool"
+    """Where particles start: half at the best measured architectures and the others at further measured ones, then at
+    random ones; all at random ones; or normally distributed with mean and deviation of what was measured."""
+    generations: int = Field(30, ge=0)
+    """Generations of the swarm; each scores half as many points as there are particles."""
+    phi: float | None = Field(None, ge=0)
+    """Pull of the swarm's mean; if unset by the rule of Cheng & Jin: 0 up to 100 particles, rising with their logarithm
+    beyond."""
+    first_step: float = Field(0.2, gt=0)
+    """Smallest step of gradient ascent."""
+    step_growth: float = Field(0.2, ge=0)
+    """By how much each further step is larger."""
+    steps: int = Field(15, ge=1)
+    """Steps of gradient ascent, each from the start. 15 of them score as many points as 30 generations."""
+    scale: Literal["raw", "unit"] = "unit"
+    """Whether steps of gradient ascent multiply the gradient itself or one of unit length."""
+    device: str = "cpu"
+
+
+@searchers.register("tnao")
+class TNAOSearcher(Searcher):
+    """Two-stage NAO: learn a latent space from a uniform training set, then search it with a swarm.
+
+    Stage 1 measures uniform architectures. In each round of stage 2 a Transformer auto-encoder is fitted to all that
+    was measured, with a predictor that learns the order; a competitive swarm moves through its latent space, scored by
+    what its particles decode to; the best architectures on the way that were not measured yet are proposed. What is
+    missing is filled up with uniform ones (origin ``refill``).
+
+    Departures: the paper's text was not available, so all but these parts is ours; the model is fitted again each
+    round. Diverged, timed-out and out-of-memory architectures count as the worst score; other failures teach nothing.
+    """
+
+    settings_type = TNAOSettings
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: TNAOSettings, *, seed: int, budget: int
+    ) -> None:
+        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        self.options = settings
+        self.initial = settings.initial or max(_FEWEST_SCORES, round(settings.initial_share * budget))
+        self.new_per_round = settings.new_per_round or max(1, round(settings.round_share * budget))
+        self._model: LatentModel | None = None
+        self._log: dict[str, Any] = {}
+
+    @property
+    def model(self) -> LatentModel:
+        """The latent model; made when first needed, because that imports torch."""
+        if self._model is None:
+            from naopt.latent import LatentModel
+
+            self._model = LatentModel(self.space, self.options, self.seed, self.options.device)
+        return self._model
+
+    def round_log(self) -> dict[str, Any]:
+        """Losses, held-out quality and yields of the latest fit and search; empty for a random round."""
+        return self._log
+
+    def ask(self, count: int) -> list[Proposal]:
+        """The rest of the training set, or one round of the second stage."""
+        self._log = {}
+        told = len(self.history)
+        if told < self.initial:
+            return self._random(min(count, self.initial - told), "random", self.seen)
+        architectures, scores = self._scored()
+        wanted = min(count, self.new_per_round)
+        if len(scores) < _FEWEST_SCORES:
+            return self._random(wanted, "random", self.seen)
+        with self.model.reproducible(self.seed):
+            return self._round(architectures, scores, wanted)
+
+    def _random(self, count: int, origin: str, known: set[Architecture]) -> list[Proposal]:
+        return [Proposal(a, origin) for a in sample_new(self.space, known, count, self.generator(1))]
+
+    def _scored(self) -> tuple[list[Architecture], NDArray[np.float64]]:
+        """What the model learns from: scores, and the worst of them for architectures that cannot be trained."""
+        _, scores = self.told()
+        if not len(scores):
+            return [], scores
+
+        def score(measurement: Measurement) -> float | None:
+            known = self.objective.score(measurement)
+            return float(scores.min()) if known is None and measurement.status in _COUNTS_AS_WORST else known
+
+        pairs = [(a, s) for a, m in self.history if (s := score(m)) is not None]
+        return [a for a, _ in pairs], np.array([s for _, s in pairs])
+
+    def _round(self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
+        from naopt.latent.remapping import ScoredPoints
+
+        options, rng = self.options, self.generator()
+        self._log = dict(self.model.fit(architectures, scores))
+        started = time.perf_counter()
+        points = ScoredPoints(self.model, options.score)
+        starts = self._starts(architectures, scores, rng)
+        if options.optimizer == "swarm":
+            origin = "swarm"
+            self._swarm(points, starts, rng)
+        else:
+            origin = "ascent"
+            self._climb(points, starts)
+        chosen = [Proposal(c.architecture, origin) for c in points.candidates(wanted, self.seen)]
+        known = self.seen | {proposal.architecture for proposal in chosen}
+        chosen += self._random(wanted - len(chosen), "refill", known)
+        predicted = self.model.predict([p.architecture for p in chosen]) if chosen else np.empty(0)
+        sign = 1 if self.objective.goal == "max" else -1
+        self._log |= {
+            "points": points.points,
+            "decoded": points.decoded,
+            "valid": points.valid / max(1, points.decoded),
+            "distinct": points.distinct,
+            f"from_{origin}": sum(p.origin == origin for p in chosen),
+            "from_refill": sum(p.origin == "refill" for p in chosen),
+            "predicted_mean": float(sign * predicted.mean()) if len(chosen) else None,
+            "search_seconds": time.perf_counter() - started,
+        }
+        return [
+            Proposal(p.architecture, p.origin, float(sign * value)) for p, value in zip(chosen, predicted, strict=True)
+        ]
+
+    def _starts(
+        self, architectures: list[Architecture], scores: NDArray[np.float64], rng: np.random.Generator
+    ) -> Tensor:
+        """Where particles start, ``(particles, steps, hidden)``."""
+        import torch
+
+        from naopt.latent.remapping import unit_length
+
+        options = self.options
+        if options.start == "normal":
+            states = self.model.encode(architectures)
+            noise = rng.standard_normal((options.particles, *states.shape[1:]), dtype=np.float32)
+            spread = states.std(dim=0, correction=0)
+            return unit_length(states.mean(dim=0) + spread * torch.from_numpy(noise).to(states.device))
+        chosen: list[Architecture] = []
+        if options.start == "pool":
+            order = np.argsort(-scores, kind="stable")
+            best = order[: options.particles // 2]
+            rest = rng.permutation(order[len(best) :])[: options.particles - len(best)]
+            chosen = [architectures[i] for i in (*best, *rest)]
+        chosen += [self.space.sample(rng) for _ in range(options.particles - len(chosen))]
+        return self.model.encode(chosen)
+
+    def _swarm(self, points: ScoredPoints, starts: Tensor, rng: np.random.Generator) -> None:
+        import torch
+
+        from naopt.latent.remapping import unit_length
+        from naopt.latent.swarm import CompetitiveSwarm
+
+        def tensor(positions: NDArray[np.floating[Any]]) -> Tensor:
+            return torch.from_numpy(positions).to(starts.device)
+
+        def project(positions: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+            states = unit_length(tensor(positions))
+            moved: NDArray[np.floating[Any]] = (points.snap(states) if self.options.snap else states).cpu().numpy()
+            return moved
+
+        swarm = CompetitiveSwarm(self.options.generations, self.options.phi)
+        swarm.maximise(starts.cpu().numpy(), lambda positions: points(tensor(positions)), rng, project)
+
+    def _climb(self, points: ScoredPoints, starts: Tensor) -> None:
+        from naopt.latent import GradientAscent
+
+        options = self.options
+        points(starts)
+        ascent = GradientAscent(options.first_step, options.step_growth, options.steps, options.scale)
+        for _, moved in ascent.path(self.model, starts):
+            points(points.snap(moved) if options.snap else moved)
