@@ -20,8 +20,8 @@ table_app = typer.Typer(help="Import and describe tables of measured architectur
 
 @table_app.command("import")
 def import_table(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="What SOURCE is: csv.")],
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The file to read.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="What SOURCE is: csv, hw-nas-bench, nasbench201.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The file or folder to read.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The naopt-table (.npz) to write.")],
     metric: Annotated[
         list[str] | None,
@@ -45,9 +45,16 @@ def import_table(
     table = importer(source, metrics)
     save_table(table, out)
     if as_json:
-        emit({"table": str(out), "rows": len(table), "positions": len(table.space.positions), "metrics": list(metrics)})
+        emit(
+            {
+                "table": str(out),
+                "rows": len(table),
+                "positions": len(table.space.positions),
+                "metrics": list(table.infos),
+            }
+        )
     else:
-        say(f"{out}: {len(table)} architectures, {len(table.space.positions)} positions, {', '.join(metrics)}")
+        say(f"{out}: {len(table)} architectures, {len(table.space.positions)} positions, {', '.join(table.infos)}")
 
 
 @table_app.command("info")

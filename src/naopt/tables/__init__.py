@@ -2,13 +2,17 @@
 
 from naopt.tables.delimited import import_csv
 from naopt.tables.files import builtin_tables, load_table, save_table
+from naopt.tables.hw_nas import import_hw_nas_bench
 from naopt.tables.importers import parse_metric, table_importers
+from naopt.tables.nasbench201 import import_nasbench201
 from naopt.tables.table import Table
 
 __all__ = [
     "Table",
     "builtin_tables",
     "import_csv",
+    "import_hw_nas_bench",
+    "import_nasbench201",
     "load_table",
     "parse_metric",
     "save_table",

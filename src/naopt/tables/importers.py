@@ -17,6 +17,12 @@ TableImporter = Callable[[Path, Mapping[str, MetricInfo]], Table]
 table_importers: Registry[TableImporter] = Registry("kind of table", "naopt.table_importers")
 
 
+def refuse_metrics(kind: str, metrics: Mapping[str, MetricInfo]) -> None:
+    """Raises ``InputError`` if metrics were declared for a kind of file that says itself what it holds."""
+    if metrics:
+        raise InputError("--metric", next(iter(metrics)), f"files of kind {kind} name their metrics themselves")
+
+
 def parse_metric(text: str) -> tuple[str, MetricInfo]:
     """A metric as the command line declares it: ``NAME``, ``NAME:min`` or ``NAME:max:UNIT``.
 
