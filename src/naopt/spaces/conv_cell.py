@@ -66,6 +66,8 @@ class ConvCellSpace(SearchSpace):
     Every node reaches the cell's output, so no part is ever unused.
     """
 
+    identities = frozenset({"identity"})
+
     def __init__(self, nodes: int = 5, operations: str = "nao-11", output: str = OUTPUTS[0]) -> None:
         if not 1 <= nodes <= MAX_NODES:
             raise InputError("space option nodes", nodes, f"must be in 1..{MAX_NODES}")
