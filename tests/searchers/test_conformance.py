@@ -29,6 +29,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "unlabelled": 10,
         "max_steps": 4,
     },
+    "reinforce": {"hidden_size": 8, "batch": 2},
     "tnao": {
         "initial": 8,
         "new_per_round": 4,
@@ -44,6 +45,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "unlabelled": 10,
         "max_steps": 4,
     },
+    "tpe": {"startup": 6},
 }
 """What makes a searcher quick where its defaults are not; every other one runs with its defaults."""
 

@@ -6,7 +6,9 @@ from naopt.searchers.hierarchical import HierarchicalSearcher
 from naopt.searchers.local_search import LocalSearcher
 from naopt.searchers.nao import NAOSearcher
 from naopt.searchers.random_search import RandomSearcher
+from naopt.searchers.reinforce import ReinforceSearcher
 from naopt.searchers.tnao import TNAOSearcher
+from naopt.searchers.tpe import TPESearcher
 
 __all__ = [
     "EvolutionSearcher",
@@ -16,7 +18,9 @@ __all__ = [
     "Objective",
     "Proposal",
     "RandomSearcher",
+    "ReinforceSearcher",
     "Searcher",
     "TNAOSearcher",
+    "TPESearcher",
     "searchers",
 ]

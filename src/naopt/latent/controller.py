@@ -1,0 +1,153 @@
+"""Controllers: distributions over a space's architectures, from which ``reinforce`` draws and which it teaches.
+
+Shapes: N architectures, T positions, C most choices of a position, V words, D hidden size.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from naopt.latent.vocabulary import START, Vocabulary
+from naopt.spaces import SearchSpace, Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_INITIAL_RANGE = 0.08
+"""Weights start uniform in +-0.08 (Zoph & Le 2017, section 4.1)."""
+_INITIAL_SPREAD = 1e-3
+"""Standard deviation of independent logits at the start, as in the programs of the benchmark papers."""
+
+
+class Controller(nn.Module, ABC):
+    """A distribution over valid token sequences, position by position.
+
+    At each position a softmax over the choices that the space allows after what was chosen before.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        super().__init__()
+        self.space = space
+
+    @abstractmethod
+    def logits(self, tokens: NDArray[np.int64]) -> Tensor:
+        """Logits ``(N, T, C)`` of what stands at each position given what stands before it.
+
+        Args:
+            tokens: ``(N, T')`` with ``T' <= T``; logits come for positions 0 to ``min(T', T - 1)``.
+        """
+
+    def forward(self, tokens: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Log-probabilities ``(N,)`` of whole sequences ``(N, T)``, and the sums of their positions' entropies."""
+        mask = self._masks(tokens)
+        log_probabilities = _masked_log_softmax(self.logits(tokens), mask)
+        chosen = log_probabilities.gather(-1, torch.from_numpy(tokens)[..., None]).squeeze(-1)
+        entropy = -(log_probabilities.exp() * log_probabilities.masked_fill(~mask, 0.0)).sum(dim=(1, 2))
+        return chosen.sum(dim=1), entropy
+
+    @torch.no_grad()
+    def sample(self, count: int, rng: np.random.Generator) -> list[Tokens]:
+        """``count`` independent sequences, all valid."""
+        tokens = np.zeros((count, 0), dtype=np.int64)
+        for index in range(len(self.space.positions)):
+            mask = self._padded(self.space.choice_mask(tokens))[:, None]
+            logits = self.logits(tokens)[:, index : index + 1]
+            probabilities = _masked_log_softmax(logits, torch.from_numpy(mask))[:, 0].exp().double().numpy()
+            cumulative = probabilities.cumsum(axis=1)
+            draws = rng.random((count, 1)) * cumulative[:, -1:]
+            chosen = (cumulative <= draws).sum(axis=1, keepdims=True)
+            tokens = np.concatenate([tokens, chosen], axis=1)
+        return [tuple(row) for row in tokens.tolist()]
+
+    @property
+    def most_choices(self) -> int:
+        """C."""
+        return max(len(position.choices) for position in self.space.positions)
+
+    def _masks(self, tokens: NDArray[np.int64]) -> Tensor:
+        masks = [self._padded(self.space.choice_mask(tokens[:, :index])) for index in range(tokens.shape[1])]
+        return torch.from_numpy(np.stack(masks, axis=1))
+
+    def _padded(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        padded = np.zeros((len(mask), self.most_choices), dtype=np.bool_)
+        padded[:, : mask.shape[1]] = mask
+        return padded
+
+
+class IndependentController(Controller):
+    """One free logit for each choice of each position: what stands before matters for validity only.
+
+    The policy of the REINFORCE baselines of NAS-Bench-101 (Ying et al. 2019) and NAS-Bench-201 (Dong & Yang 2020).
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        super().__init__(space)
+        self.weights = nn.Parameter(_INITIAL_SPREAD * torch.randn(len(space.positions), self.most_choices))
+
+    def logits(self, tokens: NDArray[np.int64]) -> Tensor:
+        """The weights, whatever the tokens."""
+        length = min(tokens.shape[1] + 1, len(self.space.positions))
+        return self.weights[None, :length].expand(len(tokens), -1, -1)
+
+
+class LSTMController(Controller):
+    """An LSTM that reads the last token and emits the next (Zoph & Le 2017, section 3.1).
+
+    Choices of one name at positions of one kind share embedding and output weights, as in the latent model; the paper
+    has an output layer for each position.
+    """
+
+    def __init__(self, space: SearchSpace, hidden_size: int, layers: int) -> None:
+        super().__init__(space)
+        self.vocabulary = Vocabulary(space)
+        self.embedding = nn.Embedding(self.vocabulary.size, hidden_size)
+        self.lstm = nn.LSTM(hidden_size, hidden_size, layers, batch_first=True)
+        self.output = nn.Linear(hidden_size, self.vocabulary.size)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -_INITIAL_RANGE, _INITIAL_RANGE)
+
+    def logits(self, tokens: NDArray[np.int64]) -> Tensor:
+        """The LSTM's logits; it reads all tokens but the last position's."""
+        length = min(tokens.shape[1] + 1, self.vocabulary.length)
+        words = np.full((len(tokens), length), START, dtype=np.int64)
+        words[:, 1:] = self.vocabulary.words[np.arange(length - 1), tokens[:, : length - 1]]
+        states, _ = self.lstm(self.embedding(torch.from_numpy(words)))
+        every = self.output(states)
+        choices = torch.from_numpy(self.vocabulary.words[:length])
+        chosen: Tensor = every.gather(-1, choices[None].expand(len(tokens), -1, -1))
+        return chosen
+
+
+def build_controller(space: SearchSpace, policy: str, hidden_size: int, layers: int, seed: int) -> Controller:
+    """The controller of a policy (``lstm`` or ``independent``), with weights drawn from ``seed``; on the CPU."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LSTMController(space, hidden_size, layers) if policy == "lstm" else IndependentController(space)
+
+
+def reinforce_loss(
+    controller: Controller, tokens: Sequence[Tokens], advantages: NDArray[np.float64], entropy_weight: float
+) -> Tensor:
+    """``-mean(advantage * log p(tokens)) - entropy_weight * mean(entropy)`` (Williams 1992; Zoph & Le 2017, Eq. 3).
+
+    Args:
+        controller: whose parameters the gradient is for.
+        tokens: N sequences.
+        advantages: ``(N,)`` reward less baseline.
+        entropy_weight: what a nat of entropy is worth, in the advantages' unit.
+    """
+    log_probability, entropy = controller(np.array(tokens, dtype=np.int64))
+    weights = torch.from_numpy(advantages).to(log_probability.dtype)
+    loss: Tensor = -(weights * log_probability).mean() - entropy_weight * entropy.mean()
+    return loss
+
+
+def _masked_log_softmax(logits: Tensor, mask: Tensor) -> Tensor:
+    return logits.masked_fill(~mask, -torch.inf).log_softmax(dim=-1)

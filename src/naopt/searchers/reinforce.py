@@ -1,0 +1,168 @@
+"""REINFORCE: a controller learns to write architectures (Zoph & Le 2017)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from naopt.configuration import PresetSettings
+from naopt.measurement import Measurement
+from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+    from naopt.latent.controller import Controller
+
+
+class ReinforceSettings(PresetSettings):
+    """Settings of REINFORCE; presets hold the published ones."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "default": {},
+        "zoph2017": {"hidden_size": 35, "layers": 2, "learning_rate": 6e-4, "entropy_weight": 0.0, "reward": "raw"},
+        "nasbench101": {
+            "policy": "independent",
+            "optimiser": "sgd",
+            "learning_rate": 0.1,
+            "entropy_weight": 0.0,
+            "reward": "raw",
+        },
+        "nasbench201": {"policy": "independent", "learning_rate": 0.01, "entropy_weight": 0.0, "reward": "raw"},
+    }
+
+    preset: Literal["default", "zoph2017", "nasbench101", "nasbench201"] = "default"
+    policy: Literal["lstm", "independent"] = "lstm"
+    """An LSTM that writes token by token, or one free logit for each choice of each position."""
+    hidden_size: int = Field(64, ge=1)
+    """Width of the LSTM and of its embeddings."""
+    layers: int = Field(1, ge=1)
+    """Layers of the LSTM."""
+    optimiser: Literal["adam", "sgd"] = "adam"
+    """Adam, or plain gradient steps."""
+    learning_rate: float = Field(0.01, gt=0)
+    """Of the optimiser."""
+    baseline_decay: float = Field(0.9, ge=0, lt=1)
+    """What the moving average of the rewards, which is the baseline, keeps at each new reward."""
+    entropy_weight: float = Field(0.01, ge=0)
+    """What a nat of the controller's entropy is worth, in the unit of the rewards."""
+    reward: Literal["standard", "raw"] = "standard"
+    """Rewards in standard deviations of all scores so far, or the scores themselves."""
+    clip_norm: float = Field(5.0, gt=0)
+    """Bound of the gradient's global norm."""
+    batch: int = Field(1, ge=1)
+    """Architectures of one round and of one step of the optimiser."""
+    attempts: int = Field(200, ge=1)
+    """Draws in a row without a new architecture after which a uniform random one is taken."""
+
+
+@searchers.register("reinforce")
+class ReinforceSearcher(Searcher):
+    """REINFORCE: a controller writes architectures and learns from their scores, by policy gradient with a baseline.
+
+    Zoph & Le 2017, "Neural architecture search with reinforcement learning", section 3.2; with
+    ``policy=independent`` the baseline of the NAS-Bench papers. Every choice is masked to those that are valid. One
+    step of the optimiser for every ``batch`` measurements, in the order in which they were told:
+
+        loss = -mean((R - b) log p(x)) - beta mean(H),  b: moving average of the rewards, debiased
+
+    Departures: no architecture is measured twice (one that was is drawn again, and teaches nothing anew), so the
+    gradient is that of a policy restricted to what is new, up to its normalisation; rewards are standardised
+    unless ``reward=raw``; failed measurements teach nothing. What the controller knows follows from the history
+    alone: a fresh searcher learns it again.
+    """
+
+    settings_type = ReinforceSettings
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: ReinforceSettings, *, seed: int, budget: int
+    ) -> None:
+        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        self.options = settings
+        self._controller: Controller | None = None
+        self._optimiser: Optimizer | None = None
+        self._learned = 0
+        self._rewards: list[float] = []
+        self._average = self._weight = 0.0
+        self._log: dict[str, Any] = {}
+
+    def round_log(self) -> dict[str, Any]:
+        """Loss of the latest step, the ``baseline`` (in the metric's unit), and how many ``draws`` gave the round."""
+        return self._log
+
+    @property
+    def controller(self) -> Controller:
+        """The controller, having learned from every whole batch of the history."""
+        from naopt.latent.controller import build_controller
+
+        if self._controller is None:
+            from torch.optim import SGD, Adam
+
+            options = self.options
+            self._controller = build_controller(
+                self.space, options.policy, options.hidden_size, options.layers, self.seed
+            )
+            kind = Adam if options.optimiser == "adam" else SGD
+            self._optimiser = kind(self._controller.parameters(), lr=options.learning_rate)
+        while self._learned + self.options.batch <= len(self.history):
+            self._learn(self._controller, self.history[self._learned : self._learned + self.options.batch])
+            self._learned += self.options.batch
+        return self._controller
+
+    def ask(self, count: int) -> list[Proposal]:
+        """The rest of a batch: new architectures that the controller writes."""
+        controller, rng = self.controller, self.generator()
+        wanted = min(count, self.options.batch - len(self.history) % self.options.batch)
+        found: dict[Architecture, Proposal] = {}
+        draws = misses = 0
+        while len(found) < wanted and misses < self.options.attempts:
+            # Few at first, since the first is mostly new; then many, since a single draw costs as much.
+            some = min(self.options.attempts - misses, max(wanted - len(found), 4 * misses))
+            for tokens in controller.sample(some, rng):
+                draws += 1
+                architecture = self.space.architecture(tokens)
+                if architecture in self.seen or architecture in found:
+                    misses += 1
+                elif len(found) < wanted:
+                    found[architecture] = Proposal(architecture, "controller")
+                    misses = 0
+        chosen = list(found.values())
+        if len(chosen) < wanted:
+            known = self.seen.union(found)
+            chosen += [Proposal(a, "refill") for a in sample_new(self.space, known, wanted - len(chosen), rng)]
+        self._log["draws"] = draws
+        return chosen
+
+    def _learn(self, controller: Controller, told: list[tuple[Architecture, Measurement]]) -> None:
+        """One step on the measurements among ``told`` that have a score."""
+        import torch
+
+        from naopt.latent.controller import reinforce_loss
+
+        scored = [(a.tokens, s) for a, m in told if (s := self.objective.score(m)) is not None]
+        if not scored or self._optimiser is None:
+            return
+        decay = self.options.baseline_decay
+        for _, score in scored:
+            self._rewards.append(score)
+            self._average = decay * self._average + (1 - decay) * score
+            self._weight = decay * self._weight + (1 - decay)
+        baseline = self._average / self._weight
+        advantages = (np.array([score for _, score in scored]) - baseline) / self._scale()
+        loss = reinforce_loss(controller, [tokens for tokens, _ in scored], advantages, self.options.entropy_weight)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(controller.parameters(), self.options.clip_norm)
+        self._optimiser.step()
+        sign = 1 if self.objective.goal == "max" else -1
+        self._log = {"loss": loss.item(), "baseline": sign * baseline}
+
+    def _scale(self) -> float:
+        """The unit of rewards."""
+        if self.options.reward == "raw":
+            return 1.0
+        spread = float(np.std(self._rewards))
+        return spread if spread > 0 else 1.0
