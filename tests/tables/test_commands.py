@@ -6,7 +6,7 @@ import pytest
 
 from naopt.cli.app import run
 from naopt.spaces import ConvCellSpace
-from naopt.tables import load_table, save_table
+from naopt.tables import load_table, save_table, table_importers
 from tests.tables.test_table import table
 
 
@@ -76,3 +76,21 @@ def test_info_without_repeats_or_source(tmp_path: Path, capsys: pytest.CaptureFi
     assert "source" not in out
     assert "agree" not in out
     assert run(["table", "info", str(tmp_path / "none.npz")]) == 2
+
+
+def test_architectures_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cell = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    (tmp_path / "a.csv").write_text(f"architecture,acc\n{cell},7\n")
+    arguments = ["table", "import", "csv", str(tmp_path / "a.csv"), str(tmp_path / "t.npz"), "--metric", "acc"]
+    assert run([*arguments, "--space", "nasbench201"]) == 0
+    found = load_table(tmp_path / "t.npz")
+    assert found.space.format(found.architecture(0)) == cell
+    arguments[2] = "nasbench201"
+    assert run([*arguments[:5], "--space", "nasbench201"]) == 2
+    assert "files of kind nasbench201 say themselves what space they are of" in capsys.readouterr().err
+
+
+def test_help_lists_the_kinds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["table", "import", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(kind in said for kind in table_importers.names())

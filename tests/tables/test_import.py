@@ -1,4 +1,5 @@
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from naopt.errors import InputError, UnknownNameError
 from naopt.measurement import MetricInfo
+from naopt.spaces import NASBench201Space
 from naopt.tables import import_csv, load_table, parse_metric, save_table, table_importers
 
 ACC = {"acc": MetricInfo("max", "%")}
@@ -89,3 +91,73 @@ def test_kinds_go_by_name() -> None:
     assert table_importers.get("csv") is import_csv
     with pytest.raises(UnknownNameError, match="did you mean 'csv'"):
         table_importers.get("cvs")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"width","kind, really","acc"\r\n"8","a ""b""","0.5"\r\n"16","c","1e-3"\r\n',
+        '\ufeffwidth;kind, really;acc\n8;a "b";0,5\n16;c;0.001\n',
+        'width\tkind, really\tacc\n\n8\ta "b"\t0,5\n\t\t\n16\tc\t1e-3\n',
+    ],
+)
+def test_dialects(text: str, tmp_path: Path) -> None:
+    quoted = text if text.startswith('"') else text.replace('a "b"', '"a ""b"""')
+    table = import_csv(csv(tmp_path, quoted), ACC)
+    assert [(p.name, p.choices) for p in table.space.positions] == [
+        ("width", ("8", "16")),
+        ("kind, really", ('a "b"', "c")),
+    ]
+    assert table.values("acc").tolist() == [0.5, 0.001]
+
+
+def test_choices_with_decimal_commas_are_numbers(tmp_path: Path) -> None:
+    table = import_csv(csv(tmp_path, "rate;acc\n0,1;1\n0,05;2\n1e-3;-\n"), ACC)
+    assert table.space.positions[0].choices == ("1e-3", "0,05", "0,1")
+    with pytest.raises(InputError, match="acc '0,1,2': must be a finite number"):
+        import_csv(csv(tmp_path, "rate;acc\n1;0,1,2\n"), ACC)
+
+
+@pytest.mark.parametrize("cell", ["", " ", "-", "NA", "n/a", "NaN", "null", "None"])
+def test_what_is_not_measured(cell: str, tmp_path: Path) -> None:
+    values = import_csv(csv(tmp_path, f"a,acc\n1,{cell}\n2,3\n"), ACC).values("acc")
+    np.testing.assert_array_equal(values, [math.nan, 3])
+
+
+CELLS = [
+    "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|",
+    "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+]
+
+
+def test_architectures_in_text_form(tmp_path: Path) -> None:
+    space = NASBench201Space()
+    lines = [f"{CELLS[0]},90,1", f"{CELLS[1]},10,2", f" {CELLS[0]} ,92,3"]
+    for header, others in (("architecture,acc,id", ", without id"), ("id,acc,architecture", ", without id")):
+        text = "\n".join([header, *(",".join(x.split(",")[:: 1 if header[0] == "a" else -1]) for x in lines)])
+        table = import_csv(csv(tmp_path, text + "\n"), ACC, space)
+        assert table.source == f"imported from design.csv{others}"
+        assert [space.format(table.architecture(row)) for row in range(2)] == CELLS
+        np.testing.assert_array_equal(table.metrics["acc"], [[90, 92], [10, math.nan]])
+    table = import_csv(csv(tmp_path, f"cell,acc\n{CELLS[1]},1\n"), ACC, space)
+    assert (table.space, table.source) == (space, "imported from design.csv")
+
+
+def test_architectures_that_do_not_parse_are_named(tmp_path: Path) -> None:
+    space = NASBench201Space()
+    with pytest.raises(InputError, match=r"line 3, column cell '\|nor.*': at position 1: expected one of"):
+        import_csv(csv(tmp_path, f"cell,acc\n{CELLS[1]},1\n|nor~0|,1\n"), ACC, space)
+    with pytest.raises(InputError, match=r"design\.csv: cell, id': which of these columns holds the architectures"):
+        import_csv(csv(tmp_path, f"cell,id,acc\n{CELLS[1]},1,1\n"), ACC, space)
+    with pytest.raises(InputError, match="line 2, column cell '': a position needs a choice"):
+        import_csv(csv(tmp_path, "cell,acc\n,1\n"), ACC, space)
+
+
+def test_thousands_of_lines_are_quick(tmp_path: Path) -> None:
+    lines = [f"{i % 30},{i // 30 % 30},{i // 900},{i}.5" for i in range(20_000)]
+    source = csv(tmp_path, "\n".join(["a,b,c,acc", *lines]))
+    started = time.process_time()
+    table = import_csv(source, ACC)
+    assert time.process_time() - started < 5
+    assert len(table) == 20_000
+    assert table.values("acc")[[0, 19_999]].tolist() == [0.5, 19_999.5]

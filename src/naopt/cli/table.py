@@ -29,20 +29,24 @@ def import_table(
             "--metric", metavar="NAME[:max|min[:UNIT]]", help="A column that is a metric; repeat. Others are choices."
         ),
     ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option("--space", metavar="S", help="Of a csv file: one column holds architectures of S as text."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a naopt-table of another file."""
     from naopt.errors import InputError
-    from naopt.tables import parse_metric, save_table, table_importers
+    from naopt.spaces import create_space
+    from naopt.tables import parse_metric, run_importer, save_table
 
-    importer = table_importers.get(kind)
     metrics = {}
     for text in metric or []:
         name, info = parse_metric(text)
         if name in metrics:
             raise InputError("--metric", name, "is named twice")
         metrics[name] = info
-    table = importer(source, metrics)
+    table = run_importer(kind, source, metrics, create_space(space) if space else None)
     save_table(table, out)
     if as_json:
         emit(

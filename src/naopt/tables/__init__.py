@@ -3,7 +3,7 @@
 from naopt.tables.delimited import import_csv
 from naopt.tables.files import builtin_tables, load_table, save_table
 from naopt.tables.hw_nas import import_hw_nas_bench
-from naopt.tables.importers import parse_metric, table_importers
+from naopt.tables.importers import parse_metric, run_importer, table_importers
 from naopt.tables.nasbench201 import import_nasbench201
 from naopt.tables.table import Table
 
@@ -15,6 +15,7 @@ __all__ = [
     "import_nasbench201",
     "load_table",
     "parse_metric",
+    "run_importer",
     "save_table",
     "table_importers",
 ]

@@ -4,29 +4,50 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from naopt.errors import InputError
 from naopt.measurement import MetricInfo
-from naopt.spaces import GenericSpace, Position
+from naopt.spaces import Architecture, GenericSpace, Position, SearchSpace
 from naopt.tables.importers import table_importers
 from naopt.tables.table import Table
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DELIMITERS = (",", ";", "\t")
+_ARCHITECTURE = "architecture"
+_UNMEASURED = {"", "-", "na", "n/a", "nan", "null", "none"}
+"""What programs write into the cell of a number that they do not have, in lower case."""
+
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
+K = TypeVar("K", bound=Hashable)
+
 
 @table_importers.register("csv")
-def import_csv(source: str | Path, metrics: Mapping[str, MetricInfo]) -> Table:
+def import_csv(source: str | Path, metrics: Mapping[str, MetricInfo], space: SearchSpace | None = None) -> Table:
     """A CSV file with a header, one measured architecture a line.
 
-    The named metrics are columns of numbers, an empty cell being "not measured"; all other columns are positions of a
-    generic space. A position's choices are the values that occur, in numeric order if all are numbers, by first
-    appearance otherwise. Lines with equal choices become repeats of one row. Empty lines are passed over.
+    Cells are separated by commas, semicolons or tabs, whichever the header has most of; they may be quoted, and the
+    file may begin with a byte order mark. The named metrics are columns of numbers (with a decimal comma where commas
+    do not separate); an empty cell, ``-``, ``NA``, ``n/a``, ``nan``, ``null`` or ``none`` is "not measured". Lines with
+    equal choices become repeats of one row. Empty lines are passed over.
+
+    Without a space, all other columns are positions of a generic one. A position's choices are the values that occur,
+    in numeric order if all are numbers, by first appearance otherwise. With a space, the column ``architecture``, or
+    the only one that is no metric, holds architectures in their text form; what remains is not read, and named in the
+    table's source.
 
     Args:
         source: path, UTF-8.
         metrics: column name to goal and unit; at least one.
+        space: of the architectures.
 
     Raises:
         InputError: the file cannot be read, a metric has no column, or a cell is wrong; says which line.
@@ -34,41 +55,69 @@ def import_csv(source: str | Path, metrics: Mapping[str, MetricInfo]) -> Table:
     path = Path(source)
     if not metrics:
         raise InputError("metric", "none", "name at least one column with --metric NAME[:max|min[:UNIT]]")
-    header, lines = _read(path)
+    header, lines, commas = _read(path)
     missing = [name for name in metrics if name not in header]
     if missing:
         raise InputError("metric", missing[0], f"is not a column of {path}; columns: {', '.join(header)}")
     names = [name for name in header if name not in metrics]
     if not names:
         raise InputError("table", str(path), "every column is a metric; at least one must be a position")
-    where = {name: header.index(name) for name in header}
-    measured: dict[tuple[str, ...], dict[str, list[float]]] = {}
-    for number, cells in lines:
-        key = tuple(_choice(path, number, name, cells[where[name]]) for name in names)
-        row = measured.setdefault(key, {name: [] for name in metrics})
-        for name in metrics:
-            row[name].append(_number(path, number, name, cells[where[name]]))
-    positions = [Position(name, _order([key[index] for key in measured])) for index, name in enumerate(names)]
-    indices = [{choice: index for index, choice in enumerate(position.choices)} for position in positions]
-    tokens = np.array([[index[choice] for index, choice in zip(indices, key, strict=True)] for key in measured])
-    repeats = max(len(next(iter(row.values()))) for row in measured.values())
+    where = {name: header.index(name) for name in metrics}
+    numbers = [
+        {name: _number(path, number, name, cells[at], commas) for name, at in where.items()} for number, cells in lines
+    ]
+    source_text = f"imported from {path.name}"
+    if space is None:
+        at = [header.index(name) for name in names]
+        keys = [tuple(_choice(path, number, header[index], cells[index]) for index in at) for number, cells in lines]
+        positions = [Position(name, _order([key[index] for key in keys], commas)) for index, name in enumerate(names)]
+        rows, columns = _collect(keys, numbers)
+        indices = [{choice: index for index, choice in enumerate(position.choices)} for position in positions]
+        tokens = np.array([[index[choice] for index, choice in zip(indices, key, strict=True)] for key in rows])
+        return Table(path.stem, GenericSpace(positions, path.stem), tokens, columns, dict(metrics), source_text)
+    column = _ARCHITECTURE if _ARCHITECTURE in names else names[0]
+    others = [name for name in names if name != column]
+    if others and column != _ARCHITECTURE:
+        rule = f"which of these columns holds the architectures? call it '{_ARCHITECTURE}'"
+        raise InputError("table", f"{path}: {', '.join(names)}", rule)
+    architectures = [_parsed(path, number, space, column, cells[header.index(column)]) for number, cells in lines]
+    found, columns = _collect(architectures, numbers)
+    tokens = np.array([architecture.tokens for architecture in found])
+    source_text += f", without {', '.join(others)}" if others else ""
+    return Table(path.stem, space, tokens, columns, dict(metrics), source_text)
+
+
+def _parsed(path: Path, number: int, space: SearchSpace, column: str, cell: str) -> Architecture:
+    try:
+        return space.parse(_choice(path, number, column, cell))
+    except InputError as error:
+        raise InputError(f"table {path}: line {number}, column {column}", cell, error.rule) from error
+
+
+def _collect(keys: Sequence[K], numbers: Sequence[dict[str, float]]) -> tuple[list[K], dict[str, NDArray[np.float64]]]:
+    """Distinct keys, in order, and per metric ``(n,)`` numbers or ``(n, repeats)``, NaN where there are fewer."""
+    rows: dict[K, list[dict[str, float]]] = {}
+    for key, found in zip(keys, numbers, strict=True):
+        rows.setdefault(key, []).append(found)
+    repeats = max(map(len, rows.values()))
     columns = {}
-    for name in metrics:
-        values = np.full((len(measured), repeats), np.nan)
-        for index, row in enumerate(measured.values()):
-            values[index, : len(row[name])] = row[name]
+    for name in numbers[0]:
+        values = np.full((len(rows), repeats), np.nan)
+        for index, row in enumerate(rows.values()):
+            values[index, : len(row)] = [found[name] for found in row]
         columns[name] = values[:, 0] if repeats == 1 else values
-    return Table(
-        path.stem, GenericSpace(positions, path.stem), tokens, columns, dict(metrics), f"imported from {path.name}"
-    )
+    return list(rows), columns
 
 
-def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header and numbered lines, each with as many cells as the header."""
+def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
+    """Header, numbered lines, each with as many cells as the header, and whether numbers may have decimal commas."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if cells]
+            first = next((line for line in file if line.strip()), "")
+            delimiter = max(_DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+            file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
     except OSError as error:
         raise InputError("table", str(path), error.strerror or "cannot be read") from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -82,7 +131,7 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     for number, cells in lines[1:]:
         if len(cells) != len(header):
             raise InputError(f"table {path}: line {number}", f"{len(cells)} cells", f"the header has {len(header)}")
-    return header, lines[1:]
+    return header, lines[1:], delimiter != ","
 
 
 def _choice(path: Path, number: int, name: str, cell: str) -> str:
@@ -91,11 +140,11 @@ def _choice(path: Path, number: int, name: str, cell: str) -> str:
     return cell
 
 
-def _number(path: Path, number: int, name: str, cell: str) -> float:
-    if not cell:
+def _number(path: Path, number: int, name: str, cell: str, commas: bool) -> float:
+    if cell.lower() in _UNMEASURED:
         return math.nan
     try:
-        value = float(cell)
+        value = _parse(cell, commas)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -103,10 +152,14 @@ def _number(path: Path, number: int, name: str, cell: str) -> float:
     return value
 
 
-def _order(values: Sequence[str]) -> tuple[str, ...]:
+def _parse(cell: str, commas: bool) -> float:
+    return float(cell.replace(",", ".") if commas and _DECIMAL_COMMA.fullmatch(cell) else cell)
+
+
+def _order(values: Sequence[str], commas: bool) -> tuple[str, ...]:
     distinct = list(dict.fromkeys(values))
     try:
-        numbers = {value: float(value) for value in distinct}
+        numbers = {value: _parse(value, commas) for value in distinct}
     except ValueError:
         return tuple(distinct)
     if not all(map(math.isfinite, numbers.values())):
