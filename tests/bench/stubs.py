@@ -1,6 +1,7 @@
 """Searchers and jobs that behave in known ways; spawned processes import this module."""
 
 import os
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -65,13 +66,42 @@ def refuse(number: int) -> int:
     raise InputError("number", number, "is never right")
 
 
+class Counted:
+    """Knows how often it was unpacked in this process."""
+
+    times = 0
+
+    def __reduce__(self) -> tuple[Callable[[], "Counted"], tuple[()]]:
+        return Counted.unpack, ()
+
+    @staticmethod
+    def unpack() -> "Counted":
+        Counted.times += 1
+        return Counted()
+
+
+def count_unpacked(shared: Counted, number: int) -> tuple[int, int]:
+    return number, shared.times
+
+
+def wait_or_fail(number: int) -> int:
+    """0 fails as soon as it may: after the others have ended."""
+    if number:
+        return number
+    time.sleep(1.0)
+    raise KeyError("zero")
+
+
 def die(number: int) -> int:
     os._exit(3)
 
 
 def run_inline(
-    function: Callable[..., Any], jobs: Mapping[str, tuple[Any, ...]], workers: int
+    function: Callable[..., Any],
+    jobs: Mapping[str, tuple[Any, ...]],
+    workers: int,
+    shared: tuple[Any, ...] = (),
 ) -> Generator[tuple[str, Any], None, None]:
     """``run_jobs`` without processes."""
     for key, arguments in jobs.items():
-        yield key, function(*arguments)
+        yield key, function(*shared, *arguments)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from naopt.bench import QualityStudy, measure_quality, quality
-from naopt.bench.quality import _collect, measure_model
-from naopt.errors import InputError
+from naopt.bench import QualityStudy, QualityTrial, measure_quality, quality, summarise_quality
+from naopt.bench.quality import measure_model
+from naopt.errors import InputError, UnknownNameError
 from naopt.latent import PerformanceModel, models
 from naopt.spaces import Architecture, SearchSpace, Tokens
 from naopt.tables import Table
@@ -47,10 +47,14 @@ def study(**changes: Any) -> QualityStudy:
 def test_an_oracle_is_perfect_on_rows_it_was_not_fitted_on() -> None:
     found = measure_model(study(models=["oracle"], held_out=40), "oracle", 20, 0)
     assert found.pop("fit_seconds") >= 0
+    assert found.pop("predict_seconds") >= 0
+    assert math.isnan(found.pop("precision_at_50"))
     assert found == {
         "kendall_tau": pytest.approx(1),
         "pairwise_accuracy": 1.0,
         "spearman": pytest.approx(1),
+        "precision_at_10": 1.0,
+        "best_rank_at_10": 1.0,
         "hamming": 0.5,
         "exact_match": 0.5,
         "valid": 0.5,
@@ -79,16 +83,21 @@ def test_splits_are_disjoint_nested_and_leave_unmeasured_rows_out() -> None:
 
 
 def test_documents_hold_what_scripts_read() -> None:
-    lines: list[str] = []
+    seen: list[QualityTrial] = []
     some = study(trials=1)
-    document = measure_quality(some, 1, lines.append)
-    assert len(lines) == 2
+    trials = measure_quality(some, 1, on_trial=seen.append)
+    assert sorted((t.size, t.trial) for t in seen) == [(20, 0), (60, 0)]
+    assert measure_quality(some, 1, done=trials) == trials
+    document = summarise_quality(some, trials)
     assert document["ceiling"] is None
     sizes = document["models"]["boosted-trees"]
     assert list(sizes) == ["20", "60"]
-    assert set(sizes["20"]) == {"kendall_tau", "pairwise_accuracy", "spearman", "fit_seconds"}
+    assert set(sizes["20"]) == {
+        "kendall_tau", "pairwise_accuracy", "spearman", "precision_at_10", "precision_at_50", "best_rank_at_10",
+        "fit_seconds", "predict_seconds",
+    }  # fmt: skip
     here = measure_model(some, "boosted-trees", 60, 0)["kendall_tau"]
-    assert sizes["60"]["kendall_tau"] == {"mean": here, "trials": [here]}
+    assert sizes["60"]["kendall_tau"] == {"mean": here, "ci95": [here, here], "trials": [here]}
     assert sizes["60"]["pairwise_accuracy"]["mean"] > sizes["20"]["pairwise_accuracy"]["mean"] > 0.7
 
 
@@ -98,12 +107,51 @@ def test_the_ceiling_of_the_repeats_stands_beside(monkeypatch: pytest.MonkeyPatc
     noise = np.random.default_rng(0).normal(size=(125, 2))
     repeats = whole.metrics["score"][:, None] + 10 * noise
     table = Table("cube", whole.space, whole.tokens, {"score": repeats}, {"score": whole.infos["score"]})
-    document = measure_quality(study(table=table, train_sizes=[20], trials=1))
+    some = study(table=table, train_sizes=[20], trials=1)
+    document = summarise_quality(some, measure_quality(some))
     assert 0.6 < document["ceiling"]["pairwise_accuracy"] < document["ceiling"]["perfect_against_mean"] < 1
 
 
 def test_what_is_not_defined_is_null() -> None:
-    assert _collect([{"spearman": math.nan}, {"spearman": 1.0}]) == {"spearman": {"mean": None, "trials": [None, 1.0]}}
+    some = study(train_sizes=[20])
+    trials = [QualityTrial("boosted-trees", 20, k, {"spearman": value}) for k, value in enumerate([None, 1.0])]
+    found = summarise_quality(some, trials)["models"]["boosted-trees"]["20"]
+    assert found == {"spearman": {"mean": None, "ci95": None, "trials": [None, 1.0]}}
+
+
+def test_models_are_compared_on_the_same_rows() -> None:
+    some = study(models=["boosted-trees", "oracle"], train_sizes=[20], trials=3)
+    measures = [
+        ("boosted-trees", [0.5, 0.6, 0.7], [3.0, 2.0, 1.0]),
+        ("oracle", [0.6, 0.6, 0.6], [2.0, 2.0, 2.0]),
+    ]
+    trials = [
+        QualityTrial(
+            name,
+            20,
+            k,
+            {"kendall_tau": tau, "fit_seconds": seconds, "valid": 1.0}
+            if name == "oracle"
+            else {"kendall_tau": tau, "fit_seconds": seconds},
+        )
+        for name, taus, times in measures
+        for k, (tau, seconds) in enumerate(zip(taus, times, strict=True))
+    ]
+    document = summarise_quality(some, trials)
+    assert document["against"] == "boosted-trees"
+    assert set(document["paired"]) == {"oracle"}
+    pair = document["paired"]["oracle"]["20"]
+    assert set(pair) == {"kendall_tau", "fit_seconds"}
+    assert pair["kendall_tau"]["mean_difference"] == pytest.approx(0)
+    assert [pair["kendall_tau"][key] for key in ("better", "equal", "worse")] == [1, 1, 1]
+    assert [pair["fit_seconds"][key] for key in ("better", "equal", "worse")] == [1, 1, 1]
+    assert pair["kendall_tau"]["p_wilcoxon"] == pair["kendall_tau"]["p_sign"] == 1
+    turned = summarise_quality(some, trials, "oracle")["paired"]["boosted-trees"]["20"]["kendall_tau"]
+    assert turned["mean_difference"] == pytest.approx(-pair["kendall_tau"]["mean_difference"])
+    with pytest.raises(UnknownNameError, match="did you mean 'oracle'"):
+        summarise_quality(some, trials, "oracel")
+    alone = study(models=["oracle"], train_sizes=[20])
+    assert summarise_quality(alone, trials[3:5])["against"] is None
 
 
 @pytest.mark.parametrize(

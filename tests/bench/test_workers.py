@@ -8,7 +8,7 @@ import pytest
 from naopt.bench import JobError, run_jobs
 from naopt.bench.workers import _begin_worker
 from naopt.errors import InputError
-from tests.bench.stubs import die, refuse, square
+from tests.bench.stubs import Counted, count_unpacked, die, refuse, square, wait_or_fail
 
 
 def test_jobs_run_in_other_processes_with_one_thread() -> None:
@@ -23,10 +23,23 @@ def test_no_jobs_need_no_processes() -> None:
 
 
 def test_errors_of_jobs_pass_with_their_name() -> None:
-    with pytest.raises(InputError, match="number '3': is never right"):
-        list(run_jobs(refuse, {"job": (3,)}, workers=1))
+    with pytest.raises(InputError, match="job 3: number '3': is never right"):
+        list(run_jobs(refuse, {"job 3": (3,)}, workers=1))
     with pytest.raises(JobError, match="job 3: ProcessExpired"):
         list(run_jobs(die, {"job 3": (3,)}, workers=1))
+
+
+def test_what_jobs_share_is_sent_to_a_process_once() -> None:
+    found = dict(run_jobs(count_unpacked, {n: (n,) for n in range(4)}, 1, (Counted(),)))
+    assert found == {n: (n, 1) for n in range(4)}
+
+
+def test_what_has_ended_is_not_lost_when_a_job_fails() -> None:
+    seen = []
+    with pytest.raises(JobError, match="job 0: KeyError: 'zero'"):
+        for key, _ in run_jobs(wait_or_fail, {f"job {n}": (n,) for n in range(6)}, 2):
+            seen.append(key)
+    assert sorted(seen) == [f"job {n}" for n in range(1, 6)]
 
 
 @pytest.mark.parametrize("loaded", [True, False])
@@ -37,7 +50,7 @@ def test_torch_gets_one_thread_loaded_or_not(loaded: bool, monkeypatch: pytest.M
     if loaded:
         monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(set_num_threads=counts.append))
     started = multiprocessing.get_context("spawn").Semaphore(0)
-    _begin_worker(started)
+    _begin_worker(started, b"")
     assert started.acquire(block=False)
     assert counts == [1] * loaded
     assert os.environ == {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from naopt.bench.workers import run_jobs
 from naopt.errors import InputError
-from naopt.metrics import hamming_distance, kendall_tau, noise_ceiling, pairwise_accuracy, spearman
+from naopt.metrics import (
+    best_rank_at_k,
+    hamming_distance,
+    kendall_tau,
+    pairwise_accuracy,
+    precision_at_k,
+    spearman,
+)
 from naopt.spaces import Architecture, SearchSpace
 from naopt.tables import Table
 
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from naopt.latent.base import PerformanceModel
 
 _LEAST_TEST = 2
+_TOP = (10, 50)
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,21 @@ class QualityStudy:
         """Rows that have the metric."""
         return np.flatnonzero(np.isfinite(self.table.values(self.metric)))
 
+    def architectures(self, rows: NDArray[np.int64]) -> list[Architecture]:
+        """The architectures of some rows; each is made once for all trials of a process."""
+        made = self._made
+        for row in rows.tolist():
+            if row not in made:
+                made[row] = self.table.architecture(row)
+        return [made[row] for row in rows.tolist()]
+
+    @cached_property
+    def _made(self) -> dict[int, Architecture]:
+        return {}
+
+    def __reduce__(self) -> tuple[type[QualityStudy], tuple[Any, ...]]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
     def split(self, size: int, trial: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Training rows ``(size,)`` and test rows of a trial."""
         order = np.random.default_rng([self.seed, trial]).permutation(self.measured_rows())
@@ -87,62 +111,74 @@ class QualityStudy:
         return order[self.held_out : self.held_out + size], order[: self.held_out]
 
 
-def measure_quality(
-    study: QualityStudy, workers: int = 1, on_trial: Callable[[str], None] = lambda _: None
-) -> dict[str, Any]:
-    """The document of ``naopt quality --json``.
+@dataclass(frozen=True, slots=True)
+class QualityTrial:
+    """One fit.
 
-    ``models`` -> name -> training size -> measure -> ``mean`` and ``trials``; ``ceiling`` is what the repeats of the
-    table leave to reach (``NoiseCeiling``), ``None`` if there are none. ``hamming`` is the mean number of tokens per
-    architecture that the decoder gets wrong, ``exact_match`` and ``valid`` are shares of the test architectures;
-    models without a decoder lack these three.
+    Attributes:
+        model: its name.
+        size: number of training rows.
+        trial: 0-based.
+        measures: by name, as ``measure_model`` returns them; ``None`` for what is not defined.
+    """
+
+    model: str
+    size: int
+    trial: int
+    measures: dict[str, float | None]
+
+
+def measure_quality(
+    study: QualityStudy,
+    workers: int = 1,
+    done: Iterable[QualityTrial] = (),
+    on_trial: Callable[[QualityTrial], None] = lambda _: None,
+) -> list[QualityTrial]:
+    """Fits and tests every model on every size in every trial.
 
     Args:
         study: what to measure.
-        workers: processes at a time; changes nothing but ``fit_seconds``.
-        on_trial: is called with a line about each trial that ends.
+        workers: processes at a time; changes nothing but the seconds.
+        done: trials of an earlier call with the same study, which are not run again.
+        on_trial: is called with every trial that ends.
+
+    Returns:
+        All trials, by model, size (in the order of the study) and number.
 
     Raises:
-        JobError: a trial raised; the others are stopped.
-        InputError: fewer than 1 worker.
+        JobError: a trial raised; the others are stopped. ``on_trial`` has been called with all that had ended.
+        InputError: fewer than 1 worker, or a model that refuses the table.
     """
     if workers < 1:
         raise InputError("workers", workers, "must be at least 1")
+    found = {(trial.model, trial.size, trial.trial): trial for trial in done}
     jobs = {
-        f"model {name}, {size} rows, trial {trial}": (study, name, size, trial)
+        f"model {name}, {size} rows, trial {trial}": (name, size, trial)
         for trial in range(study.trials)
         for size in study.train_sizes
         for name in study.models
+        if (name, size, trial) not in found
     }
-    found: dict[str, dict[str, float]] = {}
-    with closing(run_jobs(measure_model, jobs, workers)) as results:
+    with closing(run_jobs(measure_model, jobs, workers, (study,))) as results:
         for key, measures in results:
-            found[key] = measures
-            on_trial(key)
-    ceiling = noise_ceiling(study.table.metrics[study.metric])
-    return {
-        "table": study.table.name,
-        "metric": study.metric,
-        "rows": len(study.measured_rows()),
-        "positions": len(study.table.space.positions),
-        "held_out": study.held_out,
-        "trials": study.trials,
-        "seed": study.seed,
-        "ceiling": ceiling and asdict(ceiling),
-        "models": {
-            name: {
-                str(size): _collect(
-                    [found[f"model {name}, {size} rows, trial {trial}"] for trial in range(study.trials)]
-                )
-                for size in study.train_sizes
-            }
-            for name in study.models
-        },
-    }
+            one = QualityTrial(*jobs[key], measures={name: _number(value) for name, value in measures.items()})
+            found[one.model, one.size, one.trial] = one
+            on_trial(one)
+    return [
+        found[name, size, trial] for name in study.models for size in study.train_sizes for trial in range(study.trials)
+    ]
 
 
 def measure_model(study: QualityStudy, name: str, size: int, trial: int) -> dict[str, float]:
-    """Fits and tests one model, in this process; measures by name."""
+    """Fits and tests one model, in this process.
+
+    Returns:
+        By name, NaN where it is not defined: ``kendall_tau``, ``pairwise_accuracy`` and ``spearman``;
+        ``precision_at_10`` and ``precision_at_50`` (P@topK) and ``best_rank_at_10`` (N@K) among the test rows;
+        ``hamming``, the mean number of tokens per architecture that the decoder gets wrong, ``exact_match`` and
+        ``valid``, shares of the test architectures (models without a decoder lack these three); ``fit_seconds`` and
+        ``predict_seconds`` (all test rows).
+    """
     from naopt.latent import models
 
     table, goal = study.table, study.table.info(study.metric).goal
@@ -150,18 +186,21 @@ def measure_model(study: QualityStudy, name: str, size: int, trial: int) -> dict
     train, test = study.split(size, trial)
     seed = int(np.random.SeedSequence([study.seed, trial]).generate_state(1)[0])
     model = models.get(name)(table.space, seed)
-    architectures = [table.architecture(row) for row in train.tolist()]
+    architectures = study.architectures(train)
     started = time.perf_counter()
     model.fit(architectures, scores[train])
-    seconds = time.perf_counter() - started
-    unseen = [table.architecture(row) for row in test.tolist()]
+    fitted = time.perf_counter()
+    unseen = study.architectures(test)
     predicted = model.predict(unseen)
+    seconds = {"fit_seconds": fitted - started, "predict_seconds": time.perf_counter() - fitted}
     return {
         "kendall_tau": kendall_tau(scores[test], predicted),
         "pairwise_accuracy": pairwise_accuracy(scores[test], predicted),
         "spearman": spearman(scores[test], predicted),
+        **{f"precision_at_{k}": precision_at_k(scores[test], predicted, k) for k in _TOP},
+        f"best_rank_at_{_TOP[0]}": best_rank_at_k(scores[test], predicted, _TOP[0]),
         **_decoder(model, table.space, unseen),
-        "fit_seconds": seconds,
+        **seconds,
     }
 
 
@@ -174,17 +213,6 @@ def _decoder(model: PerformanceModel, space: SearchSpace, architectures: Sequenc
         "hamming": float(np.mean(distances)),
         "exact_match": float(np.mean([distance == 0 for distance in distances])),
         "valid": float(np.mean([space.contains(tokens) for tokens in decoded])),
-    }
-
-
-def _collect(trials: Sequence[dict[str, float]]) -> dict[str, dict[str, Any]]:
-    """By measure: mean over trials, and the trials; ``None`` for what is not defined."""
-    return {
-        measure: {
-            "mean": _number(float(np.mean([trial[measure] for trial in trials]))),
-            "trials": [_number(trial[measure]) for trial in trials],
-        }
-        for measure in trials[0]
     }
 
 

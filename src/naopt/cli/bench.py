@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from naopt.cli.common import JsonOption, emit, print_table, say, stderr_console
+from naopt.cli.common import JsonOption, emit, print_table, say
+from naopt.cli.study import (
+    AgainstOption,
+    OutOption,
+    SeedOption,
+    TableOption,
+    WorkersOption,
+    kept,
+    names,
+    own_folder,
+    progress,
+)
 
 if TYPE_CHECKING:
     from naopt.bench import Comparison, Journal, SearchTrial
 
 
 def bench(
-    table: Annotated[str, typer.Option("--table", metavar="FILE", help="A naopt-table, or a built-in one's name.")],
+    table: TableOption,
     metric: Annotated[str, typer.Option("--metric", metavar="M", help="What is searched by.")],
     searchers: Annotated[str, typer.Option("--searchers", metavar="A,B,...", help="Names, separated by commas.")],
     budget: Annotated[int, typer.Option("--budget", metavar="N", help="Queries of one trial.")],
@@ -26,34 +36,45 @@ def bench(
     noise: Annotated[
         str, typer.Option("--noise", metavar="mean|repeat", help="Of M's repeats: their mean, or one drawn a query.")
     ] = "mean",
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of all trials together.")] = 0,
-    workers: Annotated[int, typer.Option("--workers", metavar="W", help="Processes; results do not depend on it.")] = 1,
+    against: AgainstOption = None,
+    every: Annotated[int, typer.Option("--every", metavar="N", help="Queries between two checkpoints.")] = 10,
+    seed: SeedOption = 0,
+    workers: WorkersOption = 1,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="[NAME.]KEY=VALUE", help="A setting of one searcher, or of all that have it."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Keep finished trials there, and go on from them.")
-    ] = None,
+    out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare searchers on a table: same budget, same seeds."""
     from naopt.bench import Comparison, Journal, searcher_settings, summarise_trials
+    from naopt.errors import UnknownNameError
     from naopt.evaluators.table import parse_noise
     from naopt.tables import load_table
 
+    listed = names(searchers)
     comparison = Comparison(
         table=load_table(table),
         metric=metric,
         report_metric=report_metric or metric,
-        settings=searcher_settings([name.strip() for name in searchers.split(",")], settings or []),
+        settings=searcher_settings(listed, settings or []),
         budget=budget,
         trials=trials,
         seed=seed,
         noise=parse_noise(noise),
+        every=every,
     )
-    journal = Journal(out, comparison) if out else None
-    document = summarise_trials(comparison, _run(comparison, workers, journal))
+    if against is not None and against not in listed:
+        raise UnknownNameError("--against, searcher", against, listed)
+    with own_folder(out):
+        journal = Journal(out, comparison) if out else None
+        found = _run(comparison, workers, journal)
+        document = summarise_trials(comparison, found, against)
+        if out:
+            from naopt.report.bench_page import write_bench
+
+            write_bench(document, found, out)
     if as_json:
         emit(document)
     else:
@@ -61,27 +82,21 @@ def bench(
 
 
 def _run(comparison: Comparison, workers: int, journal: Journal | None) -> list[SearchTrial]:
-    from rich.progress import Progress
-
     from naopt.bench import compare
-    from naopt.errors import NaoptError, RunStoppedError
 
-    done = list(journal.trials) if journal else []
-    console = stderr_console()
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("trials", total=comparison.trials * len(comparison.settings), completed=len(done))
+    wanted = {(name, trial) for name in comparison.settings for trial in range(comparison.trials)}
+    done = [trial for trial in journal.trials if (trial.searcher, trial.trial) in wanted] if journal else []
+    with (
+        kept(journal is not None, "stopped; with --out DIR the trials that ended would have been kept"),
+        progress("trials", len(wanted), len(done)) as advance,
+    ):
 
         def on_trial(trial: SearchTrial) -> None:
             if journal:
                 journal.append(trial)
-            progress.advance(bar)
+            advance()
 
-        try:
-            return compare(comparison, workers, done, on_trial)
-        except KeyboardInterrupt:
-            if journal:
-                raise RunStoppedError("stopped; the same command goes on with the trials that are missing") from None
-            raise NaoptError("stopped; with --out DIR the trials that ended would have been kept") from None
+        return compare(comparison, workers, done, on_trial)
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -94,27 +109,62 @@ def _print(document: dict[str, Any]) -> None:
         f"mean [95 % interval] over {document['trials']} trials"
         + (", one repeat seen a query" if document["noise"] == "repeat" else "")
     )
+    if document["surrogate"] is not None:
+        say("a surrogate table: what was not measured is a model's estimate")
     print_table(
-        ("searcher", *(f"{document['checkpoints'][i]} queries" for i in points), "optimum found", "s/trial"),
+        (
+            "searcher",
+            *(f"{document['checkpoints'][i]} queries" for i in points),
+            "optimum found",
+            "median queries to it",
+            "s/trial",
+        ),
         [
             (
                 name,
                 *(_cell(found["mean_report_metric"][i], found["ci95"][i]) for i in points),
-                f"{sum(q is not None for q in found['queries_to_optimum'])}/{document['trials']}",
+                f"{found['optimum_found']}/{document['trials']}",
+                _queries(found, document["budget"]),
                 sum(found["seconds_per_trial"]) / document["trials"],
             )
             for name, found in document["searchers"].items()
         ],
     )
-    for name, pair in document.get("paired", {}).items():
+    _print_pairs(document)
+    _print_origins(document)
+
+
+def _print_pairs(document: dict[str, Any]) -> None:
+    for name, pair in document["paired"].items():
         difference, interval = pair["mean_difference"][-1], pair["ci95"][-1]
+        known = difference is not None
         say(
-            f"{name} against {pair['against']} after {document['budget']} queries: {_cell(difference, interval)}, "
-            f"better {pair['better'][-1]}, equal {pair['equal'][-1]}, worse {pair['worse'][-1]}"
+            f"{name} against {pair['against']} after {document['budget']} queries: {_cell(difference, interval)}"
+            + (f", better {pair['better'][-1]}, equal {pair['equal'][-1]}, worse {pair['worse'][-1]}" if known else "")
+            + (f", p {pair['p_wilcoxon'][-1]:.2g} (Wilcoxon)" if known else "")
         )
+
+
+def _print_origins(document: dict[str, Any]) -> None:
+    """For searchers whose queries come from more than one source: what each has earned."""
+    for name, found in document["searchers"].items():
+        if len(found["origins"]) > 1:
+            earned = (f"{o} {c['queries']} ({c['improved']} improved)" for o, c in found["origins"].items())
+            say(f"queries of {name}: {', '.join(earned)}")
 
 
 def _cell(mean: float | None, interval: list[float] | None) -> str:
     if mean is None or interval is None:
         return "-"
     return f"{mean:.4g} [{interval[0]:.4g}, {interval[1]:.4g}]"
+
+
+def _queries(found: dict[str, Any], budget: int) -> str:
+    """Median queries to the optimum; what is not known is beyond the budget."""
+    if not found["optimum_found"]:
+        return "-"
+    median, low, high = (
+        f"> {budget}" if value is None else f"{value:g}"
+        for value in (found["median_queries_to_optimum"], *found["median_queries_to_optimum_ci95"])
+    )
+    return f"{median} [{low}, {high}]"

@@ -6,16 +6,37 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from naopt.cli.common import JsonOption, emit, print_table, say, stderr_console
+from naopt.cli.common import JsonOption, emit, print_table, say
+from naopt.cli.study import (
+    AgainstOption,
+    OutOption,
+    SeedOption,
+    TableOption,
+    WorkersOption,
+    kept,
+    names,
+    own_folder,
+    progress,
+)
 
 if TYPE_CHECKING:
-    from naopt.bench import QualityStudy
+    from naopt.bench import QualityJournal, QualityStudy, QualityTrial
 
-_MEASURES = ("kendall_tau", "pairwise_accuracy", "spearman", "hamming", "exact_match", "valid", "fit_seconds")
+_INTERVALS = ("kendall_tau", "pairwise_accuracy", "spearman")
+_MEANS = (
+    "precision_at_10",
+    "precision_at_50",
+    "best_rank_at_10",
+    "hamming",
+    "exact_match",
+    "valid",
+    "fit_seconds",
+    "predict_seconds",
+)
 
 
 def quality(
-    table: Annotated[str, typer.Option("--table", metavar="FILE", help="A naopt-table, or a built-in one's name.")],
+    table: TableOption,
     metric: Annotated[str, typer.Option("--metric", metavar="M", help="What the models predict.")],
     models: Annotated[str, typer.Option("--models", metavar="A,B,...", help="Names, separated by commas.")],
     train_sizes: Annotated[str, typer.Option("--train-sizes", metavar="N,N,...", help="Numbers of training rows.")],
@@ -23,24 +44,35 @@ def quality(
     held_out: Annotated[
         int | None, typer.Option("--held-out", metavar="N", help="Test rows; by default all that are not trained on.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of all trials together.")] = 0,
-    workers: Annotated[int, typer.Option("--workers", metavar="W", help="Processes; results do not depend on it.")] = 1,
+    against: AgainstOption = None,
+    seed: SeedOption = 0,
+    workers: WorkersOption = 1,
+    out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how well models predict and decode architectures of a table that they were not fitted on."""
-    from naopt.bench import QualityStudy
+    from naopt.bench import QualityJournal, QualityStudy, summarise_quality
+    from naopt.errors import UnknownNameError
     from naopt.tables import load_table
 
     study = QualityStudy(
         table=load_table(table),
         metric=metric,
-        models=[name.strip() for name in models.split(",")],
+        models=names(models),
         train_sizes=[_size(text) for text in train_sizes.split(",")],
         trials=trials,
         held_out=held_out,
         seed=seed,
     )
-    document = _run(study, workers)
+    if against is not None and against not in study.models:
+        raise UnknownNameError("--against, model", against, study.models)
+    with own_folder(out):
+        journal = QualityJournal(out, study) if out else None
+        document = summarise_quality(study, _run(study, workers, journal), against)
+        if out:
+            from naopt.report.quality_page import write_quality
+
+            write_quality(document, out)
     if as_json:
         emit(document)
     else:
@@ -56,31 +88,47 @@ def _size(text: str) -> int:
         raise InputError("--train-sizes", text, "must be a whole number") from error
 
 
-def _run(study: QualityStudy, workers: int) -> dict[str, Any]:
-    from rich.progress import Progress
-
+def _run(study: QualityStudy, workers: int, journal: QualityJournal | None) -> list[QualityTrial]:
     from naopt.bench import measure_quality
-    from naopt.errors import NaoptError
 
-    console = stderr_console()
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("fits", total=study.trials * len(study.models) * len(study.train_sizes))
-        try:
-            return measure_quality(study, workers, lambda _: progress.advance(bar))
-        except KeyboardInterrupt:
-            raise NaoptError("stopped") from None
+    wanted = {(m, size, trial) for m in study.models for size in study.train_sizes for trial in range(study.trials)}
+    done = [t for t in journal.trials if (t.model, t.size, t.trial) in wanted] if journal else []
+    with (
+        kept(journal is not None, "stopped; with --out DIR the fits that ended would have been kept"),
+        progress("fits", len(wanted), len(done)) as advance,
+    ):
+
+        def on_trial(trial: QualityTrial) -> None:
+            if journal:
+                journal.append(trial)
+            advance()
+
+        return measure_quality(study, workers, done, on_trial)
 
 
 def _print(document: dict[str, Any]) -> None:
-    say(f"{document['table']}: {document['metric']}, mean over {document['trials']} trials")
-    print_table(
-        ("model", "trained on", *(measure.replace("_", " ") for measure in _MEASURES)),
-        [
-            (name, int(size), *(_cell(measures.get(measure)) for measure in _MEASURES))
-            for name, sizes in document["models"].items()
-            for size, measures in sizes.items()
-        ],
-    )
+    say(f"{document['table']}: {document['metric']}, mean [95 % interval] over {document['trials']} trials")
+    if document["surrogate"] is not None:
+        say("a surrogate table: what was not measured is a model's estimate")
+    shown = [*_INTERVALS, *_MEANS]
+    rows = [
+        (name, int(size), *(_cell(measures.get(measure), measure in _INTERVALS) for measure in shown))
+        for name, sizes in document["models"].items()
+        for size, measures in sizes.items()
+    ]
+    some = [0, 1, *(i for i in range(2, len(shown) + 2) if any(row[i] != "-" for row in rows))]
+    columns = ("model", "trained on", *(measure.replace("_", " ") for measure in shown))
+    print_table([columns[i] for i in some], [[row[i] for i in some] for row in rows])
+    for name, sizes in document["paired"].items():
+        for size, measures in sizes.items():
+            pair = measures.get("kendall_tau")
+            if pair is not None:
+                low, high = pair["ci95"]
+                say(
+                    f"{name} against {document['against']}, trained on {size}: Kendall tau "
+                    f"{pair['mean_difference']:+.4f} [{low:+.4f}, {high:+.4f}], "
+                    f"better {pair['better']}, equal {pair['equal']}, worse {pair['worse']}"
+                )
     ceiling = document["ceiling"]
     if ceiling is not None:
         say(
@@ -89,5 +137,9 @@ def _print(document: dict[str, Any]) -> None:
         )
 
 
-def _cell(measure: dict[str, Any] | None) -> float | str:
-    return "-" if measure is None or measure["mean"] is None else round(float(measure["mean"]), 4)
+def _cell(measure: dict[str, Any] | None, interval: bool) -> float | str:
+    if measure is None or measure["mean"] is None:
+        return "-"
+    if interval:
+        return f"{measure['mean']:.3f} [{measure['ci95'][0]:.3f}, {measure['ci95'][1]:.3f}]"
+    return round(float(measure["mean"]), 4)

@@ -107,7 +107,7 @@ def _top_size(k: int) -> int:
 
 
 def _top(predicted: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Indices surely among the ``k`` largest, indices that tie for the rest, and for how many of these there is room."""
+    """Indices of the surely ``k`` largest, of those that tie for the rest, and how many of these there is room for."""
     bound = np.partition(predicted, -k)[-k]
     surely, perhaps = np.flatnonzero(predicted > bound), np.flatnonzero(predicted == bound)
     return surely, perhaps, k - len(surely)

@@ -83,7 +83,7 @@ def trajectory_chart(record: RunRecord, against: RunRecord | None = None) -> str
         axes.set(xlabel="queries", ylabel=metric_label(record))
         axes.legend(loc="best")
 
-    return _svg("trajectory", "Best value so far over queries", draw)
+    return svg("trajectory", "Best value so far over queries", draw)
 
 
 def _settled(best: Sequence[float | None]) -> list[float]:
@@ -123,7 +123,7 @@ def prediction_chart(record: RunRecord) -> str | None:
         axes.set(xlabel=f"predicted {record.objective.metric}", ylabel=f"measured {record.objective.metric}")
         axes.legend(loc="best")
 
-    return _svg("prediction", "Predicted against measured", draw)
+    return svg("prediction", "Predicted against measured", draw)
 
 
 def quality_chart(record: RunRecord) -> str | None:
@@ -155,7 +155,7 @@ def quality_chart(record: RunRecord) -> str | None:
             right.grid(visible=False)
             right.spines["right"].set_visible(True)
 
-    return _svg("quality", "Model quality over training architectures", draw)
+    return svg("quality", "Model quality over training architectures", draw)
 
 
 def rounds_chart(record: RunRecord) -> str | None:
@@ -190,17 +190,17 @@ def rounds_chart(record: RunRecord) -> str | None:
         axes.set(xlabel="architectures measured by the end of the round", ylabel=record.objective.metric)
         axes.legend(loc="best")
 
-    return _svg("rounds", "Measured and predicted mean of each round", draw)
+    return svg("rounds", "Measured and predicted mean of each round", draw)
 
 
-def _svg(name: str, label: str, draw: Callable[[Axes], None]) -> str:
-    """One chart; ``name`` keeps its element ids apart from those of the page's other charts."""
+def svg(name: str, label: str, draw: Callable[[Axes], None], size: tuple[float, float] = (6.4, 3.7)) -> str:
+    """One chart of so many inches; ``name`` keeps its element ids apart from those of the page's other charts."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):  # type: ignore[dict-item]
-        figure = Figure(figsize=(6.4, 3.7), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.subplots())
         out = io.StringIO()

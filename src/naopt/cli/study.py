@@ -1,0 +1,116 @@
+"""What ``bench`` and ``quality`` share: options, progress with the time that is left, folders of finished trials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from naopt.cli.common import note, stderr_console
+
+TableOption = Annotated[str, typer.Option("--table", metavar="FILE", help="A naopt-table, or a built-in one's name.")]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="S", help="Of all trials together.")]
+WorkersOption = Annotated[int, typer.Option("--workers", metavar="W", help="Processes; results do not depend on it.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Keep finished trials there, go on from them, and write a page."),
+]
+AgainstOption = Annotated[
+    str | None, typer.Option("--against", metavar="NAME", help="With which the others are compared, trial by trial.")
+]
+
+_SILENCE = 30.0
+"""Seconds between two lines about progress where there is no terminal."""
+
+
+def names(text: str) -> list[str]:
+    """Names separated by commas."""
+    return [name.strip() for name in text.split(",")]
+
+
+@contextmanager
+def own_folder(out: Path | None) -> Iterator[None]:
+    """Makes the folder, and keeps other processes out of it. Raises ``InputError`` if one is in it."""
+    from naopt.errors import InputError
+    from naopt.run.locking import locked
+
+    if out is None:
+        yield
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("--out", str(out), error.strerror or "cannot be used") from error
+    with locked(out / ".lock", "written"):
+        yield
+
+
+@contextmanager
+def progress(what: str, total: int, done: int) -> Iterator[Callable[[], None]]:
+    """Progress on standard error, with the time that is left: a bar in a terminal, else a line now and then.
+
+    Yields:
+        What is to be called after each trial.
+    """
+    console = stderr_console()
+    if not console.is_terminal:
+        yield _lines(what, total, done)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(what, total=total, completed=done)
+        yield lambda: bar.advance(task)
+
+
+def _lines(what: str, total: int, done: int) -> Callable[[], None]:
+    started = said = time.monotonic()
+    count = done
+
+    def advance() -> None:
+        nonlocal count, said
+        count += 1
+        now = time.monotonic()
+        if now - said >= _SILENCE:
+            said = now
+            left = (now - started) / (count - done) * (total - count)
+            note(f"{count} of {total} {what}, {_duration(left)} left")
+
+    return advance
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+@contextmanager
+def kept(journal: bool, on_stop: str) -> Iterator[None]:
+    """Says after an interrupt or a failure what becomes of the trials that ended.
+
+    Args:
+        journal: whether they are kept.
+        on_stop: what to say after an interrupt if they are not.
+
+    Raises:
+        RunStoppedError: an interrupt, and the trials are kept.
+        NaoptError: an interrupt, and they are not.
+        JobError: a trial failed.
+    """
+    from naopt.bench import JobError
+    from naopt.errors import NaoptError, RunStoppedError
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if journal:
+            raise RunStoppedError("stopped; the same command goes on with the trials that are missing") from None
+        raise NaoptError(on_stop) from None
+    except JobError as error:
+        if journal:
+            raise JobError(f"{error}; the trials that ended are kept") from error
+        raise

@@ -1,0 +1,328 @@
+"""What a comparison of searchers found: one HTML page, one figure, one table of trials, and all of it as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from naopt._version import __version__
+from naopt.bench.summary import checkpoint_columns
+from naopt.report.curves import Curve, curves_chart
+from naopt.report.elements import asset, duration, flat, json_block, number, rows_table, section
+
+if TYPE_CHECKING:
+    from naopt.bench import SearchTrial
+
+Document = Mapping[str, Any]
+
+
+def write_bench(document: Document, trials: Sequence[SearchTrial], folder: Path) -> None:
+    """Writes ``bench.json``, ``trials.csv``, ``report.html`` and ``regret.svg``; replaces older ones.
+
+    Args:
+        document: what ``naopt bench --json`` says.
+        trials: what it was made from.
+        folder: is there.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    from naopt.run.values import plain
+
+    files = {
+        "bench.json": json.dumps(plain(document), indent=1, allow_nan=False) + "\n",
+        "trials.csv": trials_csv(document, trials),
+        "report.html": render_bench(document),
+    }
+    figure = regret_chart(document, "report_regret", alone=True)
+    write_files(folder, files | ({"regret.svg": figure + "\n"} if figure else {}))
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Writes texts by name. Raises ``InputError`` if one cannot be written."""
+    from naopt.errors import InputError
+
+    for name, text in files.items():
+        try:
+            (folder / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError("--out", str(folder / name), error.strerror or "cannot be written") from error
+
+
+def trials_csv(document: Document, trials: Sequence[SearchTrial]) -> str:
+    """A row a trial; the metrics at each checkpoint stand in columns of their own."""
+    points = document["checkpoints"]
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(
+        ["table", "searcher", "trial", "queries", "queries_to_optimum", "seconds", "searcher_seconds"]
+        + [f"{which}@{point}" for which in ("search_metric", "report_metric") for point in points]
+    )
+    for trial in trials:
+        rows.writerow(
+            [
+                table_name(document),
+                trial.searcher,
+                trial.trial,
+                trial.queries,
+                trial.queries_to_optimum,
+                trial.seconds,
+                trial.searcher_seconds,
+                *trial.search_metric,
+                *trial.report_metric,
+            ]
+        )
+    return out.getvalue()
+
+
+def table_name(document: Document) -> str:
+    """The table's name, with the word surrogate where it is one."""
+    name = str(document["table"])
+    return name if document["surrogate"] is None or "surrogate" in name else f"{name} (surrogate)"
+
+
+def surrogate_warning(document: Document) -> str:
+    """What a page says at its head about a table that was not measured."""
+    if document["surrogate"] is None:
+        return ""
+    return (
+        '<p class="warn">A <b>surrogate</b> table: what was not measured is a model\'s estimate, and so is what '
+        "rests on it on this page.</p>"
+    )
+
+
+def page(title: str, sections: Sequence[str], data: Document) -> str:
+    """A self-contained page."""
+    from naopt.run.values import plain
+
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{asset('report.css')}</style></head><body>"
+        + "".join(sections)
+        + f"<footer>Written by naopt {escape(__version__)}.</footer>"
+        + json_block("data", plain(data))
+        + "</body></html>\n"
+    )
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> str:
+    """The boxes at the head of a page."""
+    boxes = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in pairs)
+    return f'<dl class="facts">{boxes}</dl>'
+
+
+def figures(drawn: Sequence[tuple[str | None, str, str]]) -> str:
+    """Charts that there are, each with title and text."""
+    return "".join(
+        f"<figure>{svg}<figcaption><b>{escape(title)}.</b> {escape(said)}</figcaption></figure>"
+        for svg, title, said in drawn
+        if svg is not None
+    )
+
+
+def render_bench(document: Document) -> str:
+    """The page as HTML text."""
+    parts = (_header, _means, _paired, _curves, _optimum, _origins, _time, _settings)
+    return page(f"naopt bench · {table_name(document)}", [part(document) for part in parts], document)
+
+
+def regret_chart(document: Document, which: str, *, alone: bool = False) -> str | None:
+    """Mean simple regret over queries, with its interval; ``None`` if nothing was measured.
+
+    Args:
+        document: of the comparison.
+        which: ``report_regret`` or ``search_regret``.
+        alone: with a title, for use outside the page.
+    """
+    metric = document["report_metric" if which == "report_regret" else "metric"]
+    unit = f" ({document['unit']})" if document["unit"] and which == "report_regret" else ""
+    curves = {
+        name: Curve(document["checkpoints"], found[which]["mean"], found[which]["ci95"])
+        for name, found in document["searchers"].items()
+    }
+    return curves_chart(
+        f"{which}-alone" if alone else which,
+        f"Mean regret of {metric} over queries",
+        curves,
+        x_label="queries",
+        y_label=f"mean regret, {metric}{unit}",
+        log_y=True,
+        title=f"{table_name(document)}, {document['trials']} trials" if alone else "",
+    )
+
+
+def found_chart(document: Document) -> str | None:
+    """Share of the trials that have found the optimum, over queries; ``None`` if none has."""
+    budget, trials = document["budget"], document["trials"]
+    hits = {name: found["queries_to_optimum"] for name, found in document["searchers"].items()}
+    if not any(hit is not None for own in hits.values() for hit in own):
+        return None
+    curves = {}
+    for name, own in hits.items():
+        known = sorted(hit for hit in own if hit is not None)
+        shares = [100 * (place + 1) / trials for place in range(len(known))]
+        curves[name] = Curve([0, *known, budget], [0.0, *shares, shares[-1] if shares else 0.0])
+    return curves_chart(
+        "found",
+        "Share of trials that have found the optimum, over queries",
+        curves,
+        x_label="queries",
+        y_label="trials that have found the optimum (%)",
+        step=True,
+        bounds=(-2.0, 102.0),
+    )
+
+
+def interval(mean: float | None, ends: Sequence[float] | None, sign: bool = False) -> str:
+    """Mean and interval; a dash if there is none."""
+    if mean is None or ends is None:
+        return number(None)
+    plus = "+" if sign else ""
+    digits = 4 if sign else 5
+    return f"{mean:{plus}.{digits}g} [{ends[0]:{plus}.{digits}g}, {ends[1]:{plus}.{digits}g}]"
+
+
+def _header(document: Document) -> str:
+    names = list(document["searchers"])
+    better = "higher" if document["goal"] == "max" else "lower"
+    noise = ", one repeat seen a query" if document["noise"] == "repeat" else ""
+    title = f"{len(names)} searchers" if len(names) > 1 else names[0]
+    return (
+        f"<header><h1>{escape(title)} on {escape(table_name(document))}</h1>"
+        f"<p>searched by {escape(document['metric'])}{noise} · reported {escape(document['report_metric'])} of what "
+        f"that selects ({better} is better)</p>{surrogate_warning(document)}"
+        + facts(
+            [
+                ("queries a trial", f"{document['budget']:,}"),
+                ("trials a searcher", f"{document['trials']:,}"),
+                ("seed", str(document["seed"])),
+                ("best of the table", number(document["optimum"]["report_metric"])),
+            ]
+        )
+        + "</header>"
+    )
+
+
+def _points(document: Document) -> list[int]:
+    return checkpoint_columns(document["checkpoints"])
+
+
+def _means(document: Document) -> str:
+    points = _points(document)
+    unit = f", {document['unit']}" if document["unit"] else ""
+    rows = [
+        (name, *(interval(found["mean_report_metric"][i], found["ci95"][i]) for i in points))
+        for name, found in document["searchers"].items()
+    ]
+    columns = ("searcher", *(f"{document['checkpoints'][i]} queries" for i in points))
+    note = f"Mean over {document['trials']} trials and its 95 % interval (bootstrap, 10,000 resamples)."
+    return section(
+        f"{document['report_metric']}{unit}",
+        rows_table(columns, rows, numeric=range(1, len(columns))) + f'<p class="note">{note}</p>',
+    )
+
+
+def _paired(document: Document) -> str:
+    if not document["paired"]:
+        return ""
+    points, against = _points(document), document["against"]
+    rows = [
+        (
+            name,
+            str(document["checkpoints"][i]),
+            interval(pair["mean_difference"][i], pair["ci95"][i], sign=True),
+            *(number(pair[key][i]) for key in ("better", "equal", "worse")),
+            *("\u2013" if pair[key][i] is None else f"{pair[key][i]:.2g}" for key in ("p_wilcoxon", "p_sign")),
+        )
+        for name, pair in document["paired"].items()
+        for i in points
+    ]
+    columns = ("searcher", "queries", f"difference to {against}", "better", "equal", "worse", "p, Wilcoxon", "p, sign")
+    note = (
+        f"Trial by trial: both had the same seed. Below zero is {'worse' if document['goal'] == 'max' else 'better'}. "
+        "The tests are exact and two-sided, and not corrected for how many there are."
+    )
+    return section(
+        f"Against {against}, pair by pair",
+        rows_table(columns, rows, numeric=range(1, len(columns))) + f'<p class="note">{note}</p>',
+    )
+
+
+def _curves(document: Document) -> str:
+    band = "Band: 95 % interval of the mean. Regret is the distance to the best of the table."
+    drawn = [(regret_chart(document, "report_regret"), f"Regret of {document['report_metric']}", band)]
+    if document["metric"] != document["report_metric"]:
+        drawn.append((regret_chart(document, "search_regret"), f"Regret of {document['metric']}", band))
+    drawn.append((found_chart(document), "Optimum found", f"The table's best {document['metric']} was looked up."))
+    body = figures(drawn)
+    return section("Over queries", f'<div class="figures">{body}</div>') if body else ""
+
+
+def _optimum(document: Document) -> str:
+    budget = document["budget"]
+    rows = []
+    for name, found in document["searchers"].items():
+        low, high = (f"> {budget}" if q is None else number(q) for q in found["median_queries_to_optimum_ci95"])
+        median = found["median_queries_to_optimum"]
+        rows.append(
+            (
+                name,
+                f"{found['optimum_found']} of {document['trials']}",
+                f"> {budget}" if median is None else number(median),
+                f"[{low}, {high}]",
+            )
+        )
+    note = f"Of the best {document['metric']} of the table. A trial that has not found it counts as beyond {budget}."
+    return section(
+        "Queries to the optimum",
+        rows_table(("searcher", "found", "median", "95 % interval"), rows, numeric=(1, 2, 3))
+        + f'<p class="note">{escape(note)}</p>',
+    )
+
+
+def _origins(document: Document) -> str:
+    rows = [
+        (
+            name,
+            origin,
+            number(count["queries"]),
+            f"{100 * count['queries'] / sum(found['queries_per_trial']):.1f} %",
+            number(count["improved"]),
+            f"{100 * count['improved'] / count['queries']:.2g} %",
+        )
+        for name, found in document["searchers"].items()
+        for origin, count in found["origins"].items()
+    ]
+    columns = ("searcher", "origin", "queries", "share", "improved", "of them")
+    note = "All trials together. A query improved if it was better than all before it in its trial."
+    return section(
+        "Where the queries came from",
+        rows_table(columns, rows, numeric=range(2, len(columns))) + f'<p class="note">{note}</p>',
+    )
+
+
+def _time(document: Document) -> str:
+    rows = []
+    for name, found in document["searchers"].items():
+        whole, own = found["seconds_per_trial"], found["searcher_seconds_per_trial"]
+        rows.append(
+            (
+                name,
+                *(duration(value) for value in (sum(whole) / len(whole), min(whole), max(whole), sum(own) / len(own))),
+            )
+        )
+    columns = ("searcher", "mean", "least", "most", "mean without look-ups")
+    return section("Time of a trial", rows_table(columns, rows, numeric=range(1, len(columns))))
+
+
+def _settings(document: Document) -> str:
+    rows = [
+        (name, key, value) for name, found in document["searchers"].items() for key, value in flat(found["settings"])
+    ]
+    return section("Settings", rows_table(("searcher", "setting", "value"), rows, wide=(2,))) if rows else ""
