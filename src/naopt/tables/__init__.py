@@ -5,9 +5,13 @@ from naopt.tables.files import builtin_tables, load_table, save_table
 from naopt.tables.hw_nas import import_hw_nas_bench
 from naopt.tables.importers import parse_metric, run_importer, table_importers
 from naopt.tables.nasbench201 import import_nasbench201
+from naopt.tables.surrogate import CrossValidation, NoiseModel, Surrogate
 from naopt.tables.table import Table
 
 __all__ = [
+    "CrossValidation",
+    "NoiseModel",
+    "Surrogate",
     "Table",
     "builtin_tables",
     "import_csv",

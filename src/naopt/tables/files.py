@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.measurement import Goal, MetricInfo
 from naopt.spaces import GenericSpace, Position, SearchSpace, create_space
+from naopt.tables.surrogate import Surrogate
 from naopt.tables.table import Table
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class _Meta(Settings):
     positions: list[_Choices]
     metrics: dict[str, _Metric]
     source: str = ""
+    surrogate: dict[str, Surrogate] = Field(default_factory=dict)
 
 
 def builtin_tables() -> list[str]:
@@ -99,10 +101,11 @@ def save_table(table: Table, path: str | Path) -> None:
         positions=[_Choices(name=p.name, choices=list(p.choices)) for p in table.space.positions],
         metrics={name: _Metric(goal=info.goal, unit=info.unit) for name, info in table.infos.items()},
         source=table.source,
+        surrogate=dict(table.surrogates),
     )
     widest = max(len(position.choices) for position in table.space.positions) - 1
     arrays: dict[str, Any] = {
-        "meta": np.array(meta.model_dump_json()),
+        "meta": np.array(meta.model_dump_json(exclude=None if table.surrogates else {"surrogate"})),
         "tokens": table.tokens.astype(np.min_scalar_type(widest)),
         **{_METRIC + name: values for name, values in table.metrics.items()},
     }
@@ -130,6 +133,7 @@ def _load(path: Path) -> Table:
         metrics={member.removeprefix(_METRIC): values for member, values in arrays.items()},
         infos={name: MetricInfo(metric.goal, metric.unit) for name, metric in meta.metrics.items()},
         source=meta.source,
+        surrogates=meta.surrogate,
     )
 
 

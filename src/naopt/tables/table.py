@@ -11,6 +11,7 @@ import numpy as np
 from naopt.errors import InputError, UnknownNameError
 from naopt.measurement import MetricInfo
 from naopt.spaces import Architecture, EnumeratedSpace, SearchSpace, Tokens
+from naopt.tables.surrogate import Surrogate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ class Table:
         metrics: name to ``(n,)`` or ``(n, repeats)`` float64, NaN where nothing was measured.
         infos: goal and unit of each metric; the same names.
         source: where the figures come from, in words.
+        surrogates: of the metrics that a surrogate predicted in some or all rows, how.
 
     Raises:
         InputError: what breaks one of these rules, in which row.
@@ -38,6 +40,7 @@ class Table:
     metrics: Mapping[str, NDArray[np.float64]]
     infos: Mapping[str, MetricInfo]
     source: str = ""
+    surrogates: Mapping[str, Surrogate] = field(default_factory=dict)
     _rows: dict[Tokens, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -109,6 +112,9 @@ class Table:
         for name in self.infos:
             if name not in self.metrics:
                 raise self._error("metric", name, "is declared but has no values")
+        for name in self.surrogates:
+            if name not in self.metrics:
+                raise self._error("surrogate of metric", name, "has no values")
 
     def _numbers(self, name: str, values: NDArray[np.generic], rows: int) -> NDArray[np.float64]:
         if values.dtype.kind not in "fiu":
