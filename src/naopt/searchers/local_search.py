@@ -52,6 +52,8 @@ class LocalSearcher(Searcher):
         self.current: Architecture | None = None
         """From where it climbs; ``None`` while random architectures are drawn."""
         self._scores: dict[Architecture, float] = {}
+        self.climbs: list[list[Architecture]] = []
+        """Where each climb stood, in order; every climb but the last ended at a local optimum of what has a score."""
         self._climbed: set[Architecture] = set()
         self._neighbours: list[Architecture] = []
         self._open: dict[Architecture, None] = {}
@@ -68,7 +70,7 @@ class LocalSearcher(Searcher):
             self._drawn.append(architecture)
             known = [a for a in self._drawn if a in self._scores]
             if len(self._drawn) >= self._draws and known:
-                self._stand(max(known, key=self._scores.__getitem__))
+                self._start(max(known, key=self._scores.__getitem__))
         else:
             was_open = architecture in self._open
             self._open.pop(architecture, None)
@@ -90,9 +92,15 @@ class LocalSearcher(Searcher):
         wanted = min(count, self.options.batch) if self._moves_at_once else count
         return [Proposal(a, "neighbour", parent=self.current) for a in list(self._open)[:wanted]]
 
+    def _start(self, architecture: Architecture) -> None:
+        """A new climb."""
+        self.climbs.append([])
+        self._stand(architecture)
+
     def _stand(self, architecture: Architecture) -> None:
         """Climbs from there: what is unknown of its neighbourhood is open."""
         self.current = architecture
+        self.climbs[-1].append(architecture)
         self._climbed.add(architecture)
         neighbours = list(self.space.neighbours(architecture))
         order = self.generator(_ORDER).permutation(len(neighbours)).tolist()
@@ -113,8 +121,9 @@ class LocalSearcher(Searcher):
                 self._leave()
 
     def _known_better(self, current: Architecture) -> Architecture | None:
-        """The best neighbour that is known to be better."""
-        known = [a for a in self._neighbours if a in self._scores]
+        """The best neighbour that is known to be better; ``continue-at-min`` climbs from none twice."""
+        again = self.options.variant != "continue-at-min"
+        known = [a for a in self._neighbours if a in self._scores and (again or a not in self._climbed)]
         best = max(known, key=self._scores.__getitem__, default=None)
         return best if best is not None and self._scores[best] > self._scores[current] else None
 
@@ -123,6 +132,6 @@ class LocalSearcher(Searcher):
         if self.options.variant == "continue-at-min":
             left = [a for a in self._scores if a not in self._climbed]
             if left:
-                self._stand(max(left, key=self._scores.__getitem__))
+                self._start(max(left, key=self._scores.__getitem__))
                 return
         self.current, self._drawn, self._draws = None, [], self.options.restart
