@@ -137,7 +137,8 @@ class GaussianProcess:
             gradient = [0.5 * np.vdot(rest, part) for part in (*parts, *slopes)]
             gradient.append(0.5 * np.trace(rest) * noise)
             away = (parameters - centre) / width
-            return misfit + 0.5 * float(away @ away), np.asarray(gradient + away / width)
+            total: Array = np.array(gradient) + away / width
+            return misfit + 0.5 * float(away @ away), total
 
         start = centre.copy()
         start[-1] = np.log(_FIRST_NOISE)
