@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from naopt.latent.modules import AutoEncoder
+from naopt.latent.modules import AutoEncoder, Decoder
 from naopt.latent.settings import LatentSettings
 from naopt.latent.vocabulary import START, Vocabulary, tokens_per_step
 from naopt.spaces import EnumeratedSpace, GenericSpace, Position, SearchSpace, create_space
@@ -73,6 +73,7 @@ def test_teacher_forcing_is_the_likelihood_of_one_step_at_a_time(attention: str,
     space = create_space("conv-cell:nodes=2")
     vocabulary, network = build(space, attention=attention, decoder_state=start, decoder_positions=positions)
     decoder = network.decoder
+    assert isinstance(decoder, Decoder)
     if positions:
         torch.nn.init.normal_(decoder.position)
         torch.nn.init.normal_(decoder.location)
@@ -117,6 +118,7 @@ def small_spaces() -> list[SearchSpace]:
 @pytest.mark.parametrize("space", small_spaces(), ids=["generic", "conv-cell", "nasbench201", "rows"])
 def test_whatever_is_decoded_is_valid(space: SearchSpace) -> None:
     vocabulary, network = build(space)
+    assert isinstance(network.decoder, Decoder)
     states = F.normalize(torch.randn(200, network.decoder.location.shape[1], 12, dtype=torch.float64), dim=-1)
     decoded = network.decoder.greedy(states, network.predictor.pool(states))
     assert decoded.shape == (200, vocabulary.length)

@@ -157,9 +157,13 @@ class AutoEncoder(nn.Module):
     def __init__(self, vocabulary: Vocabulary, settings: LatentSettings) -> None:
         super().__init__()
         transformer = settings.encoder == "transformer"
-        self.encoder = TransformerEncoder(vocabulary, settings) if transformer else Encoder(vocabulary, settings)
+        self.encoder: Encoder | TransformerEncoder = (TransformerEncoder if transformer else Encoder)(
+            vocabulary, settings
+        )
         self.predictor = Predictor(settings)
-        self.decoder = TransformerDecoder(vocabulary, settings) if transformer else Decoder(vocabulary, settings)
+        self.decoder: Decoder | TransformerDecoder = (TransformerDecoder if transformer else Decoder)(
+            vocabulary, settings
+        )
 
     def reconstruction_loss(self, words_NT: Tensor, states_NSD: Tensor) -> Tensor:
         """Mean negative log-likelihood of a token (Eq. 1, second term; the paper sums over tokens)."""

@@ -26,7 +26,7 @@ class Attention(nn.Module):
 
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.width = heads, size // heads
         self.query = nn.Linear(size, size)
         self.key_value = nn.Linear(size, 2 * size)
         self.output = nn.Linear(size, size)
@@ -43,7 +43,7 @@ class Attention(nn.Module):
         return result
 
     def _split(self, x_NTD: Tensor) -> Tensor:
-        return x_NTD.view(*x_NTD.shape[:-1], self.heads, -1).transpose(1, 2)
+        return x_NTD.view(*x_NTD.shape[:-1], self.heads, self.width).transpose(1, 2)
 
 
 class FeedForward(nn.Sequential):
