@@ -87,7 +87,7 @@ class Features:
     def _graph(self, tokens: Tokens) -> GraphFeatures:
         if tokens not in self._cache:
             graph = self.space.graph(self.space.architecture(tokens))
-            self._cache[tokens] = graph_features(graph, self.space.identities)
+            self._cache[tokens] = graph_features(graph, self.space.skips)
         return self._cache[tokens]
 
 

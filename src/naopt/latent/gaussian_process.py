@@ -149,7 +149,8 @@ class GaussianProcess:
 def _squares(first: Array, second: Array) -> Array:
     """Squared Euclidean distances ``(n, m)`` of rows ``(n, d)`` and ``(m, d)``."""
     norms = (first * first).sum(axis=1)[:, None] + (second * second).sum(axis=1)
-    return np.maximum(norms - 2 * first @ second.T, 0.0)
+    squares: Array = np.maximum(norms - 2 * first @ second.T, 0.0)
+    return squares
 
 
 def _scale(squares: Array) -> float:

@@ -1,7 +1,7 @@
 """What an architecture computes, as numbers: paths, sizes and neighbourhoods of the operations in its graph.
 
 Everything is read from ``SearchSpace.graph``. Operations are the labels of edges or, in a graph whose edges carry none
-(NAS-Bench-101), those of inner nodes. Operations that pass their input on (``SearchSpace.identities``) leave no trace
+(NAS-Bench-101), those of inner nodes. Operations that pass their input on (``SearchSpace.skips``) leave no trace
 in a path. What is not on a way from an input to an output counts nothing.
 """
 
@@ -36,17 +36,17 @@ class GraphFeatures:
     local: Counter[str] = field(default_factory=Counter)
 
 
-def graph_features(graph: Graph, identities: Collection[str] = ()) -> GraphFeatures:
+def graph_features(graph: Graph, skips: Collection[str] = ()) -> GraphFeatures:
     """Features of a graph; all empty if nothing leads from an input to an output."""
     found = GraphFeatures()
     for part in graph.parts:
         flow = _Flow(graph, part)
         if flow.order:
             prefix = f"{part}/" if len(graph.parts) > 1 else ""
-            paths = flow.paths(identities)
+            paths = flow.paths(skips)
             found.paths.update({prefix + ">".join(path): count for path, count in paths.items()})
             found.sizes.update({prefix + name: value for name, value in flow.sizes(paths).items()})
-            found.local.update({prefix + name: count for name, count in flow.local(identities).items()})
+            found.local.update({prefix + name: count for name, count in flow.local(skips).items()})
     return found
 
 
@@ -92,7 +92,7 @@ class _Flow:
     def _operations(self) -> list[str]:
         return [self.labels[v] for v in self.order if self.labels[v] and v not in self.inputs]
 
-    def paths(self, identities: Collection[str]) -> Counter[Path]:
+    def paths(self, skips: Collection[str]) -> Counter[Path]:
         """Ways to the outputs by where they start (if there are several inputs) and their operations."""
         several = len(self.inputs) > 1
         at: dict[int, Counter[Path]] = {}
@@ -103,7 +103,7 @@ class _Flow:
             label = self.labels[vertex]
             if vertex in self.inputs:
                 ways[(label,) if several else ()] += 1
-            elif label and label not in identities:
+            elif label and label not in skips:
                 ways = Counter({(*path, label): count for path, count in ways.items()})
             if len(ways) > _MOST_PATHS:
                 ways = Counter({path: ways[path] for path in sorted(ways, key=lambda p: (len(p), p))[:_MOST_PATHS]})
@@ -140,14 +140,14 @@ class _Flow:
         found["into the output"] = sum(len(self.before.get(vertex, ())) for vertex in self.outputs)
         return found
 
-    def local(self, identities: Collection[str]) -> Counter[str]:
+    def local(self, skips: Collection[str]) -> Counter[str]:
         """Neighbourhoods by name; operations that do nothing are seen through, as are vertices that only join."""
-        first = self._visible(self.order, self.before, identities)
-        last = self._visible(self.order[::-1], self.after, identities)
+        first = self._visible(self.order, self.before, skips)
+        last = self._visible(self.order[::-1], self.after, skips)
         found: Counter[str] = Counter()
         for vertex in self.order:
             label = self.labels[vertex] or ("out" if vertex in self.outputs else "")
-            if not label or label in identities:
+            if not label or label in skips:
                 continue
             above, below = ",".join(sorted(first[vertex])), ",".join(sorted(last[vertex]))
             found.update((f"({above}) {label}", f"{label} ({below})", f"({above}) {label} ({below})"))
@@ -155,7 +155,7 @@ class _Flow:
         return found
 
     def _visible(
-        self, order: list[int], towards: dict[int, list[int]], identities: Collection[str]
+        self, order: list[int], towards: dict[int, list[int]], skips: Collection[str]
     ) -> dict[int, list[str]]:
         """Labels next to each vertex in one direction, through all that has none."""
         found: dict[int, list[str]] = {}
@@ -163,7 +163,7 @@ class _Flow:
             names: list[str] = []
             for other in towards[vertex]:
                 label = self.labels[other] or ("out" if other in self.outputs else "")
-                names += [label] if label and label not in identities else found[other]
+                names += [label] if label and label not in skips else found[other]
             found[vertex] = sorted(names)[:_MOST_PATHS]
         return found
 

@@ -76,7 +76,7 @@ class SearchSpace(ABC):
     positions: tuple[Position, ...]
     tokens_per_step: int = 1
     """How many neighbouring tokens form one unit of meaning (a branch of a cell); divides ``len(positions)``."""
-    identities: frozenset[str] = frozenset()
+    skips: frozenset[str] = frozenset()
     """Labels in ``graph`` of operations that pass their input on unchanged."""
 
     # What every space says.

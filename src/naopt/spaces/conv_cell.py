@@ -66,7 +66,7 @@ class ConvCellSpace(SearchSpace):
     Every node reaches the cell's output, so no part is ever unused.
     """
 
-    identities = frozenset({"identity"})
+    skips = frozenset({"identity"})
 
     def __init__(self, nodes: int = 5, operations: str = "nao-11", output: str = OUTPUTS[0]) -> None:
         if not 1 <= nodes <= MAX_NODES:

@@ -33,7 +33,7 @@ class NASBench201Space(SearchSpace):
 
     name = "nasbench201"
     positions = tuple(Position(f"{a}->{b}", OPERATIONS, "operation") for a, b in EDGES)
-    identities = frozenset({"skip_connect"})
+    skips = frozenset({"skip_connect"})
 
     @classmethod
     def claims(cls, text: str) -> NASBench201Space | None:
