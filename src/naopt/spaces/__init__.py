@@ -5,6 +5,7 @@ from naopt.spaces.conv_cell import CellSpec, ConvCellSpace
 from naopt.spaces.enumerated import EnumeratedSpace
 from naopt.spaces.generic import GenericSpace
 from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.nasbench101 import NASBench101Space
 from naopt.spaces.nasbench201 import NASBench201Space
 from naopt.spaces.recurrent_baseline import RecurrentBaselineSpace
 from naopt.spaces.recurrent_cell import RecurrentCellSpace, RecurrentSpec
@@ -18,6 +19,7 @@ __all__ = [
     "EnumeratedSpace",
     "GenericSpace",
     "Graph",
+    "NASBench101Space",
     "NASBench201Space",
     "Node",
     "Position",
