@@ -47,8 +47,9 @@ class ReinforceSettings(PresetSettings):
     """Of the optimiser."""
     baseline_decay: float = Field(0.9, ge=0, lt=1)
     """What the moving average of the rewards, which is the baseline, keeps at each new reward."""
-    entropy_weight: float = Field(0.01, ge=0)
-    """What a nat of the controller's entropy is worth, in the unit of the rewards."""
+    entropy_weight: float = Field(0.1, ge=0)
+    """What a nat of the controller's entropy is worth, in the unit of the rewards; too little, and the controller
+    soon insists on a few architectures."""
     reward: Literal["standard", "raw"] = "standard"
     """Rewards in standard deviations of all scores so far, or the scores themselves."""
     clip_norm: float = Field(5.0, gt=0)
