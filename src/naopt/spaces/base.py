@@ -157,6 +157,27 @@ class SearchSpace(ABC):
             mask[row, seen[key]] = True
         return mask
 
+    def valid_rows(self, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the sequences ``(n, positions)`` are valid, as ``(n,)``."""
+        limits = np.array([len(position.choices) for position in self.positions])
+        valid = np.asarray(((tokens >= 0) & (tokens < limits)).all(axis=1))
+        for index in range(len(self.positions)):
+            rows = np.flatnonzero(valid)
+            valid[rows] = self.choice_mask(tokens[rows, :index])[np.arange(len(rows)), tokens[rows, index]]
+        return valid
+
+    def identities(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The identity of each of the valid sequences ``(n, positions)``, in the same shape."""
+        cls = type(self)
+        if cls.identity is SearchSpace.identity and cls.canonical is SearchSpace.canonical:
+            return tokens
+        return np.array([self.identity(row) for row in tokens.tolist()], dtype=np.int64).reshape(tokens.shape)
+
+    @property
+    def distinct(self) -> int | None:
+        """Number of distinct identities, where a space knows it."""
+        return None
+
     def sample(self, rng: np.random.Generator) -> Architecture:
         """One valid sequence, uniformly.
 

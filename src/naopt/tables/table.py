@@ -10,7 +10,8 @@ import numpy as np
 
 from naopt.errors import InputError, UnknownNameError
 from naopt.measurement import MetricInfo
-from naopt.spaces import Architecture, EnumeratedSpace, SearchSpace, Tokens
+from naopt.spaces import Architecture, EnumeratedSpace, SearchSpace
+from naopt.spaces.row_index import RowIndex
 from naopt.tables.surrogate import Surrogate
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Table:
     infos: Mapping[str, MetricInfo]
     source: str = ""
     surrogates: Mapping[str, Surrogate] = field(default_factory=dict)
-    _rows: dict[Tokens, int] = field(init=False, repr=False)
+    _rows: RowIndex = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         tokens = _whole_numbers(self.name, np.asarray(self.tokens))
@@ -56,8 +57,9 @@ class Table:
         return len(self.tokens)
 
     def search_space(self) -> SearchSpace:
-        """What this table lets one search: the space, or the rows alone where sequences have none."""
-        return self.space if len(self) == self.space.size else EnumeratedSpace(self.space, self.tokens)
+        """What this table lets one search: the space, or the rows alone where some architectures have none."""
+        whole = len(self) in (self.space.size, self.space.distinct)
+        return self.space if whole else EnumeratedSpace(self.space, self.tokens)
 
     def row(self, architecture: Architecture) -> int | None:
         """The row that counts as the same query as the architecture; ``None`` if there is none."""
@@ -95,13 +97,11 @@ class Table:
                     int(tokens[outside[0], index]),
                     f"is not in 0..{len(position.choices) - 1}",
                 )
-        for index in range(len(positions)):
-            mask = self.space.choice_mask(tokens[:, :index])
-            wrong = np.flatnonzero(~mask[np.arange(len(tokens)), tokens[:, index]])
-            if len(wrong):
-                row = tokens[wrong[0]].tolist()
-                reason = self.space.explain_invalid(row)
-                raise self._error(f"row {wrong[0]}", " ".join(map(str, row)), f"not in the space: {reason}")
+        wrong = np.flatnonzero(~self.space.valid_rows(tokens))
+        if len(wrong):
+            row = tokens[wrong[0]].tolist()
+            reason = self.space.explain_invalid(row)
+            raise self._error(f"row {wrong[0]}", " ".join(map(str, row)), f"not in the space: {reason}")
 
     def _check_names(self) -> None:
         if not self.metrics:
@@ -128,14 +128,14 @@ class Table:
         numbers.setflags(write=False)
         return numbers
 
-    def _index(self, tokens: NDArray[np.int64]) -> dict[Tokens, int]:
-        rows: dict[Tokens, int] = {}
-        for row, sequence in enumerate(tokens.tolist()):
-            first = rows.setdefault(self.space.identity(sequence), row)
-            if first != row:
-                raise self._error(
-                    f"row {row}", " ".join(map(str, sequence)), f"is the same architecture as row {first}"
-                )
+    def _index(self, tokens: NDArray[np.int64]) -> RowIndex:
+        identities = self.space.identities(tokens)
+        rows = RowIndex(identities, self.space.positions)
+        repeated = rows.repeated(identities)
+        if repeated is not None:
+            row, first = repeated
+            sequence = " ".join(map(str, tokens[row].tolist()))
+            raise self._error(f"row {row}", sequence, f"is the same architecture as row {first}")
         return rows
 
     def _error(self, what: str, value: object, rule: str) -> InputError:
