@@ -19,7 +19,7 @@ class EvolutionSettings(PresetSettings):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "default": {},
         "real2019": {"population": 100, "sample": 25},
-        "nasbench101": {"population": 100, "sample": 10, "replacement": False},
+        "nasbench101": {"population": 100, "sample": 10},
         "nasbench201": {"population": 10, "sample": 3},
     }
 
