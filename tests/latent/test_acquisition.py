@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,8 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from naopt.latent.acquisition import (
+    Acquisition,
+    acquire,
     expected_improvement,
     expected_improvement_slopes,
     independent_thompson_sampling,
@@ -86,3 +90,18 @@ def test_thompson_draws_are_independent_and_of_the_prediction() -> None:
     np.testing.assert_allclose(draws.mean(0), MEANS, atol=0.05)
     np.testing.assert_allclose(draws.std(0), DEVIATIONS, rtol=0.03)
     np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(5), atol=0.03)
+
+
+def test_acquisitions_by_name() -> None:
+    def order(kind: Acquisition) -> list[int]:
+        return np.argsort(-acquire(kind, MEANS, DEVIATIONS, 0.4, 2.0, np.random.default_rng(1))).tolist()  # type: ignore[no-any-return]
+
+    drawn = independent_thompson_sampling(MEANS, DEVIATIONS, np.random.default_rng(1))
+    for kind, value in {
+        "mean": MEANS,
+        "ucb": MEANS + 2 * DEVIATIONS,
+        "ei": expected_improvement(MEANS, DEVIATIONS, 0.4),
+        "pi": probability_of_improvement(MEANS, DEVIATIONS, 0.4),
+        "thompson": drawn,
+    }.items():
+        assert order(cast("Acquisition", kind)) == np.argsort(-value).tolist(), kind

@@ -13,6 +13,7 @@ from naopt.testing import SearcherCase, SearcherSuite
 from tests.spaces.examples import awkward
 
 SETTINGS: dict[str, dict[str, Any]] = {
+    "bananas": {"initial": 6, "batch": 6, "candidates": 20, "layers": 2, "epochs": 3, "members": 2},
     "evolution": {"population": 8, "sample": 3},
     "hierarchical": {"initial": 6, "initial_mutations": 20},
     "local-search": {"initial": 3},

@@ -6,13 +6,15 @@ A deviation of 0 gives the limit: the value of a prediction that is certain. num
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import erfcx, ndtr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Acquisition = Literal["thompson", "ucb", "ei", "pi", "mean"]
 
 _SQRT_2PI = float(np.sqrt(2 * np.pi))
 
@@ -85,6 +87,37 @@ def independent_thompson_sampling(
     """One draw from ``N(mean, deviation^2)`` for each candidate by itself (White et al. 2021, BANANAS, section 4)."""
     mean = np.asarray(mean, dtype=np.float64)
     return mean + deviation * rng.standard_normal(mean.shape)
+
+
+def acquire(
+    kind: Acquisition,
+    mean: NDArray[np.float64],
+    deviation: NDArray[np.float64],
+    best: float,
+    weight: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """What orders candidates, larger first, by the name of an acquisition.
+
+    Args:
+        kind: ``thompson``, ``ucb``, ``ei`` (its logarithm), ``pi`` (its ``z``), which have the same order, or ``mean``.
+        mean: predicted, ``(n,)``.
+        deviation: ``(n,)``, at least 0.
+        best: what ``ei`` and ``pi`` want to improve on.
+        weight: deviations that ``ucb`` adds.
+        rng: for ``thompson``.
+    """
+    match kind:
+        case "thompson":
+            return independent_thompson_sampling(mean, deviation, rng)
+        case "ucb":
+            return upper_confidence_bound(mean, deviation, weight)
+        case "ei":
+            return log_expected_improvement(mean, deviation, best)
+        case "pi":
+            return standardised(mean - best, deviation)
+        case _:
+            return mean
 
 
 def standardised(gain: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.float64]:

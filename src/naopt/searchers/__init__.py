@@ -1,5 +1,6 @@
 """Ask/tell searchers. They never import evaluators, networks, tasks or runs, and torch only when they need it."""
 
+from naopt.searchers.bananas import BananasSearcher
 from naopt.searchers.base import Objective, Proposal, Searcher, searchers
 from naopt.searchers.evolution import EvolutionSearcher
 from naopt.searchers.hierarchical import HierarchicalSearcher
@@ -11,6 +12,7 @@ from naopt.searchers.tnao import TNAOSearcher
 from naopt.searchers.tpe import TPESearcher
 
 __all__ = [
+    "BananasSearcher",
     "EvolutionSearcher",
     "HierarchicalSearcher",
     "LocalSearcher",

@@ -1,0 +1,137 @@
+"""BANANAS (White, Neiswanger, Savani 2021): Bayesian optimisation with an ensemble of neural predictors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from naopt.configuration import PresetSettings
+from naopt.searchers.base import Objective, Proposal, searchers
+from naopt.searchers.candidates import best_first, mutants
+from naopt.searchers.predictor import GROUPS, Acquisition, Encoding, PredictorSearcher
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_PUBLISHED: dict[str, Any] = {
+    "candidates": 100,
+    "parents": 1,
+    "normalisation": "standard",
+}
+
+
+class BananasSettings(PresetSettings):
+    """Settings of BANANAS; ``preset=published`` holds those of the authors' program (naszilla)."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"default": {}, "published": _PUBLISHED}
+
+    preset: Literal["default", "published"] = "default"
+    initial: int = Field(10, ge=1)
+    """Random architectures before the first fit (published: 10)."""
+    batch: int = Field(10, ge=1)
+    """k: architectures of one round (published: 10)."""
+    candidates: int = Field(200, ge=1)
+    """Mutations of the best, among which a round chooses."""
+    parents: int = Field(10, ge=1)
+    """The best so many architectures are mutated in turn; where they have no new mutation left, so are the next."""
+    changes: int = Field(1, ge=1)
+    """Most mutations in a row from a parent to a candidate (published: 1)."""
+    encoding: Encoding = "paths"
+    """What the ensemble sees: paths from input to output (published), one-hot tokens, or both. Generic positions have
+    no paths and are one-hot in any case."""
+    most_paths: int | None = Field(None, ge=1)
+    """Only the most frequent so many paths (truncation, section 3); all of the at most 1,024 if unset."""
+    acquisition: Acquisition = "thompson"
+    """Independent Thompson sampling (published), upper confidence bound, expected or probable improvement, or the mean
+    alone."""
+    normalisation: Literal["rank", "standard"] = "rank"
+    """Targets: normal scores of the ranks, or zero mean and unit variance."""
+    members: int = Field(5, ge=2)
+    """Perceptrons of the ensemble (published: 5)."""
+    layers: int = Field(10, ge=1)
+    """Hidden layers of each (published: 10)."""
+    width: int = Field(20, ge=1)
+    """Units of each hidden layer (published: 20)."""
+    loss: Literal["mae", "mse"] = "mae"
+    """Absolute (published) or squared error."""
+    epochs: int = Field(150, ge=1)
+    """Passes over the measured architectures in one fit (published: 150)."""
+    batch_size: int = Field(32, ge=1)
+    """Architectures of one step (published: 32)."""
+    learning_rate: float = Field(0.01, gt=0)
+    """Of Adam (published: 0.01)."""
+    bound_weight: float = Field(0.5, ge=0)
+    """Deviations that ``acquisition=ucb`` adds to the mean."""
+
+
+@searchers.register("bananas")
+class BananasSearcher(PredictorSearcher):
+    """BANANAS: path encoding, ensemble of perceptrons, independent Thompson sampling, mutations of the best.
+
+    White, Neiswanger, Savani 2021, "BANANAS: Bayesian optimization with neural architectures for neural architecture
+    search", Algorithm 1. Mean and deviation of the members' predictions are taken for a normal distribution.
+
+    Departures: paths leave out operations that pass their input on, and are of the canonical form; the default learns
+    normal scores of ranks, mutates the ten best in turn, and makes twice as many candidates.
+    """
+
+    settings_type = BananasSettings
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: BananasSettings, *, seed: int, budget: int
+    ) -> None:
+        super().__init__(
+            space, objective, settings, seed=seed, budget=budget, initial=settings.initial, batch=settings.batch
+        )
+        self.options = settings
+
+    def propose(
+        self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int, rng: np.random.Generator
+    ) -> list[Proposal]:
+        """One round: mutate the best, predict the mutants, take those of largest acquisition value."""
+        from naopt.latent.acquisition import acquire
+        from naopt.latent.mlp_ensemble import MLPEnsemble
+        from naopt.latent.targets import Targets
+
+        options = self.options
+        candidates = self._candidates(best_first(architectures, scores), rng)
+        if not candidates:
+            return []
+        targets = Targets.fit(scores, options.normalisation)
+        y = targets.transform(scores)
+        ensemble = MLPEnsemble(
+            options.members,
+            options.layers,
+            options.width,
+            options.loss,
+            options.epochs,
+            options.batch_size,
+            options.learning_rate,
+        ).fit(self._rows(architectures), y, int(rng.integers(2**62)))
+        predicted = ensemble.predict(self._rows(list(candidates)))
+        mean, deviation = predicted.mean(axis=0), predicted.std(axis=0)
+        value = acquire(options.acquisition, mean, deviation, float(y.max()), options.bound_weight, rng)
+        self.log = {"candidates": len(candidates), "mean_deviation": float(deviation.mean())}
+        return self.ranked(candidates, value, mean, targets, wanted)
+
+    def _candidates(self, ranking: list[Architecture], rng: np.random.Generator) -> dict[Architecture, Architecture]:
+        """New mutants of the best; of further ones where these have too few."""
+        options = self.options
+        found: dict[Architecture, Architecture] = {}
+        for at in range(0, len(ranking), options.parents):
+            parents, missing = ranking[at : at + options.parents], options.candidates - len(found)
+            found |= mutants(self.space, parents, missing, self.seen.union(found), rng, options.changes)
+            if len(found) == options.candidates:
+                break
+        return found
+
+    def _rows(self, architectures: list[Architecture]) -> NDArray[np.float64]:
+        from naopt.latent.encoding import encoded
+
+        groups = encoded(self.space, architectures, GROUPS[self.options.encoding])
+        if "paths" in groups:
+            groups["paths"] = groups["paths"][:, : self.options.most_paths]
+        return np.concatenate(list(groups.values()), axis=1)

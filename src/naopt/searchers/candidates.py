@@ -1,0 +1,138 @@
+"""What searchers with a predictor share: what they learn from, and which architectures they choose among."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from naopt.latent.encoding import encoded
+from naopt.measurement import Measurement
+from naopt.searchers.base import Objective
+from naopt.spaces import Architecture, SearchSpace, Tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Predicted = tuple[NDArray[np.float64], ...]
+
+SMALL = 100_000
+"""Spaces of at most so many sequences are gone through as a whole."""
+
+_COUNTS_AS_WORST = ("diverged", "oom", "timeout")
+_CHUNK = 2048
+_MISSES = 50
+
+
+def scored(
+    history: Sequence[tuple[Architecture, Measurement]], objective: Objective
+) -> tuple[list[Architecture], NDArray[np.float64]]:
+    """What a predictor learns from: architectures and scores ``(n,)``, larger is better.
+
+    Diverged, timed-out and out-of-memory architectures have the worst score of the others; other failures, and a
+    history without a single score, teach nothing.
+    """
+    known = [(a, objective.score(m), m.status in _COUNTS_AS_WORST) for a, m in history]
+    worst = min((score for _, score, _ in known if score is not None), default=None)
+    pairs = [(a, worst if score is None else score) for a, score, failed in known if score is not None or failed]
+    if worst is None:
+        return [], np.empty(0)
+    return [a for a, _ in pairs], np.array([score for _, score in pairs], dtype=np.float64)
+
+
+def best_first(architectures: Sequence[Architecture], scores: NDArray[np.float64]) -> list[Architecture]:
+    """The architectures, best score first; of equal scores the one that was measured first."""
+    return [architectures[index] for index in np.argsort(-scores, kind="stable")]
+
+
+def mutants(
+    space: SearchSpace,
+    parents: Sequence[Architecture],
+    count: int,
+    known: set[Architecture],
+    rng: np.random.Generator,
+    changes: int = 1,
+) -> dict[Architecture, Architecture]:
+    """Up to ``count`` new architectures near ``parents``, each with its parent, in order of discovery.
+
+    Parents have one mutant in turn. One that had none that is new 50 times in a row is left out.
+
+    Args:
+        space: of the architectures.
+        parents: the first ones have one mutant more if the turns do not come out even.
+        count: how many.
+        known: what is not new.
+        rng: the only source of randomness.
+        changes: most mutations in a row; how many is drawn uniformly for each mutant.
+    """
+    found: dict[Architecture, Architecture] = {}
+    turn = list(dict.fromkeys(parents))
+    misses = dict.fromkeys(turn, 0)
+    while turn and len(found) < count:
+        for parent in turn:
+            child = parent
+            for _ in range(int(rng.integers(changes)) + 1 if changes > 1 else 1):
+                child = space.mutate(child, rng)
+            if child in known or child in found:
+                misses[parent] += 1
+            else:
+                found[child], misses[parent] = parent, 0
+                if len(found) == count:
+                    break
+        turn = [parent for parent in turn if misses[parent] < _MISSES]
+    return found
+
+
+class Scan:
+    """All distinct architectures of a small space, with features of each distinct canonical form.
+
+    Attributes:
+        architectures: in ascending order of their sequences.
+        index: of each architecture.
+        rows: ``(architectures,)`` row of ``groups`` that describes each.
+        groups: of features, each ``(canonical forms, columns)``.
+    """
+
+    def __init__(self, space: SearchSpace, names: Sequence[str]) -> None:
+        self.architectures = tuple(dict.fromkeys(space.enumerate()))
+        self.index = {architecture: index for index, architecture in enumerate(self.architectures)}
+        row_of: dict[Tokens, int] = {}
+        first: list[Architecture] = []
+        rows = []
+        for architecture in self.architectures:
+            tokens = space.canonical(architecture.tokens)
+            if tokens not in row_of:
+                row_of[tokens] = len(first)
+                first.append(architecture)
+            rows.append(row_of[tokens])
+        self.rows = np.array(rows)
+        chunks = [encoded(space, first[at : at + _CHUNK], names).values() for at in range(0, len(first), _CHUNK)]
+        self.groups = [np.concatenate([_compact(part) for part in parts]) for parts in zip(*chunks, strict=True)]
+
+    def predict(self, model: Callable[[list[NDArray[np.float64]]], Predicted]) -> Predicted:
+        """What a model says of groups ``(n, columns)``, arrays ``(n,)``, for every architecture."""
+        parts = [
+            model([group[at : at + _CHUNK].astype(np.float64) for group in self.groups])
+            for at in range(0, len(self.groups[0]), _CHUNK)
+        ]
+        return tuple(np.concatenate(columns)[self.rows] for columns in zip(*parts, strict=True))
+
+    def unseen(self, seen: Iterable[Architecture]) -> NDArray[np.int64]:
+        """Indices of the architectures that are not among ``seen``."""
+        left = np.ones(len(self.architectures), dtype=np.bool_)
+        left[[self.index[architecture] for architecture in seen]] = False
+        return np.flatnonzero(left)
+
+
+@lru_cache(maxsize=2)
+def scan_of(space: SearchSpace, names: tuple[str, ...]) -> Scan:
+    """The scan of a space, made once for all searches of it."""
+    return Scan(space, names)
+
+
+def _compact(group: NDArray[np.float64]) -> NDArray[np.float32] | NDArray[np.uint8]:
+    """Zeros and ones need one byte each."""
+    small = group.astype(np.uint8)
+    return small if (small == group).all() else group.astype(np.float32)
