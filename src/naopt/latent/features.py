@@ -84,6 +84,10 @@ class Features:
             groups["local"] = np.log1p(_matrix([graph.local for graph in graphs], self._local))
         return groups
 
+    def forget(self) -> None:
+        """Drops what is remembered of single architectures, which for hundreds of thousands would fill the memory."""
+        self._cache.clear()
+
     def _graph(self, tokens: Tokens) -> GraphFeatures:
         if tokens not in self._cache:
             graph = self.space.graph(self.space.architecture(tokens))

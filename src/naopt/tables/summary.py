@@ -8,6 +8,7 @@ import numpy as np
 
 from naopt.measurement import Goal
 from naopt.metrics import NoiseCeiling, noise_ceiling
+from naopt.tables.surrogate import Surrogate
 from naopt.tables.table import Table
 
 
@@ -27,7 +28,7 @@ class MetricSummary:
 
 @dataclass(frozen=True, slots=True)
 class TableSummary:
-    """Name, space, rows, coverage (rows / token sequences of the space) and every metric."""
+    """Name, space, rows, coverage (rows / token sequences of the space), every metric, and which are surrogates."""
 
     name: str
     space: str
@@ -37,6 +38,7 @@ class TableSummary:
     size: int
     coverage: float
     metrics: dict[str, MetricSummary]
+    surrogates: dict[str, Surrogate]
 
 
 def summarise_table(table: Table) -> TableSummary:
@@ -50,6 +52,7 @@ def summarise_table(table: Table) -> TableSummary:
         size=table.space.size,
         coverage=len(table) / table.space.size,
         metrics={name: _metric(table, name) for name in table.metrics},
+        surrogates=dict(table.surrogates),
     )
 
 
