@@ -1,12 +1,17 @@
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from naopt.bench import comparison, quality
+from naopt.bench import JobError, comparison, quality, quality_summary, summary
 from naopt.cli.app import run
+from naopt.cli.study import own_folder, progress
+from naopt.latent import models
 from naopt.tables import save_table
 from tests.bench.stubs import cube, run_inline
 
@@ -135,6 +140,130 @@ def test_quality_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "ceiling by the table's repeats" in out
 
 
+def test_bench_against_another_searcher_with_finer_checkpoints(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ("--out", str(tmp_path / "out"))
+    assert run(bench(file, *out, "--json")) == 0
+    coarse = document(capsys)
+    assert run(bench(file, *out, "--json", "--against", "line", "--every", "5")) == 0
+    fine = document(capsys)
+    assert fine["checkpoints"] == [5, 10, 15, 20, 25]
+    assert fine["against"] == fine["paired"]["random"]["against"] == "line"
+    assert list(fine["paired"]) == ["random"]
+    for name, searcher in coarse["searchers"].items():
+        means = fine["searchers"][name]["mean_report_metric"]
+        assert [means[1], means[3], means[4]] == searcher["mean_report_metric"]
+    turned = fine["paired"]["random"]["mean_difference"][-1]
+    assert turned == pytest.approx(-coarse["paired"]["line"]["mean_difference"][-1])
+    kept = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))
+    assert kept == fine
+    assert "Difference to line" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_bench_says_what_queries_came_from_and_when_the_optimum_was_found(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*bench(file), "--budget", "125"]) == 0
+    out = capsys.readouterr().out
+    assert "queries of line: first 14 (14 improved), later 236 (116 improved)" in out
+    assert "125 [125, 125]" in out
+    assert "equal 2" in out
+
+
+def test_a_failed_trial_is_named_and_the_others_are_kept(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = comparison.run_trial
+
+    def fails(compared: comparison.Comparison, name: str, trial: int) -> comparison.SearchTrial:
+        if (name, trial) == ("random", 1):
+            raise JobError(f"searcher {name}, trial {trial}: KeyError: 'no idea'")
+        return whole(compared, name, trial)
+
+    monkeypatch.setattr(comparison, "run_trial", fails)
+    assert run(bench(file, "--out", str(tmp_path / "out"))) == 1
+    err = capsys.readouterr().err
+    assert err == "naopt: searcher random, trial 1: KeyError: 'no idea'; the trials that ended are kept\n"
+    assert len((tmp_path / "out" / "trials.jsonl").read_text().splitlines()) == 3
+    assert run(bench(file)) == 1
+    assert capsys.readouterr().err == "naopt: searcher random, trial 1: KeyError: 'no idea'\n"
+
+
+def test_a_surrogate_says_so(file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "surrogate_of", lambda _: {"model": "gbdt"})
+    monkeypatch.setattr(quality_summary, "surrogate_of", lambda _: {"model": "gbdt"})
+    for command in (bench, quality_of):
+        assert run(command(file)) == 0
+        assert "a surrogate table" in capsys.readouterr().out
+
+
+def test_quality_goes_on_from_what_is_there(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[int, int]] = []
+    whole = quality.measure_model
+
+    def counted(study: quality.QualityStudy, name: str, size: int, trial: int) -> dict[str, float]:
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append((size, trial))
+        return whole(study, name, size, trial)
+
+    monkeypatch.setattr(quality, "measure_model", counted)
+    out = ("--out", str(tmp_path / "out"))
+    assert run(quality_of(file, *out)) == 3
+    assert "the same command goes on" in capsys.readouterr().err
+    calls.clear()
+    assert run(quality_of(file, *out, "--json")) == 0
+    assert calls == [(60, 1)]
+    found = document(capsys)
+    assert json.loads((tmp_path / "out" / "quality.json").read_text(encoding="utf-8")) == found
+    assert (tmp_path / "out" / "report.html").exists()
+    assert run(quality_of(file, *out, "--seed", "1")) == 2
+    assert "made with seed 0" in capsys.readouterr().err
+
+
+def test_quality_compares_models(
+    file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_objects", {**models._objects, "twin": models.get("boosted-trees")})
+    assert run(quality_of(file, "--models", "boosted-trees,twin", "--train-sizes", "20")) == 0
+    out = capsys.readouterr().out
+    assert "twin against boosted-trees, trained on 20: Kendall tau +0.0000 [+0.0000, +0.0000]" in out
+    assert "better 0, equal 2, worse 0" in out
+    assert "hamming" not in out
+
+
+def test_a_folder_belongs_to_one_process(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    with own_folder(out):
+        assert run(bench(file, "--out", str(out))) == 2
+    assert "is being written by another process" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert run(bench(file, "--out", str(tmp_path / "file"))) == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_progress_says_how_long_it_takes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 40.0, 4000.0])
+    monkeypatch.setattr("naopt.cli.study.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with progress("trials", 10, 4) as advance:
+        for _ in range(3):
+            advance()
+    # Two done in 40 s leave four; three in 4,000 s leave three.
+    assert capsys.readouterr().err.splitlines() == ["6 of 10 trials, 80 s left", "7 of 10 trials, 67 min left"]
+
+
+def test_progress_in_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=100, _environ={})
+    monkeypatch.setattr("naopt.cli.study.stderr_console", lambda: console)
+    with progress("trials", 4, 1) as advance:
+        advance()
+    assert "2/4" in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("command", "more", "rule"),
     [
@@ -142,6 +271,9 @@ def test_quality_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         (bench, ["--searchers", "rondom"], "did you mean 'random'"),
         (bench, ["--table", "none.npz"], "no such file"),
         (bench, ["--set", "line.stepp=1"], "did you mean 'step'"),
+        (bench, ["--against", "randm"], "did you mean 'random'"),
+        (bench, ["--every", "0"], "every '0': must be at least 1"),
+        (quality_of, ["--against", "nao"], "--against, model 'nao'"),
         (quality_of, ["--train-sizes", "20,many"], "--train-sizes 'many': must be a whole number"),
         (quality_of, ["--train-sizes", "200"], "table cube has 125 rows"),
         (quality_of, ["--models", "boosted-tree"], "did you mean 'boosted-trees'"),

@@ -1,11 +1,15 @@
 import dataclasses
+import pickle
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from naopt.bench import Comparison, checkpoint_columns, compare, run_trial, searcher_settings, summarise_trials
 from naopt.bench.comparison import OriginCount, SearchTrial
+from naopt.bench.summary import surrogate_of
 from naopt.errors import InputError, UnknownNameError
 from naopt.metrics import bootstrap_interval
 from tests.bench.stubs import cube
@@ -135,6 +139,81 @@ def test_better_than_random_is_lower_where_lower_is_better() -> None:
     assert (pair["better"], pair["worse"]) == ([1, 1, None], [0, 0, None])
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.integers(0, 124)), unique_by=lambda pair: pair[0], max_size=8),
+    st.integers(1, 12),
+)
+def test_checkpoints_hold_the_latest_selection(selected: list[tuple[int, int]], every: int) -> None:
+    compared = comparison(budget=30, every=every)
+    blank = SearchTrial("line", 0, [], [], 30, None, 0.0, 0.0, {}, sorted(selected))
+    noted = compared.at_checkpoints(blank)
+    for point, value in zip(compared.checkpoints, noted.search_metric, strict=True):
+        before = [row for query, row in sorted(selected) if query <= point]
+        assert value == (compared.searched[before[-1]] if before else None)
+    assert compared.checkpoints[-1] == 30
+    assert len(noted.report_metric) == len(compared.checkpoints)
+
+
+def test_comparisons_are_packed_without_what_they_have_worked_out() -> None:
+    compared = comparison(every=5)
+    run_trial(compared, "line", 0)
+    again = pickle.loads(pickle.dumps(compared))
+    assert again.checkpoints == compared.checkpoints
+    assert timeless(run_trial(again, "line", 1)) == timeless(run_trial(compared, "line", 1))
+    assert "evaluator" in vars(compared)
+    assert "evaluator" not in vars(pickle.loads(pickle.dumps(compared)))
+
+
+@pytest.mark.parametrize("goal", ["max", "min"])
+def test_regret_is_the_distance_to_the_best_that_can_be_searched(goal: str) -> None:
+    table = cube(goal, missing=[124])
+    compared = comparison(("line", "random"), table=table, trials=4)
+    trials = [run_trial(compared, name, k) for name in ("line", "random") for k in range(4)]
+    found = summarise_trials(compared, trials)
+    sign = 1 if goal == "max" else -1
+    # Row 124 is the best, and without a search metric; row 123 comes next.
+    assert found["optimum"] == {"search_metric": sign * 63, "report_metric": sign * 163}
+    assert found["searchers"]["line"]["search_regret"]["mean"] == [54, 44, 39]
+    own = found["searchers"]["random"]
+    values = np.array([t.report_metric for t in trials[4:]], dtype=float)
+    assert own["report_regret"]["mean"] == pytest.approx(abs(sign * 163 - values.mean(axis=0)))
+    for point in range(3):
+        expected = bootstrap_interval(abs(sign * 163 - values[:, point]))
+        assert own["report_regret"]["ci95"][point] == pytest.approx(expected)
+
+
+def test_medians_know_of_trials_that_did_not_arrive() -> None:
+    compared = comparison(trials=3)
+    trials = [
+        dataclasses.replace(run_trial(compared, "line", k), queries_to_optimum=q) for k, q in enumerate([5, None, 9])
+    ]
+    own = summarise_trials(compared, trials)["searchers"]["line"]
+    assert own["queries_to_optimum"] == [5, None, 9]
+    assert (own["optimum_found"], own["median_queries_to_optimum"]) == (2, 9)
+    assert own["median_queries_to_optimum_ci95"] == [5, None]
+
+
+def test_any_searcher_can_be_what_others_are_measured_by() -> None:
+    compared = comparison(("line", "random"), trials=2)
+    trials = [run_trial(compared, name, k) for name in ("line", "random") for k in range(2)]
+    document = summarise_trials(compared, trials, "line")
+    assert list(document["paired"]) == ["random"]
+    assert document["paired"]["random"]["p_sign"][-1] in (0.5, 1.0)
+    with pytest.raises(UnknownNameError, match="did you mean 'line'"):
+        summarise_trials(compared, trials, "lime")
+    alone = summarise_trials(comparison(trials=2), trials[:2])
+    assert (alone["against"], alone["paired"]) == (None, {})
+
+
+def test_a_table_that_a_surrogate_filled_says_so() -> None:
+    table = cube()
+    assert summarise_trials(comparison(), [run_trial(comparison(), "line", k) for k in range(2)])["surrogate"] is None
+    object.__setattr__(table, "surrogate", {"model": "gbdt"})
+    assert surrogate_of(table) == {"model": "gbdt"}
+    object.__setattr__(table, "surrogate", OriginCount(1, 2))
+    assert surrogate_of(table) == {"queries": 1, "improved": 2}
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -142,6 +221,7 @@ def test_better_than_random_is_lower_where_lower_is_better() -> None:
         ({"budget": 126}, "budget '126': table cube has 125 rows"),
         ({"trials": 0}, "trials '0'"),
         ({"seed": -1}, "seed '-1'"),
+        ({"every": 0}, "every '0': must be at least 1"),
         ({"metric": "scor"}, "did you mean 'score'"),
         ({"report_metric": "tests"}, "did you mean 'test'"),
         ({"table": cube(missing=range(125))}, "metric 'score': is measured in no row"),

@@ -1,9 +1,19 @@
+import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from naopt.bench import Comparison, Journal, run_trial, searcher_settings
+from naopt.bench import (
+    Comparison,
+    Journal,
+    QualityJournal,
+    QualityStudy,
+    QualityTrial,
+    run_trial,
+    searcher_settings,
+)
 from naopt.errors import InputError
 from tests.bench.stubs import cube
 
@@ -45,6 +55,34 @@ def test_more_trials_and_searchers_may_join(tmp_path: Path) -> None:
         Journal(tmp_path, comparison(sets=("step=2",)))
 
 
+def test_checkpoints_are_those_of_the_comparison(tmp_path: Path) -> None:
+    coarse, fine = comparison(), comparison(every=5)
+    Journal(tmp_path, coarse).append(run_trial(coarse, "line", 0))
+    (found,) = Journal(tmp_path, fine).trials
+    here = run_trial(fine, "line", 0)
+    assert found.search_metric == here.search_metric == [4, 9, 14]
+    assert found.report_metric == here.report_metric
+    assert found.selected == here.selected
+
+
+def test_trials_of_a_study_come_back_with_further_sizes_and_models(tmp_path: Path) -> None:
+    def study(**changes: Any) -> QualityStudy:
+        values: dict[str, Any] = {
+            "table": cube(), "metric": "score", "models": ["boosted-trees"], "train_sizes": [20], "trials": 1,
+        }  # fmt: skip
+        return QualityStudy(**(values | changes))
+
+    journal = QualityJournal(tmp_path, study())
+    trial = QualityTrial("boosted-trees", 20, 0, {"kendall_tau": 0.5, "spearman": None})
+    journal.append(trial)
+    assert QualityJournal(tmp_path, study(train_sizes=[20, 60], trials=3, models=["nao"])).trials == [trial]
+    for changes, rule in (({"held_out": 9}, "held_out None, not 9"), ({"metric": "test"}, "metric score, not test")):
+        with pytest.raises(InputError, match=rule):
+            QualityJournal(tmp_path, study(**changes))
+    with pytest.raises(InputError, match="is not the settings file of a comparison"):
+        Journal(tmp_path, comparison())
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -62,9 +100,11 @@ def test_other_comparisons_are_refused(changes: dict[str, Any], rule: str, tmp_p
 
 def test_damage_is_named(tmp_path: Path) -> None:
     Journal(tmp_path, comparison())
-    (tmp_path / "trials.jsonl").write_text("{}\n")
-    with pytest.raises(InputError, match=r"trials.jsonl, line 1': is not a trial"):
-        Journal(tmp_path, comparison())
+    beyond = dataclasses.replace(run_trial(comparison(), "line", 0), selected=[(1, 125)])
+    for line in ("{}", json.dumps(dataclasses.asdict(beyond))):
+        (tmp_path / "trials.jsonl").write_text(line + "\n")
+        with pytest.raises(InputError, match=r"trials.jsonl, line 1': is not a trial"):
+            Journal(tmp_path, comparison())
     for text in ("{", "[]", "{}"):
         (tmp_path / "settings.json").write_text(text)
         with pytest.raises(InputError, match="is not the settings file of a comparison"):

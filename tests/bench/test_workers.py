@@ -36,9 +36,13 @@ def test_what_jobs_share_is_sent_to_a_process_once() -> None:
 
 def test_what_has_ended_is_not_lost_when_a_job_fails() -> None:
     seen = []
-    with pytest.raises(JobError, match="job 0: KeyError: 'zero'"):
+
+    def collect() -> None:
         for key, _ in run_jobs(wait_or_fail, {f"job {n}": (n,) for n in range(6)}, 2):
             seen.append(key)
+
+    with pytest.raises(JobError, match="job 0: KeyError: 'zero'"):
+        collect()
     assert sorted(seen) == [f"job {n}" for n in range(1, 6)]
 
 

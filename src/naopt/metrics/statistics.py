@@ -106,7 +106,7 @@ def bootstrap_intervals(values: ArrayLike, seed: int = 0, level: float = 0.95) -
         cells = chosen + count * np.arange(len(chosen))[:, None]
         weights = np.bincount(cells.ravel(), minlength=chosen.size).reshape(chosen.shape)
         means.append(weights @ around / count)
-    ends = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    ends = np.quantile(np.concatenate(means).T.copy(), [(1 - level) / 2, (1 + level) / 2], axis=1)
     found: NDArray[np.float64] = ends.T + sample[0][:, None]
     return found
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from naopt.bench import SearchTrial
 
 Document = Mapping[str, Any]
+_REFERENCE = "random"
 
 
 def write_bench(document: Document, trials: Sequence[SearchTrial], folder: Path) -> None:
@@ -154,6 +156,7 @@ def regret_chart(document: Document, which: str, *, alone: bool = False) -> str 
         y_label=f"mean regret, {metric}{unit}",
         log_y=True,
         title=f"{table_name(document)}, {document['trials']} trials" if alone else "",
+        reference=_REFERENCE,
     )
 
 
@@ -163,11 +166,11 @@ def found_chart(document: Document) -> str | None:
     hits = {name: found["queries_to_optimum"] for name, found in document["searchers"].items()}
     if not any(hit is not None for own in hits.values() for hit in own):
         return None
-    curves = {}
-    for name, own in hits.items():
-        known = sorted(hit for hit in own if hit is not None)
-        shares = [100 * (place + 1) / trials for place in range(len(known))]
-        curves[name] = Curve([0, *known, budget], [0.0, *shares, shares[-1] if shares else 0.0])
+    queries = range(budget + 1)
+    curves = {
+        name: Curve(queries, [100 * sum(hit is not None and hit <= q for hit in own) / trials for q in queries])
+        for name, own in hits.items()
+    }
     return curves_chart(
         "found",
         "Share of trials that have found the optimum, over queries",
@@ -176,16 +179,24 @@ def found_chart(document: Document) -> str | None:
         y_label="trials that have found the optimum (%)",
         step=True,
         bounds=(-2.0, 102.0),
+        reference=_REFERENCE,
     )
 
 
-def interval(mean: float | None, ends: Sequence[float] | None, sign: bool = False) -> str:
+def interval(mean: float | None, ends: Sequence[float] | None, decimals: int, *, sign: bool = False) -> str:
     """Mean and interval; a dash if there is none."""
     if mean is None or ends is None:
         return number(None)
-    plus = "+" if sign else ""
-    digits = 4 if sign else 5
-    return f"{mean:{plus}.{digits}g} [{ends[0]:{plus}.{digits}g}, {ends[1]:{plus}.{digits}g}]"
+    form = f"{'+' if sign else ''}.{decimals}f"
+    return f"{mean:{form}} [{ends[0]:{form}}, {ends[1]:{form}}]"
+
+
+def decimals_of(intervals: Iterable[Sequence[float] | None]) -> int:
+    """With how many decimals a table of intervals is written: two digits of the median width, six at most."""
+    widths = sorted(ends[1] - ends[0] for ends in intervals if ends is not None and ends[1] > ends[0])
+    if not widths:
+        return 3
+    return min(6, max(0, 1 - math.floor(math.log10(widths[len(widths) // 2]))))
 
 
 def _header(document: Document) -> str:
@@ -216,8 +227,9 @@ def _points(document: Document) -> list[int]:
 def _means(document: Document) -> str:
     points = _points(document)
     unit = f", {document['unit']}" if document["unit"] else ""
+    decimals = decimals_of(found["ci95"][i] for found in document["searchers"].values() for i in points)
     rows = [
-        (name, *(interval(found["mean_report_metric"][i], found["ci95"][i]) for i in points))
+        (name, *(interval(found["mean_report_metric"][i], found["ci95"][i], decimals) for i in points))
         for name, found in document["searchers"].items()
     ]
     columns = ("searcher", *(f"{document['checkpoints'][i]} queries" for i in points))
@@ -232,24 +244,32 @@ def _paired(document: Document) -> str:
     if not document["paired"]:
         return ""
     points, against = _points(document), document["against"]
+    decimals = decimals_of(pair["ci95"][i] for pair in document["paired"].values() for i in points)
     rows = [
         (
             name,
-            str(document["checkpoints"][i]),
-            interval(pair["mean_difference"][i], pair["ci95"][i], sign=True),
-            *(number(pair[key][i]) for key in ("better", "equal", "worse")),
-            *("\u2013" if pair[key][i] is None else f"{pair[key][i]:.2g}" for key in ("p_wilcoxon", "p_sign")),
+            *(
+                cell
+                for i in points
+                for cell in (
+                    interval(pair["mean_difference"][i], pair["ci95"][i], decimals, sign=True),
+                    " \u00b7 ".join(number(pair[key][i]) for key in ("better", "equal", "worse")),
+                    number(None) if pair["p_wilcoxon"][i] is None else f"{pair['p_wilcoxon'][i]:.2g}",
+                )
+            ),
         )
         for name, pair in document["paired"].items()
-        for i in points
     ]
-    columns = ("searcher", "queries", f"difference to {against}", "better", "equal", "worse", "p, Wilcoxon", "p, sign")
+    columns = ["searcher"]
+    for i in points:
+        columns += [f"at {document['checkpoints'][i]}", "+ \u00b7 = \u00b7 \u2212", "p"]
     note = (
-        f"Trial by trial: both had the same seed. Below zero is {'worse' if document['goal'] == 'max' else 'better'}. "
-        "The tests are exact and two-sided, and not corrected for how many there are."
+        "Mean difference at so many queries, trial by trial (both had the same seed), and its 95 % interval; below "
+        f"zero is {'worse' if document['goal'] == 'max' else 'better'}. + = \u2212: trials that were better, equal and "
+        "worse. p: Wilcoxon's signed-rank test, two-sided, not corrected for how many tests there are."
     )
     return section(
-        f"Against {against}, pair by pair",
+        f"Difference to {against}",
         rows_table(columns, rows, numeric=range(1, len(columns))) + f'<p class="note">{note}</p>',
     )
 
@@ -287,23 +307,25 @@ def _optimum(document: Document) -> str:
 
 
 def _origins(document: Document) -> str:
+    found = {name: searcher["origins"] for name, searcher in document["searchers"].items()}
+    origins = list(dict.fromkeys(origin for own in found.values() for origin in own))
+
+    def cell(count: Mapping[str, int] | None, all_queries: int) -> str:
+        if count is None:
+            return number(None)
+        return f"{100 * count['queries'] / all_queries:.0f} %, {count['improved']:,} of {count['queries']:,}"
+
     rows = [
-        (
-            name,
-            origin,
-            number(count["queries"]),
-            f"{100 * count['queries'] / sum(found['queries_per_trial']):.1f} %",
-            number(count["improved"]),
-            f"{100 * count['improved'] / count['queries']:.2g} %",
-        )
-        for name, found in document["searchers"].items()
-        for origin, count in found["origins"].items()
+        (name, *(cell(own.get(origin), sum(count["queries"] for count in own.values())) for origin in origins))
+        for name, own in found.items()
     ]
-    columns = ("searcher", "origin", "queries", "share", "improved", "of them")
-    note = "All trials together. A query improved if it was better than all before it in its trial."
+    note = (
+        "Share of a searcher's queries, and how many of them improved: were better than all before them in their "
+        "trial. All trials together."
+    )
     return section(
         "Where the queries came from",
-        rows_table(columns, rows, numeric=range(2, len(columns))) + f'<p class="note">{note}</p>',
+        rows_table(("searcher", *origins), rows, numeric=range(1, len(origins) + 1)) + f'<p class="note">{note}</p>',
     )
 
 

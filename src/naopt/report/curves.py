@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _OWN = "nao"
-_REFERENCE = ("random", "boosted-trees")
 _BLUE = "#0077bb"
 _COLOURS = ("#ee7733", "#009988", "#cc3311", "#33a5d6", "#ee3377")
 _DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1, 2)))
 _MARKERS = ("o", "s", "^", "D")
 _GAP = 0.062
+_FEW = 5
 _STEPS = (1.0, 2.0, 5.0)
 
 
@@ -52,14 +52,14 @@ class Curve:
     band: Sequence[Sequence[float] | None] = ()
 
 
-def styles(names: Sequence[str]) -> dict[str, Style]:
-    """A style for each: NAO stands out, what others are measured by stays back."""
+def styles(names: Sequence[str], reference: str | None = None) -> dict[str, Style]:
+    """A style for each: NAO stands out, the reference that others are measured by stays back."""
     others = cycle(product(zip(_DASHES, _MARKERS, strict=True), _COLOURS))
     found = {}
     for name in names:
         if name == _OWN:
             found[name] = Style(_BLUE, "-", "o", 2.4)
-        elif name in _REFERENCE:
+        elif name == reference:
             found[name] = Style(INK, "-", "o", 1.5)
         else:
             (dashes, marker), colour = next(others)
@@ -79,6 +79,7 @@ def curves_chart(
     step: bool = False,
     title: str = "",
     bounds: tuple[float, float] | None = None,
+    reference: str | None = None,
 ) -> str | None:
     """SVG text of the curves; ``None`` if none has a value.
 
@@ -93,25 +94,28 @@ def curves_chart(
         step: values hold until the next one.
         title: above the chart, for one that stands alone.
         bounds: of the vertical axis; from the curves if left out.
+        reference: the competitor that the others are measured by, drawn in grey.
     """
     drawn = {key: curve for key, curve in curves.items() if any(value is not None for value in curve.y)}
     if not drawn:
         return None
-    look = styles(list(curves))
+    look = styles(list(curves), reference)
     floor = _floor(drawn) if log_y else None
 
     def draw(axes: Axes) -> None:
-        ends = {key: _draw(axes, curve, look[key], floor, step) for key, curve in drawn.items()}
+        strength = 0.12 if len(drawn) <= _FEW else 0.05
+        ends = {key: _draw(axes, curve, look[key], floor, strength, step) for key, curve in drawn.items()}
         axes.set(xlabel=x_label, ylabel=y_label)
         if title:
             axes.set_title(title, loc="left", color=INK)
+        axes.margins(x=0.01)
         if log_x:
             _log_x(axes, sorted({x for curve in drawn.values() for x in curve.x}))
         if bounds is not None:
             axes.set_ylim(*bounds)
         if floor is not None:
             _log_y(axes, drawn, floor)
-        _name(axes, ends, look)
+        _name(axes, ends, look, markers=not step)
 
     return svg(name, label, draw, (7.4, max(3.9, 0.7 + 0.26 * len(drawn))))
 
@@ -122,8 +126,10 @@ def _floor(curves: Mapping[str, Curve]) -> float | None:
     return 0.6 * min(positive) if positive else None
 
 
-def _draw(axes: Axes, curve: Curve, style: Style, floor: float | None, step: bool) -> float:
-    """Draws one curve; returns its last value."""
+def _draw(
+    axes: Axes, curve: Curve, style: Style, floor: float | None, strength: float, step: bool
+) -> tuple[float, ...]:
+    """Draws one curve; returns its values, the last one first."""
 
     def above(value: float) -> float:
         return value if floor is None else max(value, floor)
@@ -132,19 +138,19 @@ def _draw(axes: Axes, curve: Curve, style: Style, floor: float | None, step: boo
     x, y = [curve.x[i] for i in known], [above(value) for value in curve.y if value is not None]
     if step:
         axes.step(x, y, where="post", color=style.colour, linestyle=style.dashes, linewidth=style.width)
-        return y[-1]
-    bands = [(curve.x[i], *map(above, curve.band[i] or ())) for i in known] if curve.band else []
+        return tuple(y[::-1])
+    bands = [(curve.x[i], *map(above, ends)) for i, ends in enumerate(curve.band) if ends is not None]
     if bands:
         at, low, high = zip(*bands, strict=True)
         if len(at) == 1:
             axes.vlines(at, low, high, color=style.colour, linewidth=style.width, alpha=0.5)
-        axes.fill_between(at, low, high, color=style.colour, alpha=0.11, linewidth=0)
+        axes.fill_between(at, low, high, color=style.colour, alpha=strength, linewidth=0)
     every = max(1, len(x) // 8)
     axes.plot(
         x, y, color=style.colour, linestyle=style.dashes, linewidth=style.width, marker=style.marker, markersize=3.4,
-        markevery=(len(x) - 1) % every if len(x) == 1 else slice((len(x) - 1) % every, None, every),
+        markevery=slice((len(x) - 1) % every, None, every),
     )  # fmt: skip
-    return y[-1]
+    return tuple(y[::-1])
 
 
 def _log_x(axes: Axes, ticks: Sequence[float]) -> None:
@@ -165,15 +171,15 @@ def _log_y(axes: Axes, curves: Mapping[str, Curve], floor: float) -> None:
     axes.set_ylim(floor, top)
     exponents = range(math.floor(math.log10(floor)), math.ceil(math.log10(top)) + 1)
     ticks = [step * 10.0**exponent for exponent in exponents for step in _STEPS]
-    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if 1.2 * floor < tick <= top]))
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if 1.6 * floor < tick <= top]))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if min(values) <= 0:
         axes.text(-0.012, 0, "0", transform=axes.transAxes, ha="right", va="center")
 
 
-def _name(axes: Axes, ends: Mapping[str, float], look: Mapping[str, Style]) -> None:
-    """Names at the right, in the order of the curves' ends, with a sample of each line."""
+def _name(axes: Axes, ends: Mapping[str, tuple[float, ...]], look: Mapping[str, Style], *, markers: bool) -> None:
+    """Names at the right, in the order of the curves from their ends backwards, with a sample of each line."""
     low, high = axes.get_ylim()
     log = axes.get_yscale() == "log"
 
@@ -182,18 +188,19 @@ def _name(axes: Axes, ends: Mapping[str, float], look: Mapping[str, Style]) -> N
         share = math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low)
         return min(1.0, max(0.0, share))
 
-    names = sorted(ends, key=lambda name: place(ends[name]))
+    names = sorted(ends, key=lambda name: ends[name])
     gap = min(_GAP, 1 / max(1, len(names) - 1))
-    for name, height in zip(names, spread([place(ends[name]) for name in names], gap), strict=True):
+    for name, height in zip(names, spread([place(ends[name][0]) for name in names], gap), strict=True):
         style = look[name]
         # Thin, from the curve's end to its sample.
         axes.plot(
-            [1.005, 1.035], [place(ends[name]), height], transform=axes.transAxes, clip_on=False, color=style.colour,
+            [1.005, 1.035], [place(ends[name][0]), height], transform=axes.transAxes, clip_on=False, color=style.colour,
             linewidth=0.6, alpha=0.7,
         )  # fmt: skip
         axes.plot(
             [1.035, 1.06, 1.085], [height] * 3, transform=axes.transAxes, clip_on=False, color=style.colour,
-            linestyle=style.dashes, linewidth=style.width, marker=style.marker, markersize=3.4, markevery=[1],
+            linestyle=style.dashes, linewidth=style.width, marker=style.marker if markers else None, markersize=3.4,
+            markevery=[1],
         )  # fmt: skip
         weight = "bold" if name == _OWN else "normal"
         axes.text(1.095, height, name, transform=axes.transAxes, va="center", fontsize=8.5, weight=weight)

@@ -10,6 +10,7 @@ from typing import Any
 
 from naopt.report.bench_page import (
     Document,
+    decimals_of,
     facts,
     figures,
     interval,
@@ -76,6 +77,7 @@ def quality_curves(document: Document, measure: str) -> str | None:
         y_label=title,
         log_x=True,
         log_y=measure in _LOGARITHMIC,
+        reference=document["against"],
     )
 
 
@@ -127,7 +129,7 @@ def _paired(document: Document) -> str:
             name,
             size,
             _MEASURES[measure][0],
-            interval(pair["mean_difference"], pair["ci95"], sign=True),
+            interval(pair["mean_difference"], pair["ci95"], decimals_of([pair["ci95"]]), sign=True),
             *(number(pair[key]) for key in ("better", "equal", "worse")),
             f"{pair['p_wilcoxon']:.2g}",
         )
@@ -142,7 +144,7 @@ def _paired(document: Document) -> str:
     columns = ("model", "trained on", "measure", f"difference to {against}", "better", "equal", "worse", "p, Wilcoxon")
     note = "Trial by trial, on the same rows. A lower rank is better; for all else higher is."
     return section(
-        f"Against {against}, pair by pair",
+        f"Difference to {against}",
         rows_table(columns, rows, numeric=(1, 3, 4, 5, 6, 7)) + f'<p class="note">{note}</p>',
     )
 
