@@ -11,9 +11,33 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from naopt.latent.attention import additive_scores
 from naopt.latent.settings import LatentSettings
 from naopt.latent.transformer import TransformerDecoder, TransformerEncoder
 from naopt.latent.vocabulary import START, Vocabulary, tokens_per_step
+
+
+def lstm_of_words(
+    lstm: nn.LSTM, embedding: nn.Embedding, words_NSP: Tensor, initial: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
+    """States ``(N, S, D)`` of a one-layer LSTM over the joined embeddings of ``P`` words a step.
+
+    Where words are fewer than the numbers of their embedding, it is run on the words' indicators, with the product of
+    its input weights and the embeddings in the place of these weights: the same function, with less to multiply.
+    """
+    words, per_step = embedding.num_embeddings, words_NSP.shape[-1]
+    # cuDNN wants the weights in one piece of memory, and warns if they are not.
+    if words >= embedding.embedding_dim or words_NSP.device.type != "cpu":
+        states_NSD: Tensor = lstm(embedding(words_NSP).flatten(2), initial)[0]
+        return states_NSD
+    table = lstm.weight_ih_l0.view(-1, per_step, embedding.embedding_dim) @ embedding.weight.T
+    indicators = F.one_hot(words_NSP, words).to(table.dtype).flatten(2)
+    if initial is None:
+        zero = table.new_zeros(1, len(words_NSP), lstm.hidden_size)
+        initial = (zero, zero)
+    parameters = [table.flatten(1), lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0]
+    result: Tensor = torch.lstm(indicators, initial, parameters, True, 1, 0.0, lstm.training, False, True)[0]
+    return result
 
 
 class Encoder(nn.Module):
@@ -31,9 +55,11 @@ class Encoder(nn.Module):
 
     def forward(self, words_NT: Tensor) -> Tensor:
         """States ``(N, S, D)`` of unit length."""
-        embedded = F.dropout(self.embedding(words_NT), self.dropout, self.training)
-        steps = embedded.reshape(len(words_NT), -1, self.tokens_per_step * embedded.shape[-1])
-        states_NSD, _ = self.lstm(steps)
+        words_NSP = words_NT.view(len(words_NT), -1, self.tokens_per_step)
+        if self.dropout and self.training:
+            states_NSD, _ = self.lstm(F.dropout(self.embedding(words_NSP), self.dropout).flatten(2))
+        else:
+            states_NSD = lstm_of_words(self.lstm, self.embedding, words_NSP)
         return F.normalize(states_NSD, dim=-1)
 
 
@@ -116,7 +142,11 @@ class Decoder(nn.Module):
     def forward(self, words_NT: Tensor, states_NSD: Tensor, pooled_ND: Tensor) -> Tensor:
         """Teacher forcing: log-likelihood loss per token ``(N, T)`` of words under the model."""
         shifted = F.pad(words_NT[:, :-1], (1, 0), value=START)
-        hidden_NTD, _ = self.lstm(self.embedding(shifted) + self.position, self.initial(states_NSD, pooled_ND))
+        initial = self.initial(states_NSD, pooled_ND)
+        if self.position.requires_grad:
+            hidden_NTD, _ = self.lstm(self.embedding(shifted) + self.position, initial)
+        else:
+            hidden_NTD = lstm_of_words(self.lstm, self.embedding, shifted.unsqueeze(-1), initial)
         logits = self._logits(hidden_NTD, states_NSD, self.location).masked_fill(self.forbidden, -torch.inf)
         loss_NT: Tensor = F.cross_entropy(logits.transpose(1, 2), words_NT, reduction="none")
         return loss_NT
@@ -141,8 +171,7 @@ class Decoder(nn.Module):
 
     def _logits(self, hidden_NTD: Tensor, states_NSD: Tensor, location_TS: Tensor) -> Tensor:
         if self.attention == "additive":
-            mixed = torch.tanh(self.query(hidden_NTD).unsqueeze(2) + self.key(states_NSD).unsqueeze(1))
-            scores_NTS = self.energy(mixed).squeeze(-1)
+            scores_NTS = additive_scores(self.query(hidden_NTD), self.key(states_NSD), self.energy.weight[0])
         else:
             query = hidden_NTD if self.attention == "dot" else self.query(hidden_NTD)
             scores_NTS = self.sharpness * (query @ states_NSD.transpose(1, 2))
