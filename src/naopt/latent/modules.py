@@ -30,12 +30,13 @@ def lstm_of_words(
     if words >= embedding.embedding_dim or words_NSP.device.type != "cpu":
         states_NSD: Tensor = lstm(embedding(words_NSP).flatten(2), initial)[0]
         return states_NSD
-    table = lstm.weight_ih_l0.view(-1, per_step, embedding.embedding_dim) @ embedding.weight.T
+    inputs, *others = lstm.parameters()
+    table = inputs.view(-1, per_step, embedding.embedding_dim) @ embedding.weight.T
     indicators = F.one_hot(words_NSP, words).to(table.dtype).flatten(2)
     if initial is None:
         zero = table.new_zeros(1, len(words_NSP), lstm.hidden_size)
         initial = (zero, zero)
-    parameters = [table.flatten(1), lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0]
+    parameters = [table.flatten(1), *others]
     result: Tensor = torch.lstm(indicators, initial, parameters, True, 1, 0.0, lstm.training, False, True)[0]
     return result
 
