@@ -21,7 +21,9 @@ table_app = typer.Typer(help="Import, complete and describe tables of measured a
 
 @table_app.command("import")
 def import_table(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="What SOURCE is: csv, hw-nas-bench, nasbench201.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="What SOURCE is: csv, hw-nas-bench, nasbench101, nasbench201.")
+    ],
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The file or folder to read.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The naopt-table (.npz) to write.")],
     metric: Annotated[

@@ -117,7 +117,7 @@ def save_table(table: Table, path: str | Path) -> None:
 
 
 def _load(path: Path) -> Table:
-    arrays = _read(path)
+    arrays = read_arrays(path)
     for member in ("meta", "tokens"):
         if member not in arrays:
             raise InputError("table", str(path), f"has no '{member}'; is it a {FORMAT} file?")
@@ -137,7 +137,8 @@ def _load(path: Path) -> Table:
     )
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The members of an npz file, none of them pickled. Raises ``InputError`` if it is anything else."""
     try:
         with path.open("rb") as file:
             if not zipfile.is_zipfile(file):
