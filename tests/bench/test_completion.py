@@ -14,10 +14,12 @@ from naopt.errors import InputError
 from naopt.evaluators import TableEvaluator
 from naopt.measurement import MetricInfo
 from naopt.spaces import GenericSpace, NASBench201Space, Position
+from naopt.spaces.nasbench101 import NASBench101Space
 from naopt.tables import Table, load_table, save_table
 
 SPACE = GenericSpace([Position(name, tuple("01234567")) for name in "abc"], "cube")
 ALL = np.array([a.tokens for a in SPACE.enumerate()])
+FAST = CompletionSettings(folds=2)
 TRUTH = ALL @ [4.0, 2.0, 1.0] - 0.5 * ALL[:, 0] * ALL[:, 1]
 
 
@@ -119,7 +121,7 @@ def test_noise_of_repeats_is_found_and_drawn() -> None:
 
 
 def test_without_repeats_errors_bound_the_noise() -> None:
-    whole = complete_table(cube(noise=3.0, rows=400), ["score"])
+    whole = complete_table(cube(noise=3.0, rows=400), ["score"], FAST)
     noise = whole.surrogates["score"].noise
     assert noise.origin == "residuals"
     assert np.mean(noise.deviations) == pytest.approx(3.0, rel=0.35)
@@ -133,15 +135,15 @@ def test_without_repeats_errors_bound_the_noise() -> None:
 
 
 def test_one_repeat_is_the_prediction_itself() -> None:
-    one = complete_table(cube(), ["score"], CompletionSettings(repeats=1))
-    three = complete_table(cube(), ["score"], CompletionSettings(repeats=3))
+    one = complete_table(cube(), ["score"], CompletionSettings(repeats=1, folds=2))
+    three = complete_table(cube(), ["score"], CompletionSettings(repeats=3, folds=2))
     assert one.metrics["score"].shape == (512,)
     np.testing.assert_allclose(one.values("score"), three.values("score"), atol=1e-9)
 
 
 def test_measured_rows_may_be_predicted_too() -> None:
     part = cube(noise=2.0)
-    whole = complete_table(part, ["score"], CompletionSettings(measured="predict"))
+    whole = complete_table(part, ["score"], CompletionSettings(measured="predict", folds=2))
     surrogate = whole.surrogates["score"]
     assert (surrogate.kept, surrogate.predicted) == (False, 512)
     assert np.isfinite(whole.metrics["score"]).all()
@@ -149,7 +151,7 @@ def test_measured_rows_may_be_predicted_too() -> None:
 
 
 def test_it_depends_on_the_seed_alone() -> None:
-    first, again, other = (complete_table(cube(), ["score"], CompletionSettings(seed=s)) for s in (1, 1, 2))
+    first, again, other = (complete_table(cube(), ["score"], CompletionSettings(seed=s, folds=2)) for s in (1, 1, 2))
     np.testing.assert_array_equal(first.metrics["score"], again.metrics["score"])
     assert (first.values("score")[200:] != other.values("score")[200:]).any()
 
@@ -161,19 +163,19 @@ def test_only_the_gaps_of_a_large_space_are_filled() -> None:
     score = tokens.sum(axis=1).astype(float)
     score[60:] = np.nan
     part = Table("cells", space, tokens, {"score": score}, {"score": MetricInfo()})
-    whole = complete_table(part, ["score"])
+    whole = complete_table(part, ["score"], FAST)
     assert len(whole) == 90
     assert np.isfinite(whole.values("score")).all()
     full = Table("cells", space, tokens[:60], {"score": score[:60]}, {"score": MetricInfo()})
     with pytest.raises(InputError, match="has all its values already; give the rows of the space"):
         complete_table(full, ["score"])
-    grown = complete_table(full, ["score"], rows=tokens[50:])
+    grown = complete_table(full, ["score"], FAST, tokens[50:])
     assert len(grown) == 90
     assert grown.surrogates["score"].predicted == 30
 
 
 def test_several_metrics() -> None:
-    whole = complete_table(cube(), ["score", "cost"])
+    whole = complete_table(cube(), ["score", "cost"], FAST)
     assert whole.surrogates.keys() == {"score", "cost"}
     assert np.isfinite(whole.values("cost")).all()
     assert "score is a surrogate (gbdt fitted to 200 measured rows); cost is a surrogate" in whole.source
@@ -186,7 +188,7 @@ def test_paths_and_sizes_of_cells_are_used() -> None:
     tokens = np.array(list({space.sample(rng).tokens: 0 for _ in range(300)}))
     live = np.array([sum(op in (2, 3) for op in space.canonical(row)) for row in tokens.tolist()], dtype=float)
     part = Table("cells", space, tokens, {"score": live}, {"score": MetricInfo()})
-    whole = complete_table(part, ["score"])
+    whole = complete_table(part, ["score"], FAST)
     assert len(whole) == 15_625
     assert whole.surrogates["score"].cv.r2 > 0.95
 
@@ -212,7 +214,7 @@ def test_nothing_to_learn() -> None:
     flat = {"score": np.ones(200), "cost": np.ones(200)}
     with pytest.raises(InputError, match="has the same value in all measured rows"):
         complete_table(cube(metrics=flat), ["score"])
-    whole = complete_table(cube(), ["score"])
+    whole = complete_table(cube(), ["score"], FAST)
     with pytest.raises(InputError, match="is a surrogate's in table cube-surrogate already"):
         complete_table(whole, ["score"])
 
@@ -273,3 +275,24 @@ def test_wrong_options(option: str, value: str, rule: str, tmp_path: Path, capsy
     assert run([*arguments, option, value]) == 2
     assert rule in capsys.readouterr().err
     assert not (tmp_path / "o.npz").exists()
+
+
+def test_rows_from_a_list_of_cells(tmp_path: Path) -> None:
+    space = NASBench101Space()
+    adjacency, labels = np.zeros((2, 7, 7), dtype=np.uint8), np.full((2, 7), -3, dtype=np.int8)
+    adjacency[:, 0, 1] = adjacency[:, 1, 2] = adjacency[1, 0, 2] = 1
+    labels[:, :3] = [[-1, 0, -2], [-1, 2, -2]]
+    np.savez(tmp_path / "cells.npz", adjacency=adjacency, ops=labels)
+    expected = [
+        space.from_matrix(adjacency[row, :3, :3], ["input", name, "output"]).tokens
+        for row, name in enumerate(("conv3x3-bn-relu", "maxpool3x3"))
+    ]
+    part = Table("cells", space, np.array(expected[:1]), {"s": np.ones(1)}, {"s": MetricInfo()})
+    np.testing.assert_array_equal(read_rows(tmp_path / "cells.npz", part), expected)
+    save_table(part, tmp_path / "table.npz")
+    np.testing.assert_array_equal(read_rows(tmp_path / "table.npz", part), expected[:1])
+    with pytest.raises(InputError, match="no such file"):
+        read_rows(tmp_path / "none.npz", part)
+    (tmp_path / "text.npz").write_text("hello")
+    with pytest.raises(InputError, match="is not an npz file"):
+        read_rows(tmp_path / "text.npz", part)

@@ -9,6 +9,7 @@ ensemble.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ from naopt.errors import InputError, UnknownNameError
 from naopt.metrics import kendall_tau, spearman
 from naopt.spaces import Architecture
 from naopt.spaces.row_index import RowIndex, token_type
-from naopt.tables import CrossValidation, NoiseModel, Surrogate, Table
+from naopt.tables import CrossValidation, NoiseModel, Surrogate, Table, load_table
+from naopt.tables.nasbench101 import nasbench101_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -333,14 +335,22 @@ def _scatter(predicted: NDArray[np.float64], noise: NoiseModel, rng: np.random.G
     return scaled
 
 
+def _lists_cells(path: Path) -> bool:
+    """Whether a file is an npz, but no naopt-table."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "meta.npy" not in archive.namelist()
+
+
 def read_rows(path: str | Path, table: Table) -> NDArray[np.integer]:
-    """Tokens ``(n, positions)`` from a naopt-table of the same space, or from a list of all cells of NAS-Bench-101.
+    """Tokens ``(n, positions)`` from a naopt-table of the same space, or from an npz of NAS-Bench-101's cells.
 
     Raises:
         InputError: a file that cannot be read, or of another space.
     """
-    from naopt.tables import load_table
-
+    if table.space.name == "nasbench101" and _lists_cells(Path(path)):
+        return nasbench101_rows(path)
     other = load_table(path)
     if other.space.name != table.space.name or other.space.positions != table.space.positions:
         raise InputError("--space-rows", str(path), f"is of space {other.space.name}, not {table.space.name}")
