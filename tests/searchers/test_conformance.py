@@ -14,7 +14,9 @@ from tests.spaces.examples import awkward
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "bananas": {"initial": 6, "batch": 6, "candidates": 20, "layers": 2, "epochs": 3, "members": 2},
+    "boosted-trees": {"initial": 6, "batch": 6, "trees": 5, "random": 5, "mutations": 10},
     "evolution": {"population": 8, "sample": 3},
+    "gp": {"initial": 6, "random": 5, "mutations": 10},
     "hierarchical": {"initial": 6, "initial_mutations": 20},
     "local-search": {"initial": 3},
     "nao": {

@@ -13,12 +13,13 @@ from naopt.latent.settings import LATENT_PRESETS, LatentSettings
 if TYPE_CHECKING:
     from naopt.latent.ascent import GradientAscent
     from naopt.latent.base import PerformanceModel, models
-    from naopt.latent.baselines import BoostedTreesModel
+    from naopt.latent.baselines import BoostedTreesModel, GaussianProcessModel
     from naopt.latent.model import LatentModel
 
 __all__ = [
     "LATENT_PRESETS",
     "BoostedTreesModel",
+    "GaussianProcessModel",
     "GradientAscent",
     "LatentModel",
     "LatentSettings",
@@ -28,6 +29,7 @@ __all__ = [
 
 _HOME = {
     "BoostedTreesModel": "baselines",
+    "GaussianProcessModel": "baselines",
     "GradientAscent": "ascent",
     "LatentModel": "model",
     "PerformanceModel": "base",

@@ -3,68 +3,141 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from naopt.latent.base import PerformanceModel, models
+from naopt.latent.encoding import encoded
+from naopt.latent.gaussian_process import GaussianProcess, Kernel
+from naopt.latent.targets import Targets
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_TREES, _RATE, _DEPTH, _SHARE = 300, 0.05, 5, 0.7
+_GROUPS = ("tokens", "paths")
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class BoostedTrees:
+    """Gradient-boosted regression trees, by scikit-learn.
+
+    Attributes:
+        trees: boosting rounds.
+        learning_rate: shrinkage of each tree.
+        depth: most splits on a way down; ``None`` for no limit.
+        leaves: most leaves of a tree, best splits first; ``None`` for no limit.
+        rows: share of the rows that each tree is fitted on.
+        columns: share of the columns that each split chooses among.
+    """
+
+    trees: int = 300
+    learning_rate: float = 0.05
+    depth: int | None = 5
+    leaves: int | None = None
+    rows: float = 0.7
+    columns: float = 1.0
+
+    def fit(self, features: NDArray[np.float64], targets: NDArray[np.float64], seed: int) -> Any:
+        """A fitted regressor of features ``(n, columns)``, ``n >= 1``, and targets ``(n,)``."""
+        from sklearn.ensemble import GradientBoostingRegressor
+
+        trees = GradientBoostingRegressor(
+            n_estimators=self.trees,
+            learning_rate=self.learning_rate,
+            max_depth=self.depth,
+            max_leaf_nodes=self.leaves,
+            subsample=self.rows if len(features) > 1 else 1.0,
+            max_features=self.columns,
+            random_state=seed,
+        )
+        return trees.fit(features.astype(np.float32), targets)
 
 
 @models.register("boosted-trees")
 class BoostedTreesModel(PerformanceModel):
-    """Gradient-boosted regression trees on one-hot tokens, the predictor of GBDT-NAS (Luo et al. 2020, section 3).
+    """Gradient-boosted regression trees, the predictor of GBDT-NAS (Luo et al. 2020, section 3).
 
     Departures: scikit-learn's stochastic gradient boosting stands in for LightGBM, whose 31-leaf trees need more than
-    the hundred architectures of a first round, with 300 trees of depth 5 on 70 % of the rows each; tokens are those of
-    the canonical form.
+    the hundred architectures of a first round, with 300 trees of depth 5 on 70 % of the rows each; the trees see paths
+    from input to output beside one-hot tokens, both of the canonical form.
 
     Args:
         space: of the architectures.
         seed: non-negative; of the rows and splits that a tree sees.
+        groups: names of ``Features`` that the trees see; the program has ``tokens`` only.
     """
 
-    def __init__(self, space: SearchSpace, seed: int) -> None:
-        self._space, self._seed = space, seed
+    def __init__(self, space: SearchSpace, seed: int, groups: Sequence[str] = _GROUPS) -> None:
+        self._space, self._seed, self._groups = space, seed, groups
         self._trees: Any = None
 
     def fit(self, architectures: Sequence[Architecture], scores: NDArray[np.float64]) -> dict[str, float]:
         """Fits the trees from scratch; returns the mean squared error on what they were fitted on."""
-        from sklearn.ensemble import GradientBoostingRegressor
-
-        features = self._one_hot(architectures)
-        trees = GradientBoostingRegressor(
-            n_estimators=_TREES,
-            learning_rate=_RATE,
-            max_depth=_DEPTH,
-            subsample=_SHARE if len(features) > 1 else 1.0,
-            random_state=self._seed,
-        )
-        self._trees = trees.fit(features, scores)
-        return {"mean_squared_error": float(np.mean((trees.predict(features) - scores) ** 2))}
+        features = self._features(architectures)
+        self._trees = BoostedTrees().fit(features, scores, self._seed)
+        return {"mean_squared_error": float(np.mean((self.predict(architectures) - scores) ** 2))}
 
     def predict(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
         """Scores ``(n,)``. Raises ``RuntimeError`` before the first ``fit``."""
         if self._trees is None:
             raise RuntimeError("predict needs a model that was fitted")
-        return np.asarray(self._trees.predict(self._one_hot(architectures)), dtype=np.float64)
+        parts = [architectures[at : at + _CHUNK] for at in range(0, len(architectures), _CHUNK)]
+        found = [self._trees.predict(self._features(part).astype(np.float32)) for part in parts]
+        return np.concatenate([np.empty(0), *found])
 
     def presented(self, architectures: Sequence[Architecture]) -> list[Tokens]:
         """Canonical tokens."""
         return [self._space.canonical(architecture.tokens) for architecture in architectures]
 
-    def _one_hot(self, architectures: Sequence[Architecture]) -> NDArray[np.float32]:
-        """``(n, sum of the numbers of choices)``."""
-        tokens = np.array(self.presented(architectures), dtype=np.int64)
-        return np.concatenate(
-            [
-                np.eye(len(position.choices), dtype=np.float32)[tokens[:, index]]
-                for index, position in enumerate(self._space.positions)
-            ],
-            axis=1,
-        )
+    def _features(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
+        return np.concatenate(list(encoded(self._space, architectures, self._groups).values()), axis=1)
+
+
+@models.register("gp")
+class GaussianProcessModel(PerformanceModel):
+    """A Gaussian process on one-hot tokens and paths, a kernel each; the predictor of the searcher ``gp``.
+
+    It learns normal scores of the ranks, and predicts what scores these stand for.
+
+    Args:
+        space: of the architectures.
+        seed: not used: the fit has no randomness.
+        groups: names of ``Features`` that have a kernel each.
+        kernel: squared exponential or Matern 5/2.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int = 0,  # noqa: ARG002
+        groups: Sequence[str] = _GROUPS,
+        kernel: Kernel = "rbf",
+    ) -> None:
+        self._space, self._groups, self._kernel = space, groups, kernel
+        self._targets: Targets | None = None
+
+    def fit(self, architectures: Sequence[Architecture], scores: NDArray[np.float64]) -> dict[str, float]:
+        """Fits the process from scratch; returns the variance of the noise, in targets' units."""
+        self._targets = Targets.fit(scores, "rank")
+        self._process = GaussianProcess(self._kernel)
+        self._process.fit(self._features(architectures), self._targets.transform(scores))
+        return {"noise": self._process.noise}
+
+    def predict(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
+        """Scores ``(n,)``. Raises ``RuntimeError`` before the first ``fit``."""
+        if self._targets is None:
+            raise RuntimeError("predict needs a model that was fitted")
+        parts = [architectures[at : at + _CHUNK] for at in range(0, len(architectures), _CHUNK)]
+        means = [self._process.predict(self._features(part))[0] for part in parts]
+        return self._targets.inverse(np.concatenate([np.empty(0), *means]))
+
+    def presented(self, architectures: Sequence[Architecture]) -> list[Tokens]:
+        """Canonical tokens."""
+        return [self._space.canonical(architecture.tokens) for architecture in architectures]
+
+    def _features(self, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
+        return list(encoded(self._space, architectures, self._groups).values())

@@ -2,7 +2,9 @@
 
 from naopt.searchers.bananas import BananasSearcher
 from naopt.searchers.base import Objective, Proposal, Searcher, searchers
+from naopt.searchers.boosted_trees import BoostedTreesSearcher
 from naopt.searchers.evolution import EvolutionSearcher
+from naopt.searchers.gp import GPSearcher
 from naopt.searchers.hierarchical import HierarchicalSearcher
 from naopt.searchers.local_search import LocalSearcher
 from naopt.searchers.nao import NAOSearcher
@@ -13,7 +15,9 @@ from naopt.searchers.tpe import TPESearcher
 
 __all__ = [
     "BananasSearcher",
+    "BoostedTreesSearcher",
     "EvolutionSearcher",
+    "GPSearcher",
     "HierarchicalSearcher",
     "LocalSearcher",
     "NAOSearcher",

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from naopt.errors import InputError
 from naopt.latent.encoding import encoded
 from naopt.measurement import Measurement
-from naopt.searchers.base import Objective
+from naopt.searchers.base import Objective, Proposal, sample_new
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Predicted = tuple[NDArray[np.float64], ...]
+    Model = Callable[[list[NDArray[np.float64]]], Predicted]
+
+CandidateKind = Literal["auto", "scan", "local"]
 
 SMALL = 100_000
 """Spaces of at most so many sequences are gone through as a whole."""
 
 _COUNTS_AS_WORST = ("diverged", "oom", "timeout")
+_LARGE = 1_000_000
 _CHUNK = 2048
 _MISSES = 50
 
@@ -111,7 +116,7 @@ class Scan:
         chunks = [encoded(space, first[at : at + _CHUNK], names).values() for at in range(0, len(first), _CHUNK)]
         self.groups = [np.concatenate([_compact(part) for part in parts]) for parts in zip(*chunks, strict=True)]
 
-    def predict(self, model: Callable[[list[NDArray[np.float64]]], Predicted]) -> Predicted:
+    def predict(self, model: Model) -> Predicted:
         """What a model says of groups ``(n, columns)``, arrays ``(n,)``, for every architecture."""
         parts = [
             model([group[at : at + _CHUNK].astype(np.float64) for group in self.groups])
@@ -122,7 +127,7 @@ class Scan:
     def unseen(self, seen: Iterable[Architecture]) -> NDArray[np.int64]:
         """Indices of the architectures that are not among ``seen``."""
         left = np.ones(len(self.architectures), dtype=np.bool_)
-        left[[self.index[architecture] for architecture in seen]] = False
+        left[[self.index[architecture] for architecture in seen if architecture in self.index]] = False
         return np.flatnonzero(left)
 
 
@@ -130,6 +135,75 @@ class Scan:
 def scan_of(space: SearchSpace, names: tuple[str, ...]) -> Scan:
     """The scan of a space, made once for all searches of it."""
     return Scan(space, names)
+
+
+def require_scannable(kind: CandidateKind, space: SearchSpace) -> None:
+    """Raises ``InputError`` if all of a large space are to be candidates."""
+    if kind == "scan" and space.size > _LARGE:
+        raise InputError("setting candidates", kind, f"{space.name} has more than {_LARGE:,} sequences; take local")
+
+
+class Candidates:
+    """New architectures to choose among: all of a small space, or mutations of the best and random ones.
+
+    Args:
+        space: of the architectures.
+        names: groups of features that ``predict`` hands to the model.
+        parents: what is mutated, in turn.
+        seen: what is not new.
+        rng: the only source of randomness.
+        kind: ``scan`` (all), ``local``, or ``auto``: all where the space has at most 100,000 sequences.
+        random: how many random ones, if local.
+        mutations: how many mutations, if local.
+        changes: most mutations in a row.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        names: tuple[str, ...],
+        parents: Sequence[Architecture],
+        seen: set[Architecture],
+        rng: np.random.Generator,
+        *,
+        kind: CandidateKind,
+        random: int,
+        mutations: int,
+        changes: int,
+    ) -> None:
+        self._space, self._names = space, names
+        self._scan: Scan | None = None
+        self._parents: dict[Architecture, Architecture] = {}
+        if kind == "scan" or (kind == "auto" and space.size <= SMALL):
+            self._scan = scan_of(space, names)
+            self._indices = self._scan.unseen(seen)
+        else:
+            self._parents = mutants(space, parents, mutations, seen, rng, changes)
+            self._local = [*self._parents, *sample_new(space, seen.union(self._parents), random, rng)]
+
+    def __len__(self) -> int:
+        return len(self._local) if self._scan is None else len(self._indices)
+
+    def architecture(self, index: int) -> Architecture:
+        """A candidate."""
+        return self._local[index] if self._scan is None else self._scan.architectures[self._indices[index]]
+
+    def proposal(self, index: int, predicted: float | None) -> Proposal:
+        """A candidate with its origin (``scan``, ``mutation`` or ``random``)."""
+        architecture = self.architecture(index)
+        parent = self._parents.get(architecture)
+        origin = "scan" if self._scan is not None else "mutation" if parent else "random"
+        return Proposal(architecture, origin, predicted, parent)
+
+    def predict(self, model: Model) -> Predicted:
+        """What a model says of all candidates, arrays ``(n,)``, ``n >= 1``."""
+        if self._scan is not None:
+            return tuple(column[self._indices] for column in self._scan.predict(model))
+        return model(self._groups)
+
+    @cached_property
+    def _groups(self) -> list[NDArray[np.float64]]:
+        return list(encoded(self._space, self._local, self._names).values())
 
 
 def _compact(group: NDArray[np.float64]) -> NDArray[np.float32] | NDArray[np.uint8]:

@@ -1,0 +1,148 @@
+"""GBDT-NAS (Luo et al. 2020): boosted trees predict, the best predictions are measured, again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from naopt.configuration import PresetSettings
+from naopt.searchers.base import Objective, Proposal, searchers
+from naopt.searchers.candidates import CandidateKind, Candidates, best_first, require_scannable
+from naopt.searchers.predictor import GROUPS, Encoding, PredictorSearcher
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_PUBLISHED: dict[str, Any] = {
+    "initial": 1000,
+    "batch": 1000,
+    "encoding": "tokens",
+    "candidates": "scan",
+    "trees": 100,
+    "leaves": 31,
+    "depth": None,
+    "rows": 0.8,
+    "columns": 0.9,
+    "normalisation": "standard",
+}
+
+
+class BoostedTreesSettings(PresetSettings):
+    """Settings of GBDT-NAS; ``preset=published`` holds those of the authors' program for NAS-Bench-101."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"default": {}, "published": _PUBLISHED}
+
+    preset: Literal["default", "published"] = "default"
+    initial: int | None = Field(None, ge=1)
+    """n: random architectures before the first fit (published: 1,000 of a budget of 2,000)."""
+    initial_share: float = Field(0.15, gt=0, le=1)
+    """The same as a share of the budget."""
+    batch: int | None = Field(None, ge=1)
+    """k: architectures of one round (published: 1,000, one round)."""
+    round_share: float = Field(1 / 15, gt=0, le=1)
+    """The same as a share of the budget."""
+    encoding: Encoding = "both"
+    """What the trees see: one-hot tokens (published), paths from input to output, or both. Generic positions have no
+    paths."""
+    candidates: CandidateKind = "auto"
+    """All architectures (``scan``, published), random ones and mutations of the best (``local``), or all where the
+    space has at most 100,000 sequences."""
+    random: int = Field(1000, ge=0)
+    """Random candidates of a round, if local."""
+    mutations: int = Field(1000, ge=1)
+    """Mutations of the best, if local."""
+    parents: int = Field(20, ge=1)
+    """The best so many architectures are mutated in turn."""
+    changes: int = Field(2, ge=1)
+    """Most mutations in a row from a parent to a candidate."""
+    trees: int = Field(150, ge=1)
+    """Boosting rounds (published: 100)."""
+    learning_rate: float = Field(0.05, gt=0, le=1)
+    """Shrinkage of each tree (published: 0.05)."""
+    depth: int | None = Field(5, ge=1)
+    """Most splits on a way down; no limit if unset (published)."""
+    leaves: int | None = Field(None, ge=2)
+    """Most leaves of a tree (published: 31); no limit if unset."""
+    rows: float = Field(0.7, gt=0, le=1)
+    """Share of the architectures that each tree is fitted on (published: 0.8, drawn anew every 5 trees)."""
+    columns: float = Field(0.3, gt=0, le=1)
+    """Share of the features that a split chooses among (published: 0.9, drawn for a whole tree)."""
+    normalisation: Literal["rank", "standard"] = "rank"
+    """Targets: normal scores of the ranks, or zero mean and unit variance."""
+
+
+@searchers.register("boosted-trees")
+class BoostedTreesSearcher(PredictorSearcher):
+    """GBDT-NAS: random architectures, then rounds of the best predictions of gradient-boosted trees.
+
+    Luo, Tan, Wang, Qin, Chen, Liu 2020, "Neural architecture search with GBDT", Algorithm 1, without the pruning of
+    the space by SHAP values (GBDT-NAS-3S).
+
+    Departures: scikit-learn's gradient boosting in place of LightGBM; targets by what was measured, while the program
+    takes the mean and deviation of the whole table; every random architecture counts as a query. The default goes in
+    more and smaller rounds, and sees paths beside tokens.
+
+    Raises:
+        InputError: ``candidates=scan`` in a space of more than 1,000,000 sequences.
+    """
+
+    settings_type = BoostedTreesSettings
+
+    def __init__(
+        self, space: SearchSpace, objective: Objective, settings: BoostedTreesSettings, *, seed: int, budget: int
+    ) -> None:
+        super().__init__(
+            space,
+            objective,
+            settings,
+            seed=seed,
+            budget=budget,
+            initial=settings.initial or max(2, round(settings.initial_share * budget)),
+            batch=settings.batch or max(1, round(settings.round_share * budget)),
+        )
+        self.options = settings
+        require_scannable(settings.candidates, space)
+
+    def propose(
+        self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int, rng: np.random.Generator
+    ) -> list[Proposal]:
+        """One round: fit the trees, predict all candidates, take the best."""
+        from naopt.latent.baselines import BoostedTrees
+        from naopt.latent.encoding import encoded
+        from naopt.latent.targets import Targets
+
+        options, names = self.options, GROUPS[self.options.encoding]
+        candidates = Candidates(
+            self.space,
+            names,
+            best_first(architectures, scores)[: options.parents],
+            self.seen,
+            rng,
+            kind=options.candidates,
+            random=options.random,
+            mutations=options.mutations,
+            changes=options.changes,
+        )
+        self.log = {"candidates": len(candidates)}
+        if not len(candidates):
+            return []
+        targets = Targets.fit(scores, options.normalisation)
+        boosting = BoostedTrees(
+            options.trees, options.learning_rate, options.depth, options.leaves, options.rows, options.columns
+        )
+        features = np.concatenate(list(encoded(self.space, architectures, names).values()), axis=1)
+        trees = boosting.fit(features, targets.transform(scores), int(rng.integers(2**31)))
+
+        def predict(groups: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], ...]:
+            return (trees.predict(np.concatenate(groups, axis=1).astype(np.float32)),)
+
+        (mean,) = candidates.predict(predict)
+        ties = rng.permutation(len(mean))
+        order = ties[np.argsort(-mean[ties], kind="stable")][:wanted]
+        return [
+            candidates.proposal(index, predicted)
+            for index, predicted in zip(order.tolist(), self.in_units(mean[order], targets), strict=True)
+        ]
