@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from naopt.errors import InputError
 from naopt.measurement import MetricInfo
 from naopt.searchers import Proposal, Searcher
 from naopt.spaces import GenericSpace, Position
-from naopt.tables import Table
+from naopt.tables import CrossValidation, NoiseModel, Surrogate, Table
 
 SPACE = GenericSpace([Position(name, tuple("01234")) for name in "abc"], "cube")
 
@@ -27,6 +28,20 @@ def cube(goal: str = "max", rows: int = 125, missing: Sequence[int] = ()) -> Tab
     return Table(
         "cube", SPACE, tokens, {"score": sign * score, "test": sign * (score + 100)}, {"score": info, "test": info}
     )
+
+
+def surrogate_cube() -> Table:
+    """The cube as if a surrogate had filled 25 rows of the score."""
+    how = Surrogate(
+        model="gbdt",
+        seed=0,
+        measured=100,
+        predicted=25,
+        kept=True,
+        cv=CrossValidation(folds=5, kendall_tau=0.8, spearman=0.9, r2=0.9, mae=1.0),
+        noise=NoiseModel(origin="residuals", edges=(), deviations=(1.0,), repeats=1),
+    )
+    return replace(cube(), surrogates={"score": how})
 
 
 class LineSettings(Settings):

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from naopt.bench import JobError, comparison, quality, quality_summary, summary
+from naopt.bench import JobError, comparison, quality
 from naopt.cli.app import run
 from naopt.cli.study import own_folder, progress
 from naopt.latent import models
 from naopt.tables import save_table
-from tests.bench.stubs import cube, run_inline
+from tests.bench.stubs import cube, run_inline, surrogate_cube
 
 pytestmark = pytest.mark.usefixtures("stub_searchers")
 
@@ -190,12 +190,15 @@ def test_a_failed_trial_is_named_and_the_others_are_kept(
     assert capsys.readouterr().err == "naopt: searcher random, trial 1: KeyError: 'no idea'\n"
 
 
-def test_a_surrogate_says_so(file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summary, "surrogate_of", lambda _: {"model": "gbdt"})
-    monkeypatch.setattr(quality_summary, "surrogate_of", lambda _: {"model": "gbdt"})
+def test_a_surrogate_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_table(surrogate_cube(), tmp_path / "t.npz")
     for command in (bench, quality_of):
-        assert run(command(file)) == 0
-        assert "a surrogate table" in capsys.readouterr().out
+        assert run(command(str(tmp_path / "t.npz"))) == 0
+        out = capsys.readouterr().out
+        assert (
+            "score is a surrogate's (gbdt) in 25 of 125 rows; on rows that it was not fitted to, Kendall tau 0.800"
+            in out
+        )
 
 
 def test_quality_goes_on_from_what_is_there(

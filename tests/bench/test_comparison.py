@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from naopt.bench import Comparison, checkpoint_columns, compare, run_trial, searcher_settings, summarise_trials
 from naopt.bench.comparison import OriginCount, SearchTrial
-from naopt.bench.summary import surrogate_of
+from naopt.bench.summary import surrogates_of
 from naopt.errors import InputError, UnknownNameError
 from naopt.metrics import bootstrap_interval
-from tests.bench.stubs import cube
+from tests.bench.stubs import cube, surrogate_cube
 
 pytestmark = pytest.mark.usefixtures("stub_searchers")
 
@@ -206,12 +206,12 @@ def test_any_searcher_can_be_what_others_are_measured_by() -> None:
 
 
 def test_a_table_that_a_surrogate_filled_says_so() -> None:
-    table = cube()
-    assert summarise_trials(comparison(), [run_trial(comparison(), "line", k) for k in range(2)])["surrogate"] is None
-    object.__setattr__(table, "surrogate", {"model": "gbdt"})
-    assert surrogate_of(table) == {"model": "gbdt"}
-    object.__setattr__(table, "surrogate", OriginCount(1, 2))
-    assert surrogate_of(table) == {"queries": 1, "improved": 2}
+    trials = [run_trial(comparison(), "line", k) for k in range(2)]
+    assert summarise_trials(comparison(), trials)["surrogate"] is None
+    found = summarise_trials(comparison(table=surrogate_cube()), trials)["surrogate"]
+    assert list(found) == ["score"]
+    assert found["score"]["model"] == "gbdt"
+    assert surrogates_of(surrogate_cube(), ["test"]) is None
 
 
 @pytest.mark.parametrize(

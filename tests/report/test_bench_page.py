@@ -24,7 +24,7 @@ from naopt.report.bench_page import decimals_of, found_chart, interval, regret_c
 from naopt.report.curves import Curve, curves_chart, spread, styles
 from naopt.report.quality_page import quality_curves, render_quality, write_quality
 from naopt.tables import Table
-from tests.bench.stubs import cube
+from tests.bench.stubs import cube, surrogate_cube
 from tests.report.test_page import Page
 
 NAMES = ["nao", "random", "evolution", "local-search", "bananas", "npenas", "gp", "boosted-trees", "seminas",
@@ -57,12 +57,6 @@ def comparison(names: list[str], table: Table | None = None, **changes: Any) -> 
 def document(names: list[str] = NAMES, **changes: Any) -> dict[str, Any]:
     compared = comparison(names, **changes)
     return summarise_trials(compared, trials_of(compared))
-
-
-def surrogate_table() -> Table:
-    table = cube()
-    object.__setattr__(table, "surrogate", {"model": "gbdt"})
-    return table
 
 
 def check(text: str) -> Page:
@@ -150,7 +144,7 @@ def test_searchers_that_found_nothing_do_not_break_the_page() -> None:
 
 
 def test_a_surrogate_says_so_everywhere(tmp_path: Path) -> None:
-    compared = comparison(["random", "evolution"], table=surrogate_table())
+    compared = comparison(["random", "evolution"], table=surrogate_cube())
     trials = trials_of(compared)
     write_bench(summarise_trials(compared, trials), trials, tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
@@ -267,9 +261,8 @@ def test_a_page_of_models_is_complete(tmp_path: Path) -> None:
 
 
 def test_a_page_of_one_model_on_a_surrogate_with_repeats() -> None:
-    table = surrogate_table()
+    table = surrogate_cube()
     noisy = dataclasses.replace(table, metrics={**table.metrics, "score": table.tokens @ [[10.0, 9], [5, 6], [1, 0]]})
-    object.__setattr__(noisy, "surrogate", {"model": "gbdt"})
     text = render_quality(quality_document(noisy, ("nao",)))
     assert check(text).sections == ["Measures", "Over training architectures"]
     assert "surrogate" in text

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from naopt.bench.quality import QualityStudy, QualityTrial
-from naopt.bench.summary import surrogate_of
+from naopt.bench.summary import surrogates_of
 from naopt.errors import UnknownNameError
 from naopt.metrics import noise_ceiling, paired_summary, summarise
 
@@ -40,7 +40,7 @@ def summarise_quality(
     }
     return {
         "table": study.table.name,
-        "surrogate": surrogate_of(study.table),
+        "surrogate": surrogates_of(study.table, [study.metric]),
         "metric": study.metric,
         "rows": len(study.measured_rows()),
         "positions": len(study.table.space.positions),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +44,7 @@ def summarise_trials(
     table, goal = comparison.table, comparison.table.info(comparison.report_metric).goal
     return {
         "table": table.name,
-        "surrogate": surrogate_of(table),
+        "surrogate": surrogates_of(table, (comparison.metric, comparison.report_metric)),
         "metric": comparison.metric,
         "report_metric": comparison.report_metric,
         "goal": goal,
@@ -72,12 +71,10 @@ def checkpoint_columns(checkpoints: Sequence[int], columns: int = 3) -> list[int
     return sorted({*range(step - 1, len(checkpoints), step), len(checkpoints) - 1})
 
 
-def surrogate_of(table: Table) -> dict[str, Any] | None:
-    """What the table says of the surrogate that filled it; ``None`` for a table that was measured."""
-    surrogate = getattr(table, "surrogate", None)
-    if not surrogate:
-        return None
-    return asdict(surrogate) if is_dataclass(surrogate) and not isinstance(surrogate, type) else dict(surrogate)
+def surrogates_of(table: Table, metrics: Sequence[str]) -> dict[str, Any] | None:
+    """Which of the metrics a surrogate predicted in some rows, and how; ``None`` if all were measured."""
+    found = {name: table.surrogates[name].model_dump(mode="json") for name in metrics if name in table.surrogates}
+    return found or None
 
 
 def _searcher(comparison: Comparison, name: str, trials: Sequence[SearchTrial]) -> dict[str, Any]:

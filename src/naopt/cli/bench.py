@@ -101,6 +101,7 @@ def _run(comparison: Comparison, workers: int, journal: Journal | None) -> list[
 
 def _print(document: dict[str, Any]) -> None:
     from naopt.bench import checkpoint_columns
+    from naopt.report.bench_page import surrogate_lines
 
     points = checkpoint_columns(document["checkpoints"])
     unit = f" ({document['unit']})" if document["unit"] else ""
@@ -109,8 +110,8 @@ def _print(document: dict[str, Any]) -> None:
         f"mean [95 % interval] over {document['trials']} trials"
         + (", one repeat seen a query" if document["noise"] == "repeat" else "")
     )
-    if document["surrogate"] is not None:
-        say("a surrogate table: what was not measured is a model's estimate")
+    for line in surrogate_lines(document):
+        say(line)
     print_table(
         (
             "searcher",

@@ -107,9 +107,11 @@ def _run(study: QualityStudy, workers: int, journal: QualityJournal | None) -> l
 
 
 def _print(document: dict[str, Any]) -> None:
+    from naopt.report.bench_page import surrogate_lines
+
     say(f"{document['table']}: {document['metric']}, mean [95 % interval] over {document['trials']} trials")
-    if document["surrogate"] is not None:
-        say("a surrogate table: what was not measured is a model's estimate")
+    for line in surrogate_lines(document):
+        say(line)
     shown = [*_INTERVALS, *_MEANS]
     rows = [
         (name, int(size), *(_cell(measures.get(measure), measure in _INTERVALS) for measure in shown))

@@ -88,14 +88,18 @@ def table_name(document: Document) -> str:
     return name if document["surrogate"] is None or "surrogate" in name else f"{name} (surrogate)"
 
 
+def surrogate_lines(document: Document) -> list[str]:
+    """A sentence on each metric that a surrogate predicted in some rows."""
+    return [
+        f"{metric} is a surrogate's ({how['model']}) in {how['predicted']:,} of {how['predicted'] + how['measured']:,} "
+        f"rows; on rows that it was not fitted to, Kendall tau {how['cv']['kendall_tau']:.3f}"
+        for metric, how in (document["surrogate"] or {}).items()
+    ]
+
+
 def surrogate_warning(document: Document) -> str:
     """What a page says at its head about a table that was not measured."""
-    if document["surrogate"] is None:
-        return ""
-    return (
-        '<p class="warn">A <b>surrogate</b> table: what was not measured is a model\'s estimate, and so is what '
-        "rests on it on this page.</p>"
-    )
+    return "".join(f'<p class="warn">{escape(line)}</p>' for line in surrogate_lines(document))
 
 
 def page(title: str, sections: Sequence[str], data: Document) -> str:
