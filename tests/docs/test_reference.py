@@ -201,4 +201,4 @@ def test_fields_of_quality(table: Path, capsys: pytest.CaptureFixture[str]) -> N
     measures = found["models"]["boosted-trees"]["6"]
     of_decoders = set(re.findall(r"`(\w+)`", text.partition("Models without a decoder lack")[2]))
     assert fields(text, "Measures:") == measures.keys() | of_decoders
-    assert measures["spearman"].keys() == {"mean", "trials"}
+    assert measures["spearman"].keys() == {"mean", "ci95", "trials"}
