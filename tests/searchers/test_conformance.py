@@ -32,6 +32,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "unlabelled": 10,
         "max_steps": 4,
     },
+    "npenas": {"initial": 6, "batch": 6, "candidates": 20, "epochs": 2, "width": 8},
+    "pnas": {"epochs": 3, "members": 2},
     "reinforce": {"hidden_size": 8, "batch": 2},
     "tnao": {
         "initial": 8,

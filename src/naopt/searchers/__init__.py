@@ -8,6 +8,8 @@ from naopt.searchers.gp import GPSearcher
 from naopt.searchers.hierarchical import HierarchicalSearcher
 from naopt.searchers.local_search import LocalSearcher
 from naopt.searchers.nao import NAOSearcher
+from naopt.searchers.npenas import NPENASSearcher
+from naopt.searchers.pnas import PNASSearcher
 from naopt.searchers.random_search import RandomSearcher
 from naopt.searchers.reinforce import ReinforceSearcher
 from naopt.searchers.tnao import TNAOSearcher
@@ -21,7 +23,9 @@ __all__ = [
     "HierarchicalSearcher",
     "LocalSearcher",
     "NAOSearcher",
+    "NPENASSearcher",
     "Objective",
+    "PNASSearcher",
     "Proposal",
     "RandomSearcher",
     "ReinforceSearcher",
