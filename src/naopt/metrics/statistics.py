@@ -107,7 +107,10 @@ def bootstrap_intervals(values: ArrayLike, seed: int = 0, level: float = 0.95) -
         weights = np.bincount(cells.ravel(), minlength=chosen.size).reshape(chosen.shape)
         means.append(weights @ around / count)
     ends = np.quantile(np.concatenate(means).T.copy(), [(1 - level) / 2, (1 + level) / 2], axis=1)
-    found: NDArray[np.float64] = ends.T + sample[0][:, None]
+    # A mean of resampled values lies among the values; the detour around the first row may leave them by a rounding.
+    found: NDArray[np.float64] = np.clip(
+        ends.T + sample[0][:, None], sample.min(axis=0)[:, None], sample.max(axis=0)[:, None]
+    )
     return found
 
 

@@ -48,8 +48,9 @@ def origin_colours(origins: Sequence[str]) -> dict[str, str]:
 
 
 def metric_label(record: RunRecord) -> str:
-    """The objective's metric and which direction is better."""
-    return f"{record.objective.metric} ({'higher' if record.objective.goal == 'max' else 'lower'} is better)"
+    """The objective's metric, whether it is a surrogate's, and which direction is better."""
+    goal = f"{'higher' if record.objective.goal == 'max' else 'lower'} is better"
+    return f"{record.objective.metric} ({'surrogate, ' if record.surrogate else ''}{goal})"
 
 
 def trajectory_chart(record: RunRecord, against: RunRecord | None = None) -> str | None:

@@ -36,6 +36,12 @@ _MEASURES = {
     "predict_seconds": ("Prediction", "Seconds for all test architectures."),
 }
 _LOGARITHMIC = ("best_rank_at_10", "fit_seconds", "predict_seconds")
+_GROUPS = (
+    ("kendall_tau", "pairwise_accuracy", "spearman"),
+    ("precision_at_10", "precision_at_50", "best_rank_at_10"),
+    ("hamming", "exact_match", "valid"),
+    ("fit_seconds", "predict_seconds"),
+)
 _PAIRED = ("kendall_tau", "precision_at_50", "best_rank_at_10", "exact_match")
 
 
@@ -104,16 +110,18 @@ def _header(document: Document) -> str:
 
 
 def _table(document: Document, shown: Sequence[str]) -> str:
-    rows = [
-        (name, size, *(_cell(measures.get(measure)) for measure in shown))
-        for name, sizes in document["models"].items()
-        for size, measures in sizes.items()
-    ]
-    columns = ("model", "trained on", *(_MEASURES[measure][0] for measure in shown))
+    tables = []
+    for group in _GROUPS:
+        measures = [measure for measure in group if measure in shown]
+        rows = [
+            (name, size, *(_cell(found.get(measure)) for measure in measures))
+            for name, sizes in document["models"].items()
+            for size, found in sizes.items()
+        ]
+        columns = ("model", "trained on", *(_MEASURES[measure][0] for measure in measures))
+        tables += [rows_table(columns, rows, numeric=range(1, len(columns)))] if measures else []
     note = f"Mean over {document['trials']} trials and its 95 % interval (bootstrap, 10,000 resamples)."
-    return section(
-        "Measures", rows_table(columns, rows, numeric=range(1, len(columns))) + f'<p class="note">{note}</p>'
-    )
+    return section("Measures", "<br>".join(tables) + f'<p class="note">{note}</p>')
 
 
 def _cell(measure: Mapping[str, Any] | None) -> str:
