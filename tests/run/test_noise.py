@@ -1,5 +1,7 @@
 """``--noise repeat`` in a run: deterministic, kept by config.toml, the same after a resume and with more workers."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from naopt.measurement import MetricInfo
 from naopt.run import RunConfig, load_run, start_run
 from naopt.run.setup import prepare
 from naopt.tables import Table, save_table
+from tests.tables.test_surrogate import MADE
 from tests.tables.test_table import SPACE, WHOLE
 
 REPEATS = np.arange(18.0).reshape(6, 3)
@@ -47,3 +50,17 @@ def test_noise_needs_a_table(file: str) -> None:
     with pytest.raises(InputError, match="noise 'repeat': has a use only with a table"):
         prepare(RunConfig(task="digits", noise="repeat"))
     assert run(["search", "--table", file, "--noise", "often"]) == 2
+
+
+def test_a_search_on_a_surrogate_says_so(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toy = Table("toy", SPACE, WHOLE, {"acc": REPEATS, "cost": REPEATS}, dict.fromkeys(("acc", "cost"), MetricInfo()))
+    save_table(replace(toy, surrogates={"acc": MADE}), tmp_path / "t.npz")
+    for metric, surrogate in (("acc", True), ("cost", False)):
+        out = tmp_path / metric
+        arguments = ["search", "--table", file, "--searcher", "random", "--budget", "3", "--metric", metric]
+        assert run([*arguments, "--run", str(out)]) == 0
+        assert ("acc (surrogate)" in capsys.readouterr().out) == surrogate
+        assert ("surrogate, higher is better" in (out / "report.html").read_text()) == surrogate
+        assert run(["show", str(out), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["surrogate"] is surrogate
+        assert load_run(out).meta["surrogates"] == ["acc"]

@@ -31,6 +31,7 @@ def run_document(record: RunRecord, report: Path | None) -> dict[str, Any]:
         "seconds": record.seconds,
         "metric": record.objective.metric,
         "goal": record.objective.goal,
+        "surrogate": record.surrogate,
         "best": None if best is None else trial_document(best),
         "trajectory": record.trajectory(),
         "report": None if report is None else str(report),
@@ -57,7 +58,8 @@ def run_lines(record: RunRecord, report: Path | None) -> Iterator[str]:
         yield "best:       none; no evaluation has succeeded"
     else:
         value = f"{best.measurement.metrics[objective.metric]:.6g}"
-        yield f"best:       {objective.metric} {value}, evaluation {best.index} of round {best.round}, {best.origin}"
+        metric = f"{objective.metric} (surrogate)" if record.surrogate else objective.metric
+        yield f"best:       {metric} {value}, evaluation {best.index} of round {best.round}, {best.origin}"
         yield f"            {best.text}"
     for (kind, reason), count in list(record.failures().items())[:5]:
         yield f"{kind + ':':<11} {count} x {reason}"

@@ -29,12 +29,14 @@ class Evaluator(ABC):
         metrics: what it measures.
         default_metric: the metric to search by unless the user names one.
         inline: lookups are too short to be worth another process.
+        surrogates: metrics that are predicted by a surrogate, in some architectures at least, rather than measured.
     """
 
     space: SearchSpace
     metrics: Mapping[str, MetricInfo]
     default_metric: str
     inline: bool = False
+    surrogates: frozenset[str] = frozenset()
 
     def prepare(self) -> None:  # noqa: B027
         """Loads what ``evaluate`` needs; idempotent. Raises ``InputError`` for data that cannot be used."""

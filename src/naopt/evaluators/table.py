@@ -69,6 +69,7 @@ class TableEvaluator(Evaluator):
         if not names or len(set(names)) != len(names):
             raise InputError("metrics", ", ".join(names), "must be at least one, none twice")
         self.metrics = {name: self.table.info(name) for name in names}
+        self.surrogates = frozenset(self.table.surrogates).intersection(names)
         self.default_metric, self.noise = names[0], parse_noise(noise)
         check_noise(self.table, self.default_metric, self.noise)
         self.space = self.table.search_space()

@@ -57,6 +57,11 @@ class RunRecord:
         """The trial's objective turned so that larger is better; ``None`` if it has none."""
         return None if trial.measurement is None else self.objective.score(trial.measurement)
 
+    @property
+    def surrogate(self) -> bool:
+        """Whether the objective's metric was predicted by a surrogate rather than measured."""
+        return self.objective.metric in self.meta.get("surrogates", [])
+
     def ranked(self) -> list[Trial]:
         """Trials with a score, the best first; of equal ones the earlier first."""
         scored = [(score, trial) for trial in self.trials if (score := self.score(trial)) is not None]

@@ -106,6 +106,7 @@ def _make(directory: Path, setup: Setup) -> None:
         "positions": [{"name": p.name, "choices": p.choices, "kind": p.kind} for p in setup.space.positions],
         "objective": {"metric": setup.objective.metric, "goal": setup.objective.goal},
         "metrics": {name: {"goal": info.goal, "unit": info.unit} for name, info in setup.evaluator.metrics.items()},
+        "surrogates": sorted(setup.evaluator.surrogates),
         "config": plain(setup.config.to_values()),
         "seconds": 0.0,
     }
