@@ -97,6 +97,15 @@ def test_workers_change_nothing() -> None:
     assert len({tuple(t.search_metric) for t in two}) > 1
 
 
+@pytest.mark.parametrize("name", ["random", "evolution", "local-search", "hierarchical"])
+def test_a_process_does_not_remember_its_trials(name: str) -> None:
+    compared = comparison((name,), budget=40)
+    alone = timeless(run_trial(compared, name, 1))
+    again = comparison((name,), budget=40)
+    run_trial(again, name, 0)
+    assert timeless(run_trial(again, name, 1)) == alone
+
+
 def test_trials_that_are_done_are_not_run_again() -> None:
     compared = comparison(("broken",), trials=1)
     done = dataclasses.replace(run_trial(comparison(), "line", 0), searcher="broken")
