@@ -12,6 +12,7 @@ from naopt.searchers.npenas import NPENASSearcher
 from naopt.searchers.pnas import PNASSearcher
 from naopt.searchers.random_search import RandomSearcher
 from naopt.searchers.reinforce import ReinforceSearcher
+from naopt.searchers.seminas import SemiNASSearcher
 from naopt.searchers.tnao import TNAOSearcher
 from naopt.searchers.tpe import TPESearcher
 
@@ -30,6 +31,7 @@ __all__ = [
     "RandomSearcher",
     "ReinforceSearcher",
     "Searcher",
+    "SemiNASSearcher",
     "TNAOSearcher",
     "TPESearcher",
     "searchers",

@@ -57,6 +57,7 @@ class EnumeratedSpace(SearchSpace):
         self.rows = sorted_rows(_presented(whole, given), whole.positions)
         self.whole = whole
         self.name, self.positions, self.tokens_per_step = whole.name, whole.positions, whole.tokens_per_step
+        self.skips = whole.skips
 
     @cached_property
     def _prefixes(self) -> PrefixIndex:
