@@ -31,6 +31,7 @@ Batch = tuple[Tensor, Tensor, Tensor]
 _CHUNK = 2048
 _FEWEST_HELD_OUT = 3
 _LEAST_SPREAD = 1e-6
+_TRANSFORMER_STEPS = 300
 
 
 class LatentModel(PerformanceModel):
@@ -95,7 +96,8 @@ class LatentModel(PerformanceModel):
                 self._unlabelled = self._words(self.presented(samples))
             steps = settings.pretraining_steps
             if steps is None:
-                steps = min(max(40 * self.vocabulary.length, 600), 2000)
+                longer = min(max(40 * self.vocabulary.length, 600), 2000)
+                steps = _TRANSFORMER_STEPS if settings.encoder == "transformer" else longer
             if settings.unlabelled and steps:
                 self._optimise(steps, repeat(None), rng)
             self._start = {name: value.detach().clone() for name, value in self.network.state_dict().items()}

@@ -149,7 +149,8 @@ class LatentSettings(Settings):
     # Fitting.
     pretraining_steps: int | None = Field(None, ge=0)
     """Steps on unlabelled architectures of the space before any label is seen; 0 in paper and program. If null 40 for
-    each position of the space, 600 at least and 2,000 at most: longer sequences take longer to learn."""
+    each position of the space, 600 at least and 2,000 at most: longer sequences take an LSTM longer to learn. 300 with
+    a Transformer, whose attention starts out aligned."""
     unlabelled: int = Field(4000, ge=0)
     """How many random architectures of the space the auto-encoder may also learn from. They cost no query."""
     epochs: int = Field(40, ge=1)

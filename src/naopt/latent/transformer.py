@@ -18,7 +18,9 @@ from naopt.latent.vocabulary import START, Vocabulary, tokens_per_step
 if TYPE_CHECKING:
     from naopt.latent.settings import LatentSettings
 
-_POSITION_SCALE = 0.02
+
+_ALIGNMENT = 3.0
+"""Scale of the positions that a token and its step share at first, in those of an embedding."""
 
 
 class Attention(nn.Module):
@@ -83,7 +85,7 @@ class TransformerEncoder(nn.Module):
         self.dropout = settings.dropout
         self.embedding = nn.Embedding(vocabulary.size, settings.embedding_size)
         self.join = nn.Linear(self.tokens_per_step * settings.embedding_size, size)
-        self.position = nn.Parameter(_POSITION_SCALE * torch.randn(steps, size))
+        self.position = nn.Parameter(torch.randn(steps, size))
         self.layers = nn.ModuleList(EncoderLayer(settings) for _ in range(settings.layers))
         self.norm = nn.LayerNorm(size)
 
@@ -133,19 +135,25 @@ class TransformerDecoder(nn.Module):
     """Writes one token after the other; a softmax over what may stand at each position.
 
     The architecture embedding, or the last state, is added to the first input, where the LSTM has it as its initial
-    state. The states are normed and get learned positions before they are attended to.
+    state. The states are normed and get learned positions before they are attended to. At first a token and the step
+    that it belongs to have the same position, and queries are made as keys are, so that attention to the states starts
+    out along the diagonal; from an even start long sequences take several times the steps to align.
     """
 
     def __init__(self, vocabulary: Vocabulary, settings: LatentSettings) -> None:
         super().__init__()
         size = settings.hidden_size
         self.vocabulary, self.start, self.heads = vocabulary, settings.decoder_state, settings.heads
-        steps = vocabulary.length // tokens_per_step(vocabulary, settings)
+        per_step = tokens_per_step(vocabulary, settings)
+        shared = _ALIGNMENT * torch.randn(vocabulary.length // per_step, size)
         self.embedding = nn.Embedding(vocabulary.size, size)
-        self.position = nn.Parameter(_POSITION_SCALE * torch.randn(vocabulary.length, size))
+        self.position = nn.Parameter(shared.repeat_interleave(per_step, dim=0) + torch.randn(vocabulary.length, size))
         self.memory_norm = nn.LayerNorm(size)
-        self.memory_position = nn.Parameter(_POSITION_SCALE * torch.randn(steps, size))
+        self.memory_position = nn.Parameter(shared)
         self.layers = nn.ModuleList(DecoderLayer(settings) for _ in range(settings.layers))
+        with torch.no_grad():
+            for layer in self._decoder_layers():
+                layer.to_memory.key_value.weight[:size] = layer.to_memory.query.weight
         self.norm = nn.LayerNorm(size)
         self.vote = nn.Linear(size, vocabulary.size)
         self.register_buffer("forbidden", torch.from_numpy(~vocabulary.allowed), persistent=False)
@@ -176,8 +184,7 @@ class TransformerDecoder(nn.Module):
         for at in range(length):
             x_ND = self.embedding(word_N) + self.position[at]
             x_N1D = (x_ND if at else x_ND + first_ND).unsqueeze(1)
-            for layer, held, memory in zip(self.layers, past, memories, strict=True):
-                assert isinstance(layer, DecoderLayer)
+            for layer, held, memory in zip(self._decoder_layers(), past, memories, strict=True):
                 x_N1D = layer.step(x_N1D, held, at, memory)
             choices = torch.from_numpy(vocabulary.choice_words(at)).to(device)
             valid = torch.from_numpy(vocabulary.space.choice_mask(tokens[:, :at].numpy())).to(device)
@@ -193,4 +200,7 @@ class TransformerDecoder(nn.Module):
     def _memories(self, states_NSD: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Keys and values of the states for each layer."""
         memory_NSD = self.memory_norm(states_NSD) + self.memory_position
-        return [layer.to_memory.keys(memory_NSD) for layer in self.layers if isinstance(layer, DecoderLayer)]
+        return [layer.to_memory.keys(memory_NSD) for layer in self._decoder_layers()]
+
+    def _decoder_layers(self) -> list[DecoderLayer]:
+        return [layer for layer in self.layers if isinstance(layer, DecoderLayer)]
