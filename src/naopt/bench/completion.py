@@ -191,7 +191,7 @@ class _Describer:
         from naopt.latent.features import Features
 
         self._space, self._tokens = table.space, tokens
-        self._features = Features(table.space, self._architectures(np.arange(min(len(table), _CHUNK))))
+        self._features = Features.learn(table.space, self._architectures(np.arange(min(len(table), _CHUNK))))
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -204,7 +204,6 @@ class _Describer:
         parts = []
         for start in range(0, len(rows), _CHUNK):
             groups = self._features(self._architectures(rows[start : start + _CHUNK]))
-            self._features.forget()
             parts.append(np.concatenate([groups[g] for g in _GROUPS if g in groups], axis=1, dtype=np.float32))
         return np.concatenate(parts)
 
