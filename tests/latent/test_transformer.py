@@ -209,3 +209,20 @@ def test_the_registered_model_is_tnaos() -> None:
     assert isinstance(model, LatentModel)
     assert isinstance(model.network.encoder, TransformerEncoder)
     assert (model.settings.loss, model.settings.held_out) == ("logistic", 0)
+
+
+def test_the_decoder_attends_to_its_own_step_before_it_has_learned_anything() -> None:
+    space = create_space("conv-cell")
+    vocabulary = Vocabulary(space)
+    torch.manual_seed(0)
+    network = AutoEncoder(vocabulary, TNAOLatentSettings()).eval()
+    decoder = network.decoder
+    assert isinstance(decoder, TransformerDecoder)
+    states = network.encoder(sample_words(space, vocabulary, 4))
+    memory = decoder.memory_norm(states) + decoder.memory_position
+    for layer in decoder.layers:
+        assert isinstance(layer, DecoderLayer)
+        queries = layer.to_memory.query(layer.norm_memory(decoder.position)).view(60, 4, 16)
+        keys = layer.to_memory.keys(memory)[0]
+        scores = torch.einsum("thk,nhsk->nhts", queries, keys).mean(dim=(0, 1))
+        assert (scores.argmax(dim=1) == torch.arange(60) // 3).float().mean() > 0.9
