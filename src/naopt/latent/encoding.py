@@ -22,7 +22,7 @@ _SPACES = 8
 def features_of(space: SearchSpace) -> Features:
     """Features of a space; the columns are those of 1,000 random architectures, always the same ones."""
     rng = np.random.default_rng(0)
-    return Features(space, [space.sample(rng) for _ in range(_SAMPLE)])
+    return Features.learn(space, [space.sample(rng) for _ in range(_SAMPLE)])
 
 
 def encoded(
