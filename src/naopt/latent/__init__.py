@@ -8,17 +8,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.settings import LATENT_PRESETS, LatentSettings
 
 if TYPE_CHECKING:
     from naopt.latent.ascent import GradientAscent
     from naopt.latent.base import PerformanceModel, models
     from naopt.latent.baselines import BoostedTreesModel, GaussianProcessModel
+    from naopt.latent.embedding_model import EmbeddingModel
+    from naopt.latent.gaussian_process import GaussianProcess
     from naopt.latent.model import LatentModel
 
 __all__ = [
     "LATENT_PRESETS",
     "BoostedTreesModel",
+    "EmbeddingModel",
+    "EmbeddingSettings",
+    "GaussianProcess",
     "GaussianProcessModel",
     "GradientAscent",
     "LatentModel",
@@ -29,6 +35,8 @@ __all__ = [
 
 _HOME = {
     "BoostedTreesModel": "baselines",
+    "EmbeddingModel": "embedding_model",
+    "GaussianProcess": "gaussian_process",
     "GaussianProcessModel": "baselines",
     "GradientAscent": "ascent",
     "LatentModel": "model",

@@ -14,6 +14,9 @@ from naopt.spaces import Architecture, SearchSpace, Tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Array = NDArray[np.float64]
+
+_MOST_KEPT = 50_000
 _MOST_COLUMNS = 1024
 _LEAST_OFTEN = 2
 
@@ -47,21 +50,36 @@ class Features:
 
     Args:
         space: of the architectures.
-        sample: architectures of the space, whose names become columns and whose mean and deviation standardise the
-            sizes; names that occur once, and all but the 1,024 most frequent of a group, are left out.
+        columns: names of the columns of ``paths``, ``sizes`` and ``local``; other names are left out.
+        centre: mean of the sizes, by column.
+        deviation: positive; their standard deviation.
     """
 
-    def __init__(self, space: SearchSpace, sample: Sequence[Architecture]) -> None:
-        self.space = space
-        self._cache: dict[Tokens, GraphFeatures] = {}
+    def __init__(
+        self, space: SearchSpace, columns: Mapping[str, Sequence[str]], centre: Array, deviation: Array
+    ) -> None:
+        self.space, self.columns, self.centre, self.deviation = space, columns, centre, deviation
+        self._at = {group: {name: index for index, name in enumerate(names)} for group, names in columns.items()}
         self._numbers = {} if space.tokens_per_step > 1 else numeric_choices(space)
-        graphs = [self._graph(tokens) for tokens in self.canonical(sample)]
-        self._paths = _columns([graph.paths for graph in graphs])
-        self._sizes = _columns([graph.sizes for graph in graphs])
-        self._local = _columns([graph.local for graph in graphs])
-        sizes = _matrix([graph.sizes for graph in graphs], self._sizes)
-        self._centre, deviation = sizes.mean(axis=0), sizes.std(axis=0)
-        self._deviation = np.where(deviation > 0, deviation, 1.0)
+        self._graphs: dict[Tokens, GraphFeatures] = {}
+
+    @classmethod
+    def learn(cls, space: SearchSpace, sample: Sequence[Architecture]) -> Features:
+        """Columns, mean and deviation from unlabelled architectures.
+
+        Names that occur once, and all but the 1,024 most frequent of a group, get no column.
+        """
+        graphs = [graph_features(space.graph(_presented(space, a)), space.skips) for a in sample]
+        columns = {
+            "paths": _frequent([graph.paths for graph in graphs]),
+            "sizes": _frequent([graph.sizes for graph in graphs]),
+            "local": _frequent([graph.local for graph in graphs]),
+        }
+        count = len(columns["sizes"])
+        plain = cls(space, columns, np.zeros(count), np.ones(count))
+        sizes = plain(sample)["sizes"] if count else np.zeros((1, 0))
+        deviation = sizes.std(axis=0)
+        return cls(space, columns, sizes.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
 
     def canonical(self, architectures: Sequence[Architecture]) -> list[Tokens]:
         """Canonical tokens of each."""
@@ -75,31 +93,33 @@ class Features:
         if self._numbers:
             rows = np.asarray(tokens)
             groups["numbers"] = np.stack([ranks[rows[:, index]] for index, ranks in self._numbers.items()], axis=1)
-        if self._paths:
-            groups["paths"] = (_matrix([graph.paths for graph in graphs], self._paths) > 0).astype(np.float64)
-        if self._sizes:
-            sizes = _matrix([graph.sizes for graph in graphs], self._sizes)
-            groups["sizes"] = (sizes - self._centre) / self._deviation
-        if self._local:
-            groups["local"] = np.log1p(_matrix([graph.local for graph in graphs], self._local))
+        if self._at["paths"]:
+            groups["paths"] = (_matrix([graph.paths for graph in graphs], self._at["paths"]) > 0).astype(np.float64)
+        if self._at["sizes"]:
+            sizes = _matrix([graph.sizes for graph in graphs], self._at["sizes"])
+            groups["sizes"] = (sizes - self.centre) / self.deviation
+        if self._at["local"]:
+            groups["local"] = np.log1p(_matrix([graph.local for graph in graphs], self._at["local"]))
         return groups
 
-    def forget(self) -> None:
-        """Drops what is remembered of single architectures, which for hundreds of thousands would fill the memory."""
-        self._cache.clear()
-
     def _graph(self, tokens: Tokens) -> GraphFeatures:
-        if tokens not in self._cache:
+        if tokens not in self._graphs:
+            if len(self._graphs) >= _MOST_KEPT:
+                self._graphs.clear()
             graph = self.space.graph(self.space.architecture(tokens))
-            self._cache[tokens] = graph_features(graph, self.space.skips)
-        return self._cache[tokens]
+            self._graphs[tokens] = graph_features(graph, self.space.skips)
+        return self._graphs[tokens]
 
 
-def _columns(counts: Sequence[Mapping[str, float]]) -> dict[str, int]:
+def _presented(space: SearchSpace, architecture: Architecture) -> Architecture:
+    return space.architecture(space.canonical(architecture.tokens))
+
+
+def _frequent(counts: Sequence[Mapping[str, float]]) -> list[str]:
     often = Counter(name for row in counts for name in row)
     names = [name for name, count in often.items() if count >= _LEAST_OFTEN]
     names.sort(key=lambda name: (-often[name], name))
-    return {name: index for index, name in enumerate(names[:_MOST_COLUMNS])}
+    return names[:_MOST_COLUMNS]
 
 
 def _matrix(counts: Sequence[Mapping[str, float]], columns: Mapping[str, int]) -> NDArray[np.float64]:

@@ -20,6 +20,8 @@ _JITTER = 1e-6
 _NOISE, _FIRST_NOISE = 0.05, 0.1
 _WIDTH_WEIGHT, _WIDTH_LENGTH, _WIDTH_NOISE = 1.5, 1.0, 1.5
 _FAILED = 1e10
+_FARTHEST = 10.0
+"""Bound of the parameters' logarithms; a line search must not leave what can be computed."""
 
 
 class GaussianProcess:
@@ -58,6 +60,7 @@ class GaussianProcess:
             w * _kernel(self.kernel, s / length**2)[0] for w, length, s in zip(weights, lengths, squares, strict=True)
         )
         self._root = cholesky(covariance + (noise + _JITTER) * np.eye(len(targets)), lower=True)
+        self._given = np.asarray(targets, dtype=np.float64)
         self._solved: Array = cho_solve((self._root, True), targets)
         return self
 
@@ -65,6 +68,22 @@ class GaussianProcess:
     def noise(self) -> float:
         """Variance of the noise."""
         return float(self._unpack(self._known())[2])
+
+    def left_out(self) -> Array:
+        """What the process with these parameters predicts of each datum from all others ``(n,)``.
+
+        Rasmussen & Williams 2006, Eq. 5.12.
+        """
+        inverse = cho_solve((self._root, True), np.eye(len(self._given)))
+        guessed: Array = self._given - self._solved / np.diag(inverse)
+        return guessed
+
+    def believing(self, groups: Sequence[Array]) -> GaussianProcess:
+        """The process after it was told that its means at further points ``(m, columns)`` are true."""
+        mean, _ = self.predict(groups)
+        data = [np.concatenate([known, new]) for known, new in zip(self._data, groups, strict=True)]
+        told = GaussianProcess(self.kernel, self.steps)
+        return told.fit(data, np.concatenate([self._given, mean]), self._known())
 
     def predict(self, groups: Sequence[Array]) -> tuple[Array, Array]:
         """Posterior mean and variance of ``f``, each ``(n,)``, without the noise."""
@@ -142,7 +161,10 @@ class GaussianProcess:
 
         start = centre.copy()
         start[-1] = np.log(_FIRST_NOISE)
-        found: Array = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": self.steps}).x
+        bounds = [(-_FARTHEST, _FARTHEST)] * len(start)
+        found: Array = minimize(
+            loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": self.steps}
+        ).x
         return found
 
 

@@ -1,0 +1,176 @@
+"""The default latent model of ``nao``: an embedding that needs no label, a Gaussian process on it, a decoder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from naopt.latent.acquisition import expected_improvement_slopes, log_expected_improvement
+from naopt.latent.base import PerformanceModel
+from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.latent.gaussian_process import GaussianProcess
+from naopt.latent.pretraining import Pretrained, pretrained
+from naopt.latent.targets import Targets
+from naopt.metrics import kendall_tau, pairwise_accuracy, spearman
+from naopt.spaces import Architecture, SearchSpace, Tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+_FIRST_SCHEDULED = 8
+_FEWEST_JUDGED = 3
+_FLAT = 1e-12
+
+
+class EmbeddingModel(PerformanceModel):
+    """Scores are a Gaussian process over the points of ``Embedding``, with one kernel for each of its blocks.
+
+    Targets are normal scores of the ranks, so one outlier at 10 % accuracy neither squeezes the others together nor
+    bends the process. What the paper fits jointly is parted here: encoder and decoder come from the space alone
+    (``pretrained``), measurements move nothing but the process, which takes milliseconds and knows what it does not
+    know.
+
+    Args:
+        space: of the architectures.
+        settings: see there.
+    """
+
+    def __init__(self, space: SearchSpace, settings: EmbeddingSettings) -> None:
+        self.space, self.settings = space, settings
+        self._pretrained: Pretrained | None = None
+        self._process: GaussianProcess | None = None
+        self._targets: Targets | None = None
+        self._best = 0.0
+        self._parameters: dict[int, tuple[tuple[bytes, bytes], Array]] = {}
+
+    @property
+    def pretrained(self) -> Pretrained:
+        """Embedding, decoder and scale; made or loaded when first needed."""
+        if self._pretrained is None:
+            self._pretrained = pretrained(self.space, self.settings)
+        return self._pretrained
+
+    # Fitting.
+
+    def fit(self, architectures: Sequence[Architecture], scores: Array) -> dict[str, float]:
+        """Fits the process; see the class.
+
+        The process' parameters are those of the first ``m <= n`` measurements, the largest ``m`` of a fixed schedule
+        (``settings.refit_growth``), so that a fit depends on nothing but what it is given.
+
+        Returns:
+            ``fit_seconds``, ``train_size``, the ``noise`` variance of the targets, and, from predictions of each
+            measurement by all others (Rasmussen & Williams 2006, Eq. 5.12), ``held_out`` (their number),
+            ``pairwise_accuracy``, ``kendall_tau`` and ``spearman``.
+        """
+        points = self.pretrained.embedding.encode(architectures)
+        started = time.perf_counter()
+        self._targets = Targets.fit(scores, self.settings.normalisation)
+        targets = self._targets.transform(scores)
+        parameters = self._scheduled(points, scores)
+        self._process = GaussianProcess(self.settings.kernel).fit(self._split(points), targets, parameters)
+        self._best = float(self._process.predict(self._split(points))[0].max())
+        log = {
+            "fit_seconds": time.perf_counter() - started,
+            "train_size": float(len(scores)),
+            "noise": self._process.noise,
+        }
+        if len(scores) >= _FEWEST_JUDGED and np.ptp(scores) > 0:
+            guessed = self._process.left_out()
+            log |= {
+                "held_out": float(len(scores)),
+                "pairwise_accuracy": pairwise_accuracy(scores, guessed),
+                "kendall_tau": kendall_tau(scores, guessed),
+                "spearman": spearman(scores, guessed),
+            }
+        return log
+
+    def _scheduled(self, points: Array, scores: Array) -> Array:
+        count = size = min(_FIRST_SCHEDULED, len(scores))
+        while size <= len(scores):
+            count = size
+            size = len(scores) + 1 if size == 0 else max(size + 1, int(np.ceil(size * self.settings.refit_growth)))
+        first = (points[:count].tobytes(), scores[:count].tobytes())
+        known = self._parameters.get(count)
+        if known is None or known[0] != first:
+            targets = Targets.fit(scores[:count], self.settings.normalisation).transform(scores[:count])
+            process = GaussianProcess(self.settings.kernel).fit(self._split(points[:count]), targets)
+            assert process.parameters is not None
+            self._parameters = {count: (first, process.parameters)}
+        return self._parameters[count][1]
+
+    # Predictions.
+
+    def predict(self, architectures: Sequence[Architecture]) -> Array:
+        """Scores ``(n,)``. Raises ``RuntimeError`` before the first ``fit``."""
+        if not architectures:
+            return np.zeros(0)
+        process = self._fitted()
+        assert self._targets is not None
+        mean, _ = process.predict(self._split(self.encode(architectures)))
+        return self._targets.inverse(mean)
+
+    def improvement(self, points: Array, pending: Array | None = None) -> Array:
+        """Logarithm of the expected improvement of points ``(n, dimensions)`` over the best measured one.
+
+        "Best" is the best of the process' means at what was measured, because one measurement may be luck.
+
+        Args:
+            points: where.
+            pending: points ``(m, dimensions)`` that will be measured anyway: the process believes that they turn out as
+                predicted (Ginsbourger et al. 2010, "kriging believer").
+        """
+        process = self._fitted()
+        if pending is not None and len(pending):
+            process = process.believing(self._split(pending))
+        mean, variance = process.predict(self._split(points))
+        return log_expected_improvement(mean, np.sqrt(variance), self._best)
+
+    def uphill(self, points: Array) -> Array:
+        """Directions ``(n, dimensions)`` of unit length in which the expected improvement grows most."""
+        mean, variance, of_mean, of_variance = self._fitted().slopes(self._split(points))
+        deviation = np.sqrt(variance)
+        by_mean, by_deviation = expected_improvement_slopes(mean, deviation, self._best)
+        # Far below the best both slopes vanish, but not their ratio, which is all that a direction needs.
+        below = (self._best - mean) / deviation
+        ratio = np.where(below > 5, 1 / np.maximum(below, 1.0), by_mean / np.maximum(by_deviation, 1e-6))
+        ratio = np.minimum(ratio, 1e6)[:, None]
+        parts = [ratio * m + v / (2 * deviation[:, None]) for m, v in zip(of_mean, of_variance, strict=True)]
+        direction = np.concatenate(parts, axis=1) if parts else np.zeros_like(points)
+        length = np.linalg.norm(direction, axis=1, keepdims=True)
+        return direction / np.where(length > _FLAT, length, 1.0)
+
+    def means(self, architectures: Sequence[Architecture]) -> Array:
+        """Targets ``(n,)`` that the process expects."""
+        return self._fitted().predict(self._split(self.encode(architectures)))[0]
+
+    # Encoding and decoding.
+
+    def encode(self, architectures: Sequence[Architecture]) -> Array:
+        """Points ``(n, dimensions)``."""
+        return self.pretrained.embedding.encode(architectures)
+
+    def decode(self, points: Array) -> list[Tokens]:
+        """The architecture of each point; every one is valid."""
+        return self.pretrained.decoder.decode(points)
+
+    def reconstruct(self, architectures: Sequence[Architecture]) -> list[Tokens]:
+        """Tokens decoded from each architecture's point."""
+        return self.decode(self.encode(architectures))
+
+    def presented(self, architectures: Sequence[Architecture]) -> list[Tokens]:
+        """Canonical tokens."""
+        return self.pretrained.embedding.features.canonical(architectures)
+
+    def _split(self, points: Array) -> list[Array]:
+        return self.pretrained.embedding.split(points)
+
+    def _fitted(self) -> GaussianProcess:
+        if self._process is None:
+            raise RuntimeError("a prediction needs a fit first")
+        return self._process

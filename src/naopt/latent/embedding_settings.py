@@ -1,0 +1,30 @@
+"""Settings of the default latent model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from naopt.configuration import Settings
+
+
+class EmbeddingSettings(Settings):
+    """How the embedding, its decoder and the Gaussian process on it are built; see ``EmbeddingModel``."""
+
+    unlabelled: int = Field(4000, ge=1)
+    """How many random architectures of the space the auto-encoder may also learn from. They cost no query."""
+    pretraining_steps: int | None = Field(None, ge=0)
+    """Steps on unlabelled architectures of the space before any label is seen; 600 if null."""
+    decoder_size: int = Field(256, ge=1, le=8192)
+    """Hidden units of the decoder."""
+    decoder_noise: float = Field(1.0, ge=0)
+    """Half of the points that the decoder learns from get normal noise of up to so many standard deviations of the
+    embedding."""
+    normalisation: Literal["rank", "min-max", "standard"] = "rank"
+    """Targets: normal scores of the ranks, the pool's range mapped to [0, 1], or zero mean and unit variance."""
+    kernel: Literal["rbf", "matern"] = "rbf"
+    """Kernel of the Gaussian process on each block of the embedding."""
+    refit_growth: float = Field(1.1, ge=1)
+    """The process' parameters are fitted anew each time the measurements have grown by this factor; in between it
+    learns from every measurement with the parameters it has."""

@@ -1,0 +1,147 @@
+"""The part of the default latent model that needs no label: embedding, decoder, and how far neighbours are apart.
+
+It is made once for each space: kept in memory, and in a file of the cache directory for the next process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from naopt._version import __version__
+from naopt.latent.decoder import Decoder, train_decoder
+from naopt.latent.embedding import Embedding
+from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.latent.graph_features import graph_features
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+_FORMAT = 1
+_STEPS = 600
+_LOOKED_AT = 32
+_PAIRS = 200
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What is known of a space before anything is measured.
+
+    Attributes:
+        embedding: from architectures to points.
+        decoder: and back.
+        unit: median distance of the points of an architecture and a random neighbour of it: the scale on which
+            architectures change, in which steps of an ascent are measured.
+    """
+
+    embedding: Embedding
+    decoder: Decoder
+    unit: float
+
+
+def pretrained(space: SearchSpace, settings: EmbeddingSettings) -> Pretrained:
+    """Embedding and decoder of a space; made if neither memory nor cache directory holds them.
+
+    They depend on the space and the settings alone, not on a search's seed: all searches of a space share them.
+    """
+    rng = np.random.default_rng(0)
+    sample = [space.sample(rng) for _ in range(settings.unlabelled)]
+    key = _key(space, settings, sample)
+    if key not in _memory:
+        if len(_memory) >= _MOST_IN_MEMORY:
+            _memory.pop(next(iter(_memory)))
+        _memory[key] = _load(space, key) or _make(space, settings, sample, key)
+    return _memory[key]
+
+
+_memory: dict[str, Pretrained] = {}
+_MOST_IN_MEMORY = 4
+
+
+def cache_directory() -> Path:
+    """Where files are kept that can be made again: ``NAOPT_CACHE``, or ``naopt`` in the user's cache directory."""
+    given = os.environ.get("NAOPT_CACHE")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "naopt"
+
+
+def _make(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architecture], key: str) -> Pretrained:
+    embedding = Embedding.learn(space, sample)
+    steps = _STEPS if settings.pretraining_steps is None else settings.pretraining_steps
+    weights = train_decoder(embedding, sample, settings.decoder_size, steps, settings.decoder_noise)
+    rng = np.random.default_rng(1)
+    some = sample[:_PAIRS]
+    apart = embedding.encode([space.mutate(a, rng) for a in some]) - embedding.encode(some)
+    lengths = np.linalg.norm(apart, axis=1)
+    unit = float(np.median(lengths[lengths > 0])) if lengths.any() else 1.0
+    made = Pretrained(embedding, Decoder(space, weights), unit)
+    _save(made, key)
+    return made
+
+
+def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architecture]) -> str:
+    """A hash of all that the result depends on; of the space's code, what it says about some architectures."""
+    graphs = [graph_features(space.graph(a), space.skips) for a in sample[:_LOOKED_AT]]
+    description = {
+        "format": [_FORMAT, __version__, np.__version__],
+        "space": [type(space).__qualname__, space.name, [[p.name, p.choices, p.kind] for p in space.positions]],
+        "settings": [settings.unlabelled, settings.pretraining_steps, settings.decoder_size, settings.decoder_noise],
+        "sample": [a.tokens for a in sample],
+        "canonical": [space.canonical(a.tokens) for a in sample[:_LOOKED_AT]],
+        "graphs": [[sorted(g.paths.items()), sorted(g.sizes.items()), sorted(g.local.items())] for g in graphs],
+    }
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _path(key: str) -> Path:
+    return cache_directory() / f"embedding-{key}.safetensors"
+
+
+def _load(space: SearchSpace, key: str) -> Pretrained | None:
+    """What the cache holds; ``None`` for a file that is missing or broken, which is then made again."""
+    try:
+        with safe_open(_path(key), "numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+            names = json.loads(file.metadata()["names"])
+    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError):
+        return None
+    parts: dict[str, dict[str, Array]] = {"embedding": {}, "decoder": {}}
+    unit = float(arrays.pop("unit")[0])
+    for name, array in arrays.items():
+        part, _, rest = name.partition("/")
+        parts[part][rest] = array
+    return Pretrained(Embedding(space, names, parts["embedding"]), Decoder(space, parts["decoder"]), unit)
+
+
+def _save(made: Pretrained, key: str) -> None:
+    """Writes the file whole or not at all; a directory that cannot be written to keeps nothing."""
+    arrays = {f"embedding/{name}": array for name, array in made.embedding.arrays.items()}
+    arrays |= {f"decoder/{name}": array for name, array in made.decoder.weights.items()}
+    arrays["unit"] = np.array([made.unit])
+    path = _path(key)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        os.close(handle)
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            temporary,
+            {"names": json.dumps(made.embedding.names)},
+        )
+        Path(temporary).replace(path)
+    except OSError:
+        return

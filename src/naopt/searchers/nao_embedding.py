@@ -1,0 +1,117 @@
+"""Rounds of ``nao`` in the embedding that is learned from the space alone."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from naopt.latent.embedding_model import EmbeddingModel
+from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.searchers.base import Proposal
+from naopt.searchers.nao_rounds import Found, NAORounds
+from naopt.searchers.nao_settings import NAOSettings
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+_HOP_WIDTH = 8
+"""From how many of the best that it found an ascent goes on."""
+
+
+class EmbeddingRounds(NAORounds):
+    """Ascents of the expected improvement, and a choice among real architectures by the same.
+
+    Eq. 2 of the paper with three changes that decide everything. Steps are measured in distances of neighbouring
+    architectures, because smaller ones decode to where they began. Many ascents start around each seed, each moving
+    some coordinates only, because one gradient leads to one place. And what decodes is encoded anew and judged there,
+    because between architectures the predictor may like what no architecture is.
+    """
+
+    def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int) -> None:
+        super().__init__(space, options, seeds, seed)
+        fields = {name: getattr(options, name) for name in EmbeddingSettings.model_fields}
+        self.model = EmbeddingModel(space, EmbeddingSettings(**fields))
+
+    def propose(
+        self,
+        architectures: list[Architecture],
+        scores: Array,
+        seen: set[Architecture],
+        wanted: int,
+        rng: np.random.Generator,
+    ) -> tuple[list[Proposal], dict[str, Any]]:
+        """See ``NAORounds``. Seeds are the best by what the model makes of all measurements, not by single ones."""
+        self.seen = seen
+        log: dict[str, Any] = dict(self.model.fit(architectures, scores))
+        started = time.perf_counter()
+        order = np.argsort(-self.model.means(architectures), kind="stable")[: self.seeds]
+        seeds = [architectures[index] for index in order]
+        found: Found = {}
+        log |= self._ascend(found, seeds, rng)
+        self.add_neighbours(found, seeds, rng)
+        chosen = self.filled_up(self.choose(found, wanted), seeds, wanted, rng)
+        return chosen, log | {"seeds": len(seeds), "ascent_seconds": time.perf_counter() - started}
+
+    def _ascend(self, found: Found, seeds: list[Architecture], rng: np.random.Generator) -> dict[str, float]:
+        """Files what decodes along the ascents from the seeds and, hop by hop, from the best of that."""
+        options = self.options
+        decoded = changed = novel = 0
+        origins = seeds
+        for hop in range(options.hops):
+            if hop:
+                origins = [proposal.architecture for proposal in self.choose(found, _HOP_WIDTH)]
+            if not origins:
+                break
+            parents = [parent for parent in origins for _ in range(options.starts)]
+            for tokens, parent in zip(
+                self.model.decode(self._paths(self.model.encode(origins), rng)),
+                (parent for parent in parents for _ in range(options.steps)),
+                strict=True,
+            ):
+                decoded += 1
+                if self.space.contains(tokens):
+                    architecture = self.space.architecture(tokens)
+                    changed += architecture != parent
+                    novel += self.collect(found, architecture, "ascent", parent)
+        return {"decoded": decoded, "changed": changed / max(decoded, 1), "novel": novel / max(decoded, 1)}
+
+    def _paths(self, points: Array, rng: np.random.Generator) -> Array:
+        """Points on the ascents from points ``(n, d)``: ``(n * starts * steps, d)``, a path after the other."""
+        options, pretrained = self.options, self.model.pretrained
+        count, size = len(points), points.shape[1]
+        spread = pretrained.embedding.spread
+        length = np.linalg.norm(spread) if size else 1.0
+        noise = rng.standard_normal((count, options.starts, size)) * spread
+        noise[:, 0] = 0
+        begin = points[:, None] + options.noise * pretrained.unit / length * noise
+        direction = self.model.uphill(begin.reshape(-1, size))
+        moving = rng.random(direction.shape) < options.moved_share
+        moving[np.arange(len(moving)), rng.integers(size, size=len(moving)) if size else 0] |= True
+        direction = np.where(moving, direction, 0.0)
+        direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+        steps = pretrained.unit * (options.first_step + options.step_growth * np.arange(options.steps))
+        paths = begin.reshape(-1, 1, size) + steps[:, None] * direction[:, None]
+        points_moved: Array = paths.reshape(-1, size)
+        return points_moved
+
+    def choose(self, found: Found, wanted: int) -> list[Proposal]:
+        """The greatest expected improvements, one after the other, each after the ones before are believed."""
+        proposals = list(found.values())
+        if not proposals or wanted < 1:
+            return []
+        points = self.model.encode([proposal.architecture for proposal in proposals])
+        chosen: list[int] = []
+        for _ in range(min(wanted, len(proposals))):
+            values = self.model.improvement(points, points[chosen])
+            values[chosen] = -np.inf
+            chosen.append(int(values.argmax()))
+        return [proposals[index] for index in chosen]
+
+    def predict(self, architectures: list[Architecture]) -> Array:
+        """The process' means as scores."""
+        return self.model.predict(architectures)

@@ -1,0 +1,139 @@
+"""Settings of the searcher ``nao``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.latent.settings import LATENT_PRESETS, LatentSettings
+
+_JOINT: dict[str, Any] = {
+    "model": "joint",
+    "initial_share": 0.2,
+    "round_share": 1 / 15,
+    "seeds_share": 0.1,
+    "first_step": 0.25,
+    "step_growth": 0.5,
+    "steps": 8,
+    "noise": 0.0,
+    "moved_share": 0.15,
+    "hops": 1,
+    "neighbours": 0,
+    "choose": "members",
+    "refill": "mutation",
+}
+
+_PAPER_ROUNDS: dict[str, Any] = _JOINT | {
+    "initial_share": 0.6,
+    "round_share": 0.2,
+    "starts": 1,
+    "moved_share": 1.0,
+    "choose": "first",
+    "refill": "random",
+}
+
+_PAPER_STEPS: dict[str, Any] = {
+    "seeds_share": 0.2,
+    "first_step": 10.0,
+    "step_growth": 5.0,
+    "steps": 10,
+    "scale": "raw",
+}
+_OFFICIAL_STEPS: dict[str, Any] = {
+    "seeds_share": 0.1,
+    "first_step": 10.0,
+    "step_growth": 10.0,
+    "steps": 3,
+    "scale": "raw",
+}
+
+
+class NAOSettings(LatentSettings, EmbeddingSettings):
+    """Settings of the rounds, the ascent and the latent model. Counts take precedence over shares of the budget.
+
+    ``model=joint`` is the encoder, predictor and decoder of the paper, fitted jointly; the presets ``paper`` and
+    ``official`` (``-recurrent``: for recurrent cells) are the published sets of its settings, ``joint`` the set that
+    measured best. Those of ``LatentSettings`` mean nothing without it and are refused.
+    With a budget of 1,000 ``preset=paper`` trains 600 random architectures and then twice 200 that ascent found.
+    """
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "default": {},
+        "joint": _JOINT,
+        **{name: LATENT_PRESETS[name] | _PAPER_ROUNDS | _PAPER_STEPS for name in ("paper", "paper-recurrent")},
+        **{name: LATENT_PRESETS[name] | _PAPER_ROUNDS | _OFFICIAL_STEPS for name in ("official", "official-recurrent")},
+    }
+
+    preset: Literal["default", "joint", "paper", "official", "paper-recurrent", "official-recurrent"] = "default"  # type: ignore[assignment]
+
+    model: Literal["embedding", "joint"] = "embedding"
+    """An embedding learned from the space alone with a Gaussian process on it, or encoder, predictor and decoder fitted
+    jointly (paper)."""
+
+    # Rounds.
+    initial: int | None = Field(None, ge=1)
+    """Random architectures before the first fit; if unset a sixth of the budget, 10 at most, or with the joint model
+    its share of the budget."""
+    initial_share: float | None = Field(None, gt=0, le=1)
+    """The same as a share of the budget."""
+    new_per_round: int | None = Field(None, ge=1)
+    """Architectures that a round asks for, which can be measured at the same time; if unset 2, or with the joint model
+    its share of the budget."""
+    round_share: float | None = Field(None, gt=0, le=1)
+    """The same as a share of the budget."""
+    rounds: int | None = Field(None, ge=1)
+    """L: rounds of ascent after the random pool; the budget alone ends the search if null."""
+    seeds: int | None = Field(None, ge=1)
+    """K: the best architectures so far, from which ascent starts; if unset 5, or with the joint model its share of the
+    budget."""
+    seeds_share: float | None = Field(None, gt=0, le=1)
+    """The same as a share of the budget."""
+
+    # Ascent (Eq. 2).
+    first_step: float = Field(1.0, gt=0)
+    """The smallest step: in distances of neighbouring architectures in the embedding, or, with the joint model, in
+    lengths of a state."""
+    step_growth: float = Field(1.0, ge=0)
+    steps: int = Field(6, ge=1)
+    scale: Literal["raw", "unit"] = "unit"
+    """Whether steps multiply the gradient itself (joint model only) or one of unit length."""
+    starts: int = Field(8, ge=1)
+    """Ascents from each seed, which differ in what they move and in their noise."""
+    noise: float = Field(2.0, ge=0)
+    """Length of the noise that is added where all but a seed's first ascent start: in distances of neighbouring
+    architectures, or, with the joint model, in standard deviations of the embeddings of what was measured."""
+    moved_share: float = Field(0.3, gt=0, le=1)
+    """Share of an embedding's coordinates, or of the joint model's states, that an ascent moves, at least one; which,
+    is drawn anew for each start. With the joint model the gradient of a mean is the same for all states: moving them
+    all makes all branches alike."""
+    hops: int = Field(2, ge=1)
+    """After an ascent the best that it found are encoded anew and ascend again, so often in all."""
+    neighbours: int = Field(16, ge=0)
+    """Random one-change neighbours of each seed that compete with what ascent finds."""
+
+    # Choice.
+    choose: Literal["improvement", "members", "predicted", "first"] = "improvement"
+    """Propose the new architectures whose own embedding, encoded anew, promises the greatest improvement; with the
+    joint model those predicted best by the members of the ensemble in turn or by their mean, or those of the best seeds
+    at the smallest step that changes them (paper)."""
+    refill: Literal["mutation", "random"] = "mutation"
+    """Where a round gets the rest from if ascent yields too few."""
+    device: str = "cpu"
+    """Where the joint model lives: `cpu`, `cuda`, `mps`."""
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> NAOSettings:
+        if self.model == "joint":
+            if self.choose == "improvement":
+                raise ValueError("needs choose=members, predicted or first with model=joint, or preset=joint")
+            return self
+        if self.choose != "improvement" or self.scale != "unit" or self.device != "cpu":
+            raise ValueError("choose, scale and device other than the default need model=joint, or preset=joint")
+        for name in LatentSettings.model_fields:
+            if name not in EmbeddingSettings.model_fields and name != "preset":
+                default = LatentSettings.model_fields[name].default
+                if getattr(self, name) != default:
+                    raise ValueError(f"{name} belongs to the joint model: give model=joint, or preset=joint, too")
+        return self
