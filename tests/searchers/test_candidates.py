@@ -12,13 +12,13 @@ from naopt.measurement import Goal, Measurement
 from naopt.searchers import Objective, searchers
 from naopt.searchers.candidates import CandidateKind, Candidates, Scan, best_first, mutants, scored
 from naopt.spaces import ConvCellSpace, NASBench201Space
-from tests.searchers.toys import create, grid
+from tests.searchers.driving import create, grid
 
 SPACE = NASBench201Space()
 
 
 def test_failures_that_an_architecture_causes_count_as_the_worst() -> None:
-    space = grid()
+    space = grid(4, 4, 4, 4)
     architectures = [space.architecture((0, 0, 0, token)) for token in range(4)]
     told = [
         Measurement({"score": 3.0}),
@@ -36,7 +36,7 @@ def test_failures_that_an_architecture_causes_count_as_the_worst() -> None:
 
 
 def test_mutants_are_new_near_and_from_each_parent_in_turn() -> None:
-    space, rng = grid(6, 4), np.random.default_rng(0)
+    space, rng = grid(4, 4, 4, 4, 4, 4), np.random.default_rng(0)
     parents = [space.architecture((0,) * 6), space.architecture((3,) * 6)]
     known = {next(space.neighbours(parents[0]))}
     found = mutants(space, parents, 11, known, rng)
@@ -50,7 +50,7 @@ def test_mutants_are_new_near_and_from_each_parent_in_turn() -> None:
 
 
 def test_mutants_end_where_the_neighbourhood_does() -> None:
-    space = grid(2, 3)
+    space = grid(3, 3)
     centre = space.architecture((0, 0))
     found = mutants(space, [centre], 100, {centre}, np.random.default_rng(0))
     assert found.keys() == set(space.neighbours(centre))
@@ -108,11 +108,11 @@ def test_large_spaces_are_not_enumerated() -> None:
     assert len(found) == 12
     for name in ("gp", "boosted-trees"):
         with pytest.raises(InputError, match="take local"):
-            create(name, space, 20, candidates="scan")
+            create(searchers.get(name), space, 20, candidates="scan")
 
 
 def test_encoding_falls_back_on_tokens() -> None:
-    space = grid()
+    space = grid(4, 4, 4, 4)
     row = [space.architecture((0, 1, 2, 3))]
     assert encoded(space, row, ("paths",)).keys() == {"tokens"}
     assert encoded(SPACE, [SPACE.architecture((3,) * 6)], ("paths",)).keys() == {"paths"}
@@ -126,8 +126,8 @@ PREDICTORS = ["bananas", "boosted-trees", "gp", "npenas", "pnas"]
 @pytest.mark.parametrize("goal", ["max", "min"])
 def test_predictions_are_in_the_metrics_unit(name: str, goal: Goal) -> None:
     """Told 1000 plus the sum of tokens, nobody expects anything outside 950 and 1080."""
-    space = grid(6, 3)
-    search = create(name, space, 100, goal)
+    space = grid(3, 3, 3, 3, 3, 3)
+    search = create(searchers.get(name), space, 100, goal=goal)
     rng = np.random.default_rng(0)
     for architecture in {space.sample(rng): None for _ in range(60)}:
         search.tell(architecture, Measurement({"score": 1000.0 + sum(architecture.tokens)}))

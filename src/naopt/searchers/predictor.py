@@ -113,13 +113,13 @@ class PredictorSearcher(Searcher):
 
         Args:
             candidates: n architectures, each with what it was made from.
-            value: what they are chosen by; not a number counts as the worst.
+            value: what they are chosen by; of equal ones, the larger mean. Not a number counts as the worst.
             mean: predicted targets ``(n,)``.
             targets: what turns predictions into scores.
             wanted: how many.
             origin: of those with a parent; the others are ``random``.
         """
-        order = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")[:wanted]
+        order = np.lexsort((-mean, -np.nan_to_num(value, nan=-np.inf)))[:wanted]
         rows = list(candidates.items())
         predicted = self.in_units(mean[order], targets)
         return [
