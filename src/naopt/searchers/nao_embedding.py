@@ -12,7 +12,7 @@ from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.searchers.base import Proposal
 from naopt.searchers.nao_rounds import Found, NAORounds
 from naopt.searchers.nao_settings import NAOSettings
-from naopt.spaces import Architecture, SearchSpace
+from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,20 +64,19 @@ class EmbeddingRounds(NAORounds):
         origins = seeds
         for hop in range(options.hops):
             if hop:
-                origins = [proposal.architecture for proposal in self.choose(found, _HOP_WIDTH)]
+                origins = self._most_promising(found, _HOP_WIDTH)
             if not origins:
                 break
-            parents = [parent for parent in origins for _ in range(options.starts)]
-            for tokens, parent in zip(
-                self.model.decode(self._paths(self.model.encode(origins), rng)),
-                (parent for parent in parents for _ in range(options.steps)),
-                strict=True,
-            ):
-                decoded += 1
-                if self.space.contains(tokens):
-                    architecture = self.space.architecture(tokens)
-                    changed += architecture != parent
-                    novel += self.collect(found, architecture, "ascent", parent)
+            tokens = self.model.decode(self._paths(self.model.encode(origins), rng))
+            per_origin = options.starts * options.steps
+            built: dict[Tokens, Architecture] = {}
+            for index, row in enumerate(tokens):
+                if row not in built:
+                    built[row] = self.space.architecture(row)
+                parent = origins[index // per_origin]
+                changed += built[row] != parent
+                novel += self.collect(found, built[row], "ascent", parent)
+            decoded += len(tokens)
         return {"decoded": decoded, "changed": changed / max(decoded, 1), "novel": novel / max(decoded, 1)}
 
     def _paths(self, points: Array, rng: np.random.Generator) -> Array:
@@ -111,6 +110,11 @@ class EmbeddingRounds(NAORounds):
             values[chosen] = -np.inf
             chosen.append(int(values.argmax()))
         return [proposals[index] for index in chosen]
+
+    def _most_promising(self, found: Found, count: int) -> list[Architecture]:
+        architectures = list(found)
+        values = self.model.improvement(self.model.encode(architectures))
+        return [architectures[index] for index in np.argsort(-values, kind="stable")[:count]]
 
     def predict(self, architectures: list[Architecture]) -> Array:
         """The process' means as scores."""

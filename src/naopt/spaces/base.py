@@ -238,6 +238,10 @@ class SearchSpace(ABC):
         size = f"{self.size:,}" if self.size < 10**7 else f"about 10^{math.log10(self.size):.1f}"
         return f"{self.name}: {len(self.positions)} positions, {size} token sequences"
 
+    def _free_choice_mask(self, prefixes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """``choice_mask`` where every combination is valid."""
+        return np.ones((len(prefixes), len(self.positions[prefixes.shape[1]].choices)), dtype=np.bool_)
+
     def _freely_mutated(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """``mutate`` where every combination is valid and a query of its own; draws the neighbour that it would."""
         chosen = sum(len(position.choices) - 1 for position in self.positions)

@@ -17,6 +17,7 @@ from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 _PLAIN = re.compile(r"[^\s,=\"']+")
 _JSON = json.JSONDecoder()
@@ -56,6 +57,10 @@ class GenericSpace(SearchSpace):
     def choices(self, prefix: Sequence[int]) -> Tokens:
         """Every choice."""
         return tuple(range(len(self.positions[len(prefix)].choices)))
+
+    def choice_mask(self, prefixes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """All true; see ``SearchSpace.choice_mask``."""
+        return self._free_choice_mask(prefixes)
 
     @property
     def size(self) -> int:

@@ -16,6 +16,7 @@ from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -43,6 +44,10 @@ class NASBench201Space(SearchSpace):
     def choices(self, prefix: Sequence[int]) -> Tokens:  # noqa: ARG002
         """Every operation, everywhere."""
         return tuple(range(len(OPERATIONS)))
+
+    def choice_mask(self, prefixes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """All true; see ``SearchSpace.choice_mask``."""
+        return self._free_choice_mask(prefixes)
 
     @property
     def size(self) -> int:
