@@ -1,7 +1,9 @@
 """Settings of all tests."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 # The tests' networks are tiny: threads only get in each other's way, badly so on a machine that does other work too.
@@ -9,3 +11,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("naopt", deadline=None, derandomize=True)
 settings.load_profile("naopt")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is cached between processes stays among the tests: nothing is read from a user's cache, or written there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAOPT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
