@@ -64,7 +64,12 @@ def test_with_a_perfect_ensemble_the_best_candidates_are_measured(
     monkeypatch.setattr(SPACE, "canonical", lambda tokens: tuple(tokens), raising=False)
     best = max(told(), key=worth)
     neighbours = [a for a in SPACE.neighbours(best) if a not in told()]
-    options = {"encoding": "tokens", "acquisition": acquisition, "candidates": len(neighbours), "parents": 1}
+    options: dict[str, Any] = {
+        "encoding": "tokens",
+        "acquisition": acquisition,
+        "candidates": len(neighbours),
+        "parents": 1,
+    }
     search = create(BananasSearcher, SPACE, 60, **options)
     for architecture in told():
         search.tell(architecture, measure(architecture))

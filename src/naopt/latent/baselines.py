@@ -11,13 +11,12 @@ import numpy as np
 from naopt.latent.base import PerformanceModel, models
 from naopt.latent.encoding import encoded
 from naopt.latent.gaussian_process import GaussianProcess, Kernel
-from naopt.latent.targets import Targets
+from naopt.latent.targets import Normalisation, Targets
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_GROUPS = ("tokens", "paths")
 _CHUNK = 4096
 
 
@@ -63,31 +62,40 @@ class BoostedTreesModel(PerformanceModel):
 
     Departures: scikit-learn's stochastic gradient boosting stands in for LightGBM, whose 31-leaf trees need more than
     the hundred architectures of a first round, with 300 trees of depth 5 on 70 % of the rows each; the trees see paths
-    from input to output beside one-hot tokens, both of the canonical form.
+    from input to output and sizes beside one-hot tokens, all of the canonical form; and they learn normal scores of the
+    ranks, so that one architecture at chance level does not take up their splits.
 
     Args:
         space: of the architectures.
         seed: non-negative; of the rows and splits that a tree sees.
         groups: names of ``Features`` that the trees see; the program has ``tokens`` only.
+        normalisation: of the targets.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, groups: Sequence[str] = _GROUPS) -> None:
-        self._space, self._seed, self._groups = space, seed, groups
-        self._trees: Any = None
+    def __init__(
+        self,
+        space: SearchSpace,
+        seed: int,
+        groups: Sequence[str] = ("tokens", "paths", "sizes"),
+        normalisation: Normalisation = "rank",
+    ) -> None:
+        self._space, self._seed, self._groups, self._normalisation = space, seed, groups, normalisation
+        self._targets: Targets | None = None
 
     def fit(self, architectures: Sequence[Architecture], scores: NDArray[np.float64]) -> dict[str, float]:
         """Fits the trees from scratch; returns the mean squared error on what they were fitted on."""
-        features = self._features(architectures)
-        self._trees = BoostedTrees().fit(features, scores, self._seed)
+        self._targets = Targets.fit(scores, self._normalisation)
+        targets = self._targets.transform(scores)
+        self._trees = BoostedTrees().fit(self._features(architectures), targets, self._seed)
         return {"mean_squared_error": float(np.mean((self.predict(architectures) - scores) ** 2))}
 
     def predict(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
         """Scores ``(n,)``. Raises ``RuntimeError`` before the first ``fit``."""
-        if self._trees is None:
+        if self._targets is None:
             raise RuntimeError("predict needs a model that was fitted")
         parts = [architectures[at : at + _CHUNK] for at in range(0, len(architectures), _CHUNK)]
         found = [self._trees.predict(self._features(part).astype(np.float32)) for part in parts]
-        return np.concatenate([np.empty(0), *found])
+        return self._targets.inverse(np.concatenate([np.empty(0), *found]))
 
     def presented(self, architectures: Sequence[Architecture]) -> list[Tokens]:
         """Canonical tokens."""
@@ -114,7 +122,7 @@ class GaussianProcessModel(PerformanceModel):
         self,
         space: SearchSpace,
         seed: int = 0,  # noqa: ARG002
-        groups: Sequence[str] = _GROUPS,
+        groups: Sequence[str] = ("tokens", "paths"),
         kernel: Kernel = "rbf",
     ) -> None:
         self._space, self._groups, self._kernel = space, groups, kernel

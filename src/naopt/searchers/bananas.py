@@ -40,8 +40,8 @@ class BananasSettings(PresetSettings):
     changes: int = Field(1, ge=1)
     """Most mutations in a row from a parent to a candidate (published: 1)."""
     encoding: Encoding = "paths"
-    """What the ensemble sees: paths from input to output (published), one-hot tokens, or both. Generic positions have
-    no paths and are one-hot in any case."""
+    """What the ensemble sees: paths from input to output (published), one-hot tokens, both, or these and sizes. Generic
+    positions have no paths and are one-hot in any case."""
     most_paths: int | None = Field(None, ge=1)
     """Only the most frequent so many paths (truncation, section 3); all of the at most 1,024 if unset."""
     acquisition: Acquisition = "thompson"

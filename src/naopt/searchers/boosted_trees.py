@@ -44,9 +44,9 @@ class BoostedTreesSettings(PresetSettings):
     """k: architectures of one round (published: 1,000, one round)."""
     round_share: float = Field(1 / 15, gt=0, le=1)
     """The same as a share of the budget."""
-    encoding: Encoding = "both"
-    """What the trees see: one-hot tokens (published), paths from input to output, or both. Generic positions have no
-    paths."""
+    encoding: Encoding = "all"
+    """What the trees see: one-hot tokens (published), paths from input to output, both, or these and sizes. Generic
+    positions have no paths and no sizes."""
     candidates: CandidateKind = "auto"
     """All architectures (``scan``, published), random ones and mutations of the best (``local``), or all where the
     space has at most 100,000 sequences."""
@@ -83,7 +83,7 @@ class BoostedTreesSearcher(PredictorSearcher):
 
     Departures: scikit-learn's gradient boosting in place of LightGBM; targets by what was measured, while the program
     takes the mean and deviation of the whole table; every random architecture counts as a query. The default goes in
-    more and smaller rounds, and sees paths beside tokens.
+    more and smaller rounds, sees paths and sizes beside tokens, and learns normal scores of ranks.
 
     Raises:
         InputError: ``candidates=scan`` in a space of more than 1,000,000 sequences.

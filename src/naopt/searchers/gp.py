@@ -29,8 +29,8 @@ class GPSettings(PresetSettings):
     """Architectures of one round. Each further one is chosen as if those before it had been measured and were as
     predicted (kriging believer)."""
     encoding: Encoding = "both"
-    """What the process sees: one-hot tokens, paths from input to output, or both, each with a kernel of its own.
-    Generic positions have no paths."""
+    """What the process sees: one-hot tokens, paths from input to output, both, or these and sizes, each with a kernel
+    of its own. Generic positions have no paths and no sizes."""
     kernel: Literal["rbf", "matern"] = "rbf"
     """Squared exponential or Matern 5/2."""
     acquisition: Acquisition = "ei"

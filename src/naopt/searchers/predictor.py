@@ -22,11 +22,12 @@ _FEWEST_SCORES = 2
 
 
 Acquisition = Literal["thompson", "ucb", "ei", "pi", "mean"]
-Encoding = Literal["tokens", "paths", "both"]
+Encoding = Literal["tokens", "paths", "both", "all"]
 GROUPS: dict[Encoding, tuple[str, ...]] = {
     "tokens": ("tokens",),
     "paths": ("paths",),
     "both": ("tokens", "paths"),
+    "all": ("tokens", "paths", "sizes"),
 }
 """Groups of features that make up each encoding."""
 
