@@ -8,8 +8,9 @@ in a path. What is not on a way from an input to an output counts nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from operator import mul
 
 from naopt.spaces import Graph
 
@@ -39,151 +40,164 @@ class GraphFeatures:
 def graph_features(graph: Graph, skips: Collection[str] = ()) -> GraphFeatures:
     """Features of a graph; all empty if nothing leads from an input to an output."""
     found = GraphFeatures()
-    for part in graph.parts:
-        flow = _Flow(graph, part)
-        if flow.order:
-            prefix = f"{part}/" if len(graph.parts) > 1 else ""
-            paths = flow.paths(skips)
-            found.paths.update({prefix + ">".join(path): count for path, count in paths.items()})
-            found.sizes.update({prefix + name: value for name, value in flow.sizes(paths).items()})
-            found.local.update({prefix + name: count for name, count in flow.local(skips).items()})
+    flow = _Flow(graph, skips)
+    parts = graph.parts
+    for part in parts:
+        live = [node for node in flow.order if graph.nodes[node].part == part]
+        if live:
+            prefix = f"{part}/" if len(parts) > 1 else ""
+            inputs = [node for node in flow.inputs if graph.nodes[node].part == part]
+            outputs = [node for node in flow.outputs if graph.nodes[node].part == part]
+            paths = flow.paths(live, inputs, outputs)
+            for path, count in paths.items():
+                found.paths[prefix + ">".join(path)] = count
+            flow.add_sizes(found.sizes, prefix, live, inputs, outputs, paths)
+            flow.add_local(found.local, prefix, live)
     return found
 
 
 class _Flow:
-    """One part of a graph with its operations, wherever they sat, as vertices.
-
-    Vertices without a label only join and spread. Inputs are labelled with their name, outputs are not.
+    """What of a graph lies between inputs and outputs.
 
     Attributes:
-        order: live vertices, topologically.
-        labels: by vertex.
-        before: live predecessors by vertex, as often as there are edges.
+        inputs, outputs: nodes; also those that lead nowhere.
+        names: by node, of inputs and (if edges carry no label) operations; other nodes only join and spread.
+        shown: the same, and the outputs', but not of operations that do nothing.
+        before: by node, for each edge that comes in its source, its label, and the label unless it does nothing.
+        after: the same with the targets of the edges that go out.
+        order: live nodes, sources first; ``before`` and ``after`` of others mean nothing.
     """
 
-    def __init__(self, graph: Graph, part: str) -> None:
-        nodes = [index for index, node in enumerate(graph.nodes) if node.part == part]
-        on_nodes = not any(edge.label for edge in graph.edges)
-        self.inputs = [index for index in nodes if graph.nodes[index].kind == "input"]
-        self.outputs = [index for index in nodes if graph.nodes[index].kind == "output"]
-        self.labels: dict[int, str] = {
-            index: node.label if node.kind == "input" or (on_nodes and node.kind == "inner") else ""
-            for index, node in enumerate(graph.nodes)
-            if node.part == part
-        }
-        arcs: list[tuple[int, int]] = []
-        for at, edge in enumerate(graph.edges, start=len(graph.nodes)):
-            if graph.nodes[edge.source].part == part:
-                if edge.label:
-                    self.labels[at] = edge.label
-                    arcs += [(edge.source, at), (at, edge.target)]
-                else:
-                    arcs.append((edge.source, edge.target))
-        after: dict[int, list[int]] = {vertex: [] for vertex in self.labels}
-        before: dict[int, list[int]] = {vertex: [] for vertex in self.labels}
-        for source, target in arcs:
-            after[source].append(target)
-            before[target].append(source)
-        live = _reachable(self.inputs, after) & _reachable(self.outputs, before)
-        self.before = {vertex: [v for v in before[vertex] if v in live] for vertex in live}
-        self.after = {vertex: [v for v in after[vertex] if v in live] for vertex in live}
-        self.order = _topological(self.before, self.after)
+    def __init__(self, graph: Graph, skips: Collection[str]) -> None:
+        on_nodes = not any([edge.label for edge in graph.edges])
+        self.inputs: list[int] = []
+        self.outputs: list[int] = []
+        self.names: list[str] = []
+        self.shown: list[str] = []
+        for index, node in enumerate(graph.nodes):
+            name = shown = node.label
+            if node.kind == "input":
+                self.inputs.append(index)
+            elif node.kind == "output":
+                self.outputs.append(index)
+                name, shown = "", "out"
+            elif not on_nodes:
+                name = shown = ""
+            self.names.append(name)
+            self.shown.append("" if shown in skips else shown)
+        self.before: list[list[tuple[int, str, str]]] = [[] for _ in graph.nodes]
+        self.after: list[list[tuple[int, str, str]]] = [[] for _ in graph.nodes]
+        for edge in graph.edges:
+            shown = "" if edge.label in skips else edge.label
+            self.before[edge.target].append((edge.source, edge.label, shown))
+            self.after[edge.source].append((edge.target, edge.label, shown))
+        self.order = graph.order()
+        forward, backward = set(self.inputs), set(self.outputs)
+        for node in self.order:
+            if node in forward:
+                forward.update([other for other, _, _ in self.after[node]])
+        for node in reversed(self.order):
+            if node in backward:
+                backward.update([other for other, _, _ in self.before[node]])
+        live = forward & backward
+        if len(live) < len(self.order):
+            self.order = tuple([node for node in self.order if node in live])
+            self.before = [[edge for edge in edges if edge[0] in live] for edges in self.before]
+            self.after = [[edge for edge in edges if edge[0] in live] for edges in self.after]
 
-    def _operations(self) -> list[str]:
-        return [self.labels[v] for v in self.order if self.labels[v] and v not in self.inputs]
-
-    def paths(self, skips: Collection[str]) -> Counter[Path]:
+    def paths(self, live: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]) -> dict[Path, int]:
         """Ways to the outputs by where they start (if there are several inputs) and their operations."""
-        several = len(self.inputs) > 1
-        at: dict[int, Counter[Path]] = {}
-        for vertex in self.order:
-            ways: Counter[Path] = Counter()
-            for other in self.before[vertex]:
-                ways.update(at[other])
-            label = self.labels[vertex]
-            if vertex in self.inputs:
-                ways[(label,) if several else ()] += 1
-            elif label and label not in skips:
-                ways = Counter({(*path, label): count for path, count in ways.items()})
+        at: dict[int, dict[Path, int]] = {}
+        for node in live:
+            ways: dict[Path, int] = {}
+            started = node in inputs
+            own = (self.shown[node],) if self.shown[node] and self.names[node] and not started else ()
+            for other, _, shown in self.before[node]:
+                step = (shown, *own) if shown else own
+                for path, count in at[other].items():
+                    longer = path + step
+                    ways[longer] = ways.get(longer, 0) + count
+            if started:
+                path = (self.names[node],) if len(inputs) > 1 else ()
+                ways[path] = ways.get(path, 0) + 1
             if len(ways) > _MOST_PATHS:
-                ways = Counter({path: ways[path] for path in sorted(ways, key=lambda p: (len(p), p))[:_MOST_PATHS]})
-            at[vertex] = ways
-        total: Counter[Path] = Counter()
-        for vertex in self.outputs:
-            total.update(at.get(vertex, ()))
+                ways = {path: ways[path] for path in sorted(ways, key=lambda p: (len(p), p))[:_MOST_PATHS]}
+            at[node] = ways
+        total: dict[Path, int] = {}
+        for node in outputs:
+            for path, count in at.get(node, {}).items():
+                total[path] = total.get(path, 0) + count
         return total
 
-    def sizes(self, paths: Counter[Path]) -> dict[str, float]:
+    def add_sizes(
+        self,
+        found: dict[str, float],
+        prefix: str,
+        live: Sequence[int],
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        paths: dict[Path, int],
+    ) -> None:
         """See ``GraphFeatures``; ``paths`` as ``paths`` gives them."""
-        ways = sum(paths.values())
-        operations = Counter(self._operations())
-        skip = len(self.inputs) > 1
-        found: dict[str, float] = {f"{name} in all": count for name, count in operations.items()}
-        lengths = [len(path) - skip for path in paths]
-        found |= {
-            "operations": sum(operations.values()),
-            "vertices": len(self.order),
-            "longest": max(lengths),
-            "shortest": min(lengths),
-            "mean length": sum(n * c for n, c in zip(lengths, paths.values(), strict=True)) / ways,
-            "paths": ways,
-            "kinds of path": len(paths),
-            "direct": sum(c for n, c in zip(lengths, paths.values(), strict=True) if n == 0),
-        }
-        for name in operations:
-            along = [path[skip:].count(name) for path in paths]
-            found[f"{name} at most"] = max(along)
-            found[f"{name} at least"] = min(along)
-            found[f"{name} on average"] = sum(n * c for n, c in zip(along, paths.values(), strict=True)) / ways
-        for vertex in self.inputs:
-            found[f"out of {self.labels[vertex]}"] = len(self.after.get(vertex, ()))
-        found["into the output"] = sum(len(self.before.get(vertex, ())) for vertex in self.outputs)
-        return found
+        operations: dict[str, int] = {}
+        vertices = len(live)
+        for node in live:
+            if (name := self.names[node]) and node not in inputs:
+                operations[name] = operations.get(name, 0) + 1
+            for _, name, _ in self.before[node]:
+                if name:
+                    operations[name] = operations.get(name, 0) + 1
+                    vertices += 1
+        counts = list(paths.values())
+        ways = sum(counts)
+        bodies = [path[1:] for path in paths] if len(inputs) > 1 else list(paths)
+        lengths = [len(body) for body in bodies]
+        found[f"{prefix}operations"] = sum(operations.values())
+        found[f"{prefix}vertices"] = vertices
+        found[f"{prefix}longest"] = max(lengths)
+        found[f"{prefix}shortest"] = min(lengths)
+        found[f"{prefix}mean length"] = sum(map(mul, lengths, counts)) / ways
+        found[f"{prefix}paths"] = ways
+        found[f"{prefix}kinds of path"] = len(paths)
+        found[f"{prefix}direct"] = sum([count for length, count in zip(lengths, counts, strict=True) if not length])
+        for name, count in operations.items():
+            along = [body.count(name) for body in bodies]
+            found[f"{prefix}{name} in all"] = count
+            found[f"{prefix}{name} at most"] = max(along)
+            found[f"{prefix}{name} at least"] = min(along)
+            found[f"{prefix}{name} on average"] = sum(map(mul, along, counts)) / ways
+        for node in inputs:
+            found[f"{prefix}out of {self.names[node]}"] = len(self.after[node]) if node in live else 0
+        found[f"{prefix}into the output"] = sum([len(self.before[node]) for node in outputs if node in live])
 
-    def local(self, skips: Collection[str]) -> Counter[str]:
+    def add_local(self, found: Counter[str], prefix: str, live: Sequence[int]) -> None:
         """Neighbourhoods by name; operations that do nothing are seen through, as are vertices that only join."""
-        first = self._visible(self.order, self.before, skips)
-        last = self._visible(self.order[::-1], self.after, skips)
-        found: Counter[str] = Counter()
-        for vertex in self.order:
-            label = self.labels[vertex] or ("out" if vertex in self.outputs else "")
-            if not label or label in skips:
-                continue
-            above, below = ",".join(sorted(first[vertex])), ",".join(sorted(last[vertex]))
-            found.update((f"({above}) {label}", f"{label} ({below})", f"({above}) {label} ({below})"))
-            found.update(f"{other} > {label}" for other in first[vertex])
-        return found
+        above = self._visible(live, self.before)
+        below = self._visible(live[::-1], self.after)
 
-    def _visible(
-        self, order: list[int], towards: dict[int, list[int]], skips: Collection[str]
-    ) -> dict[int, list[str]]:
-        """Labels next to each vertex in one direction, through all that has none."""
+        def add(label: str, first: list[str], last: list[str]) -> None:
+            up, down = f"{prefix}({','.join(first)}) {label}", f"({','.join(last)})"
+            for name in (up, f"{prefix}{label} {down}", f"{up} {down}", *[f"{prefix}{a} > {label}" for a in first]):
+                found[name] = found.get(name, 0) + 1
+
+        for node in live:
+            if shown := self.shown[node]:
+                add(shown, above[node], below[node])
+            first = [shown] if shown else above[node]
+            for other, _, label in self.after[node]:
+                if label:
+                    add(label, first, [self.shown[other]] if self.shown[other] else below[other])
+
+    def _visible(self, order: Sequence[int], towards: list[list[tuple[int, str, str]]]) -> dict[int, list[str]]:
+        """Names next to each node in one direction, through all that has none."""
         found: dict[int, list[str]] = {}
-        for vertex in order:
+        for node in order:
             names: list[str] = []
-            for other in towards[vertex]:
-                label = self.labels[other] or ("out" if other in self.outputs else "")
-                names += [label] if label and label not in skips else found[other]
-            found[vertex] = sorted(names)[:_MOST_PATHS]
+            for other, _, label in towards[node]:
+                if visible := label or self.shown[other]:
+                    names.append(visible)
+                else:
+                    names += found[other]
+            names.sort()
+            found[node] = names[:_MOST_PATHS]
         return found
-
-
-def _reachable(start: list[int], towards: dict[int, list[int]]) -> set[int]:
-    found, stack = set(start), list(start)
-    while stack:
-        for other in towards[stack.pop()]:
-            if other not in found:
-                found.add(other)
-                stack.append(other)
-    return found
-
-
-def _topological(before: dict[int, list[int]], after: dict[int, list[int]]) -> list[int]:
-    waiting = {vertex: len(others) for vertex, others in before.items()}
-    order = [vertex for vertex, count in waiting.items() if not count]
-    for vertex in order:
-        for other in after[vertex]:
-            waiting[other] -= 1
-            if not waiting[other]:
-                order.append(other)
-    return order
