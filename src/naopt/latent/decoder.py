@@ -102,7 +102,7 @@ def _train(
     tokens = embedding.features.canonical(sample)
     target = torch.tensor(np.asarray(tokens))
     hot = torch.tensor(one_hot(space, tokens), dtype=torch.float32)
-    spread = np.maximum(embedding.spread, 1e-3 * embedding.spread.max())
+    spread = np.maximum(embedding.spread, 1e-3 * embedding.spread.max(initial=0.0))
     points = torch.tensor(embedding.encode(sample) / spread, dtype=torch.float32)
     columns, dimensions = hot.shape[1], points.shape[1]
     earlier = torch.zeros(columns, columns)
@@ -111,7 +111,7 @@ def _train(
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> torch.Tensor:
-        drawn: torch.Tensor = torch.randn(*shape, generator=generator) * shape[0] ** -0.5
+        drawn: torch.Tensor = torch.randn(*shape, generator=generator) * max(shape[0], 1) ** -0.5
         return drawn
 
     start, offset = _inverse(embedding, spread)

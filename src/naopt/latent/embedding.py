@@ -20,6 +20,7 @@ _KEPT = 0.999
 _MOST_COMPONENTS = 256
 _NOTHING = 1e-9
 _MOST_KEPT = 50_000
+_ROWS = 32
 
 
 class Embedding:
@@ -83,14 +84,26 @@ class Embedding:
         return np.stack([self._points[row] for row in tokens])
 
     def split(self, points: Array) -> list[Array]:
-        """The blocks of points ``(n, dimensions)``, each ``(n, columns)``."""
-        return [points[:, block] for block in self.blocks.values()]
+        """The blocks of points ``(n, dimensions)``, each ``(n, columns)``; at least one, be it without a column."""
+        return [points[:, block] for block in self.blocks.values()] or [points]
 
     def _project(self, groups: Mapping[str, Array]) -> Array:
         parts = [
-            (groups[name] - self.arrays[f"mean/{name}"]) @ self.arrays[f"components/{name}"] for name in self.blocks
+            _product(groups[name] - self.arrays[f"mean/{name}"], self.arrays[f"components/{name}"])
+            for name in self.blocks
         ]
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(groups["tokens"]), 0))
+
+
+def _product(rows: Array, matrix: Array) -> Array:
+    """``rows @ matrix``, where no row's last bits depend on the others: always so many rows in one product.
+
+    A search that is resumed encodes in other batches, and has to come to the same points.
+    """
+    padded = np.zeros((-(-len(rows) // _ROWS) * _ROWS, rows.shape[1]))
+    padded[: len(rows)] = rows
+    parts = [padded[at : at + _ROWS] @ matrix for at in range(0, len(padded), _ROWS)]
+    return np.concatenate(parts)[: len(rows)]
 
 
 def _principal(rows: Array, keep_all: bool) -> Array:

@@ -113,18 +113,18 @@ def _path(key: str) -> Path:
 
 def _load(space: SearchSpace, key: str) -> Pretrained | None:
     """What the cache holds; ``None`` for a file that is missing or broken, which is then made again."""
+    parts: dict[str, dict[str, Array]] = {"embedding": {}, "decoder": {}}
     try:
         with safe_open(_path(key), "numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
             names = json.loads(file.metadata()["names"])
+        unit = float(arrays.pop("unit")[0])
+        for name, array in arrays.items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = array
+        return Pretrained(Embedding(space, names, parts["embedding"]), Decoder(space, parts["decoder"]), unit)
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError):
         return None
-    parts: dict[str, dict[str, Array]] = {"embedding": {}, "decoder": {}}
-    unit = float(arrays.pop("unit")[0])
-    for name, array in arrays.items():
-        part, _, rest = name.partition("/")
-        parts[part][rest] = array
-    return Pretrained(Embedding(space, names, parts["embedding"]), Decoder(space, parts["decoder"]), unit)
 
 
 def _save(made: Pretrained, key: str) -> None:
@@ -135,13 +135,13 @@ def _save(made: Pretrained, key: str) -> None:
     path = _path(key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            temporary,
-            {"names": json.dumps(made.embedding.names)},
-        )
-        Path(temporary).replace(path)
-    except OSError:
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            save_file(
+                {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+                temporary,
+                {"names": json.dumps(made.embedding.names)},
+            )
+            temporary.replace(path)
+    except (OSError, SafetensorError):
         return

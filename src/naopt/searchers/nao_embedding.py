@@ -82,15 +82,17 @@ class EmbeddingRounds(NAORounds):
     def _paths(self, points: Array, rng: np.random.Generator) -> Array:
         """Points on the ascents from points ``(n, d)``: ``(n * starts * steps, d)``, a path after the other."""
         options, pretrained = self.options, self.model.pretrained
-        count, size = len(points), points.shape[1]
+        count, size = points.shape
+        if not size:
+            return points.repeat(options.starts * options.steps, axis=0)
         spread = pretrained.embedding.spread
-        length = np.linalg.norm(spread) if size else 1.0
+        length = np.linalg.norm(spread)
         noise = rng.standard_normal((count, options.starts, size)) * spread
         noise[:, 0] = 0
         begin = points[:, None] + options.noise * pretrained.unit / length * noise
         direction = self.model.uphill(begin.reshape(-1, size))
         moving = rng.random(direction.shape) < options.moved_share
-        moving[np.arange(len(moving)), rng.integers(size, size=len(moving)) if size else 0] |= True
+        moving[np.arange(len(moving)), rng.integers(size, size=len(moving))] = True
         direction = np.where(moving, direction, 0.0)
         direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), np.finfo(np.float64).tiny)
         steps = pretrained.unit * (options.first_step + options.step_growth * np.arange(options.steps))
