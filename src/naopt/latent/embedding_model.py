@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import erfcx
 
-from naopt.latent.acquisition import expected_improvement_slopes, log_expected_improvement
+from naopt.latent.acquisition import log_expected_improvement
 from naopt.latent.base import PerformanceModel
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.gaussian_process import GaussianProcess
@@ -94,7 +95,7 @@ class EmbeddingModel(PerformanceModel):
         count = size = min(_FIRST_SCHEDULED, len(scores))
         while size <= len(scores):
             count = size
-            size = len(scores) + 1 if size == 0 else max(size + 1, int(np.ceil(size * self.settings.refit_growth)))
+            size = max(size + 1, int(np.ceil(size * self.settings.refit_growth)))
         first = (points[:count].tobytes(), scores[:count].tobytes())
         known = self._parameters.get(count)
         if known is None or known[0] != first:
@@ -135,11 +136,9 @@ class EmbeddingModel(PerformanceModel):
         """Directions ``(n, dimensions)`` of unit length in which the expected improvement grows most."""
         mean, variance, of_mean, of_variance = self._fitted().slopes(self._split(points))
         deviation = np.sqrt(variance)
-        by_mean, by_deviation = expected_improvement_slopes(mean, deviation, self._best)
-        # Far below the best both slopes vanish, but not their ratio, which is all that a direction needs.
+        # The slope by the mean over that by the deviation, Phi(z) / phi(z): it is left where both vanish.
         below = (self._best - mean) / deviation
-        ratio = np.where(below > 5, 1 / np.maximum(below, 1.0), by_mean / np.maximum(by_deviation, 1e-6))
-        ratio = np.minimum(ratio, 1e6)[:, None]
+        ratio = np.minimum(np.sqrt(np.pi / 2) * erfcx(below / np.sqrt(2)), 1e6)[:, None]
         parts = [ratio * m + v / (2 * deviation[:, None]) for m, v in zip(of_mean, of_variance, strict=True)]
         direction = np.concatenate(parts, axis=1) if parts else np.zeros_like(points)
         length = np.linalg.norm(direction, axis=1, keepdims=True)
