@@ -106,14 +106,13 @@ def test_worse_parents_are_mutated_only_where_the_best_have_nothing_left() -> No
 
 def test_encodings() -> None:
     cells = told(5)
-    widths = {}
-    for options in ({"encoding": "tokens"}, {"encoding": "paths"}, {"encoding": "both"}, {"most_paths": 7}):
-        rows = create(BananasSearcher, SPACE, **options)._rows(cells)
-        widths[next(iter(options.values()))] = rows.shape[1]
+    widths = {
+        encoding: create(BananasSearcher, SPACE, encoding=encoding)._rows(cells).shape[1]
+        for encoding in ("tokens", "paths", "both")
+    }
     assert widths["tokens"] == 30
     assert widths["both"] == 30 + widths["paths"]
-    assert widths[7] == 7
-    truncated = create(BananasSearcher, SPACE, most_paths=7)._rows(cells)
+    truncated = create(BananasSearcher, SPACE, encoding="paths", most_paths=7)._rows(cells)
     np.testing.assert_array_equal(truncated, encoded(SPACE, cells, ("paths",))["paths"][:, :7])
     generic = grid(3, 4)
     rows = create(BananasSearcher, generic)._rows([generic.architecture((1, 2))])

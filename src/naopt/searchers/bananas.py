@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PUBLISHED: dict[str, Any] = {
     "candidates": 100,
     "parents": 1,
+    "encoding": "paths",
     "normalisation": "standard",
 }
 
@@ -39,7 +40,7 @@ class BananasSettings(PresetSettings):
     """The best so many architectures are mutated in turn; where they have no new mutation left, so are the next."""
     changes: int = Field(1, ge=1)
     """Most mutations in a row from a parent to a candidate (published: 1)."""
-    encoding: Encoding = "paths"
+    encoding: Encoding = "both"
     """What the ensemble sees: paths from input to output (published), one-hot tokens, both, or these and sizes. Generic
     positions have no paths and are one-hot in any case."""
     most_paths: int | None = Field(None, ge=1)
@@ -75,7 +76,8 @@ class BananasSearcher(PredictorSearcher):
     search", Algorithm 1. Mean and deviation of the members' predictions are taken for a normal distribution.
 
     Departures: paths leave out operations that pass their input on, and are of the canonical form; the default learns
-    normal scores of ranks, mutates the ten best in turn, and makes twice as many candidates.
+    normal scores of ranks, sees one-hot tokens beside the paths, mutates the ten best in turn, and makes twice as many
+    candidates.
     """
 
     settings_type = BananasSettings
