@@ -16,6 +16,15 @@ def test_levels_are_longest_paths() -> None:
     assert Graph((), ()).levels() == ()
 
 
+def test_order_puts_sources_first_and_keeps_a_numbering_that_does() -> None:
+    forward = Graph(NODES, (Edge(1, 2), Edge(0, 2), Edge(0, 1)))
+    assert forward.order() == (0, 1, 2, 3)
+    backward = Graph(NODES, (Edge(2, 1), Edge(1, 0), Edge(2, 0), Edge(2, 0)))
+    assert [node for node in backward.order() if node != 3] == [2, 1, 0]
+    assert sorted(backward.order()) == [0, 1, 2, 3]
+    assert backward.levels() == (2, 1, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("edges", "message"),
     [

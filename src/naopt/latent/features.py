@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.latent.graph_features import GraphFeatures, graph_features
+from naopt.latent.graph_features import graph_features
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    _Row = tuple[NDArray[np.intp], Array]
 
+_GROUPS = ("paths", "sizes", "local")
 _MOST_KEPT = 50_000
 _MOST_COLUMNS = 1024
 _LEAST_OFTEN = 2
+_ROUNDING = 1e-9
 
 
 def one_hot(space: SearchSpace, tokens: Sequence[Tokens] | NDArray[np.int64]) -> NDArray[np.float64]:
@@ -46,7 +51,8 @@ class Features:
 
     ``tokens``: the canonical form, one-hot. ``numbers``: ranks of choices that are numbers, as generic spaces have them
     (widths, rates); in a cell the choice of an input is a name. ``paths``, ``sizes``, ``local``: see ``GraphFeatures``;
-    0 or 1, standardised, and logarithms of one plus the count. Groups without columns are left out.
+    0 or 1, standardised, and logarithms of one plus the count. Among the sizes are the logarithms of one plus
+    ``SearchSpace.quantities``. Groups without columns are left out.
 
     Args:
         space: of the architectures.
@@ -61,7 +67,7 @@ class Features:
         self.space, self.columns, self.centre, self.deviation = space, columns, centre, deviation
         self._at = {group: {name: index for index, name in enumerate(names)} for group, names in columns.items()}
         self._numbers = {} if space.tokens_per_step > 1 else numeric_choices(space)
-        self._graphs: dict[Tokens, GraphFeatures] = {}
+        self._rows: dict[Tokens, dict[str, _Row]] = {}
 
     @classmethod
     def learn(cls, space: SearchSpace, sample: Sequence[Architecture]) -> Features:
@@ -69,17 +75,18 @@ class Features:
 
         Names that occur once, and all but the 1,024 most frequent of a group, get no column.
         """
-        graphs = [graph_features(space.graph(_presented(space, a)), space.skips) for a in sample]
-        columns = {
-            "paths": _frequent([graph.paths for graph in graphs]),
-            "sizes": _frequent([graph.sizes for graph in graphs]),
-            "local": _frequent([graph.local for graph in graphs]),
-        }
+        tokens = dict.fromkeys(space.canonical(architecture.tokens) for architecture in sample)
+        described = {row: _described(space, row) for row in tokens}
+        every = [described[space.canonical(architecture.tokens)] for architecture in sample]
+        columns = {group: _frequent([row[group] for row in every]) for group in _GROUPS}
         count = len(columns["sizes"])
         plain = cls(space, columns, np.zeros(count), np.ones(count))
+        plain._rows = {row: plain._kept(found) for row, found in described.items()}
         sizes = plain(sample)["sizes"] if count else np.zeros((1, 0))
         deviation = sizes.std(axis=0)
-        return cls(space, columns, sizes.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
+        learnt = cls(space, columns, sizes.mean(axis=0), np.where(deviation > _ROUNDING, deviation, 1.0))
+        learnt._rows = plain._rows
+        return learnt
 
     def canonical(self, architectures: Sequence[Architecture]) -> list[Tokens]:
         """Canonical tokens of each."""
@@ -88,44 +95,55 @@ class Features:
     def __call__(self, architectures: Sequence[Architecture]) -> dict[str, NDArray[np.float64]]:
         """The groups of ``n >= 1`` architectures."""
         tokens = self.canonical(architectures)
-        graphs = [self._graph(row) for row in tokens]
+        rows = [self._row(row) for row in tokens]
         groups = {"tokens": one_hot(self.space, tokens)}
         if self._numbers:
-            rows = np.asarray(tokens)
-            groups["numbers"] = np.stack([ranks[rows[:, index]] for index, ranks in self._numbers.items()], axis=1)
+            table = np.asarray(tokens)
+            groups["numbers"] = np.stack([ranks[table[:, index]] for index, ranks in self._numbers.items()], axis=1)
         if self._at["paths"]:
-            groups["paths"] = (_matrix([graph.paths for graph in graphs], self._at["paths"]) > 0).astype(np.float64)
+            groups["paths"] = (self._matrix(rows, "paths") > 0).astype(np.float64)
         if self._at["sizes"]:
-            sizes = _matrix([graph.sizes for graph in graphs], self._at["sizes"])
-            groups["sizes"] = (sizes - self.centre) / self.deviation
+            groups["sizes"] = (self._matrix(rows, "sizes") - self.centre) / self.deviation
         if self._at["local"]:
-            groups["local"] = np.log1p(_matrix([graph.local for graph in graphs], self._at["local"]))
+            groups["local"] = np.log1p(self._matrix(rows, "local"))
         return groups
 
-    def _graph(self, tokens: Tokens) -> GraphFeatures:
-        if tokens not in self._graphs:
-            if len(self._graphs) >= _MOST_KEPT:
-                self._graphs.clear()
-            graph = self.space.graph(self.space.architecture(tokens))
-            self._graphs[tokens] = graph_features(graph, self.space.skips)
-        return self._graphs[tokens]
+    def _row(self, tokens: Tokens) -> dict[str, _Row]:
+        if tokens not in self._rows:
+            if len(self._rows) >= _MOST_KEPT:
+                self._rows.clear()
+            self._rows[tokens] = self._kept(_described(self.space, tokens))
+        return self._rows[tokens]
+
+    def _kept(self, described: Mapping[str, Mapping[str, float]]) -> dict[str, _Row]:
+        kept = {}
+        for group, at in self._at.items():
+            known = [
+                (column, value) for name, value in described[group].items() if (column := at.get(name)) is not None
+            ]
+            columns, values = zip(*known, strict=True) if known else ((), ())
+            kept[group] = np.array(columns, dtype=np.intp), np.array(values, dtype=np.float64)
+        return kept
+
+    def _matrix(self, rows: Sequence[dict[str, _Row]], group: str) -> Array:
+        matrix = np.zeros((len(rows), len(self._at[group])))
+        columns = [row[group][0] for row in rows]
+        at = np.repeat(np.arange(len(rows)), [len(found) for found in columns])
+        matrix[at, np.concatenate(columns)] = np.concatenate([row[group][1] for row in rows])
+        return matrix
 
 
-def _presented(space: SearchSpace, architecture: Architecture) -> Architecture:
-    return space.architecture(space.canonical(architecture.tokens))
+def _described(space: SearchSpace, tokens: Tokens) -> dict[str, Mapping[str, float]]:
+    """Named numbers of a canonical form, by group."""
+    # Canonical forms are valid, so what ``SearchSpace.architecture`` would check is known.
+    architecture = Architecture(space.name, tokens, space.identity(tokens))
+    graph = graph_features(space.graph(architecture), space.skips)
+    known = {f"log {name}": math.log1p(value) for name, value in space.quantities(architecture).items()}
+    return {"paths": graph.paths, "sizes": graph.sizes | known, "local": graph.local}
 
 
-def _frequent(counts: Sequence[Mapping[str, float]]) -> list[str]:
-    often = Counter(name for row in counts for name in row)
+def _frequent(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    often = Counter(itertools.chain.from_iterable(rows))
     names = [name for name, count in often.items() if count >= _LEAST_OFTEN]
     names.sort(key=lambda name: (-often[name], name))
     return names[:_MOST_COLUMNS]
-
-
-def _matrix(counts: Sequence[Mapping[str, float]], columns: Mapping[str, int]) -> NDArray[np.float64]:
-    matrix = np.zeros((len(counts), len(columns)))
-    for row, found in enumerate(counts):
-        for name, value in found.items():
-            if (column := columns.get(name)) is not None:
-                matrix[row, column] = value
-    return matrix

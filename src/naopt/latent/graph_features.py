@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import mul
 
 from naopt.spaces import Graph
@@ -18,6 +19,7 @@ Path = tuple[str, ...]
 
 _MOST_PATHS = 512
 """Distinct paths that are told apart at a vertex; beyond, the longest are left out."""
+_CACHED = 2**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +71,16 @@ class _Flow:
     """
 
     def __init__(self, graph: Graph, skips: Collection[str]) -> None:
-        on_nodes = not any([edge.label for edge in graph.edges])
+        on_nodes = not any(edge.label for edge in graph.edges)
         self.inputs: list[int] = []
         self.outputs: list[int] = []
         self.names: list[str] = []
         self.shown: list[str] = []
-        for index, node in enumerate(graph.nodes):
-            name = shown = node.label
-            if node.kind == "input":
+        for index, vertex in enumerate(graph.nodes):
+            name = shown = vertex.label
+            if vertex.kind == "input":
                 self.inputs.append(index)
-            elif node.kind == "output":
+            elif vertex.kind == "output":
                 self.outputs.append(index)
                 name, shown = "", "out"
             elif not on_nodes:
@@ -162,10 +164,11 @@ class _Flow:
         found[f"{prefix}direct"] = sum([count for length, count in zip(lengths, counts, strict=True) if not length])
         for name, count in operations.items():
             along = [body.count(name) for body in bodies]
-            found[f"{prefix}{name} in all"] = count
-            found[f"{prefix}{name} at most"] = max(along)
-            found[f"{prefix}{name} at least"] = min(along)
-            found[f"{prefix}{name} on average"] = sum(map(mul, along, counts)) / ways
+            in_all, at_most, at_least, on_average = _along(prefix, name)
+            found[in_all] = count
+            found[at_most] = max(along)
+            found[at_least] = min(along)
+            found[on_average] = sum(map(mul, along, counts)) / ways
         for node in inputs:
             found[f"{prefix}out of {self.names[node]}"] = len(self.after[node]) if node in live else 0
         found[f"{prefix}into the output"] = sum([len(self.before[node]) for node in outputs if node in live])
@@ -175,22 +178,22 @@ class _Flow:
         above = self._visible(live, self.before)
         below = self._visible(live[::-1], self.after)
 
-        def add(label: str, first: list[str], last: list[str]) -> None:
-            up, down = f"{prefix}({','.join(first)}) {label}", f"({','.join(last)})"
-            for name in (up, f"{prefix}{label} {down}", f"{up} {down}", *[f"{prefix}{a} > {label}" for a in first]):
-                found[name] = found.get(name, 0) + 1
-
         for node in live:
+            names: list[str] = []
+            first = above[node]
             if shown := self.shown[node]:
-                add(shown, above[node], below[node])
-            first = [shown] if shown else above[node]
+                names += _neighbourhood(prefix, first, shown, below[node])
+                first = (shown,)
             for other, _, label in self.after[node]:
                 if label:
-                    add(label, first, [self.shown[other]] if self.shown[other] else below[other])
+                    last = (self.shown[other],) if self.shown[other] else below[other]
+                    names += _neighbourhood(prefix, first, label, last)
+            for name in names:
+                found[name] = found.get(name, 0) + 1
 
-    def _visible(self, order: Sequence[int], towards: list[list[tuple[int, str, str]]]) -> dict[int, list[str]]:
+    def _visible(self, order: Sequence[int], towards: list[list[tuple[int, str, str]]]) -> dict[int, Path]:
         """Names next to each node in one direction, through all that has none."""
-        found: dict[int, list[str]] = {}
+        found: dict[int, Path] = {}
         for node in order:
             names: list[str] = []
             for other, _, label in towards[node]:
@@ -199,5 +202,16 @@ class _Flow:
                 else:
                     names += found[other]
             names.sort()
-            found[node] = names[:_MOST_PATHS]
+            found[node] = tuple(names[:_MOST_PATHS])
         return found
+
+
+@lru_cache(maxsize=_CACHED)
+def _along(prefix: str, name: str) -> tuple[str, str, str, str]:
+    return f"{prefix}{name} in all", f"{prefix}{name} at most", f"{prefix}{name} at least", f"{prefix}{name} on average"
+
+
+@lru_cache(maxsize=_CACHED)
+def _neighbourhood(prefix: str, first: Path, label: str, last: Path) -> tuple[str, ...]:
+    up, down = f"{prefix}({','.join(first)}) {label}", f"({','.join(last)})"
+    return up, f"{prefix}{label} {down}", f"{up} {down}", *(f"{prefix}{other} > {label}" for other in first)

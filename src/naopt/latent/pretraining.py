@@ -102,6 +102,7 @@ def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architect
         "settings": [settings.unlabelled, settings.pretraining_steps, settings.decoder_size, settings.decoder_noise],
         "sample": [a.tokens for a in sample],
         "canonical": [space.canonical(a.tokens) for a in sample[:_LOOKED_AT]],
+        "quantities": [dict(space.quantities(a)) for a in sample[:_LOOKED_AT]],
         "graphs": [[sorted(g.paths.items()), sorted(g.sizes.items()), sorted(g.local.items())] for g in graphs],
     }
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:32]

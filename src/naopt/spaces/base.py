@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -103,6 +103,13 @@ class SearchSpace(ABC):
         """Inverse of ``format``. Raises ``ArchitectureSyntaxError`` with the position of the first wrong character."""
 
     # What a space may refine.
+
+    def quantities(self, architecture: Architecture) -> Mapping[str, float]:  # noqa: ARG002
+        """What is known of an architecture without measuring it, by name: finite, at least 0, always the same names.
+
+        A latent model takes them for features, on a logarithmic scale (``naopt.latent.features``).
+        """
+        return {}
 
     def canonical(self, tokens: Sequence[int]) -> Tokens:
         """The one representative of all sequences that build the same function class. Idempotent, and valid."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -154,6 +154,10 @@ class EnumeratedSpace(SearchSpace):
     def graph(self, architecture: Architecture) -> Graph:
         """The graph in the whole space."""
         return self.whole.graph(architecture)
+
+    def quantities(self, architecture: Architecture) -> Mapping[str, float]:
+        """What is known in the whole space."""
+        return self.whole.quantities(architecture)
 
     def format(self, architecture: Architecture) -> str:
         """The text in the whole space."""

@@ -57,7 +57,7 @@ class Graph:
         Raises:
             ValueError: there is a cycle.
         """
-        if all([edge.source < edge.target for edge in self.edges]):
+        if all(edge.source < edge.target for edge in self.edges):
             return tuple(range(len(self.nodes)))
         targets: list[list[int]] = [[] for _ in self.nodes]
         waiting = [0] * len(self.nodes)

@@ -5,8 +5,9 @@ Tokens, as in the benchmark's tables: edges 0->1, 0->2, 1->2, 0->3, 1->3, 2->3. 
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from naopt.errors import ArchitectureSyntaxError
@@ -22,6 +23,24 @@ OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 _SWAPPED = (1, 0, 2, 3, 5, 4)
 """Edge order after nodes 1 and 2 are exchanged; edge 1->2 has to be ``none``."""
+_CHANNELS, _CELLS = (16, 32, 64), 5
+"""Channels of the published network's stages, and cells in each (Dong & Yang 2020, section 2.1)."""
+
+
+def _weights(taps: int, inputs: int, outputs: int) -> int:
+    """Parameters of a convolution without bias and of the batch normalisation after it."""
+    return taps * inputs * outputs + 2 * outputs
+
+
+_REST = (
+    _weights(9, 3, _CHANNELS[0])
+    + sum(_weights(9, a, b) + _weights(9, b, b) + a * b for a, b in itertools.pairwise(_CHANNELS))
+    + 2 * _CHANNELS[-1]
+    + (_CHANNELS[-1] + 1) * 10
+)
+"""Stem, residual blocks between stages (their shortcuts are bare 1x1 convolutions), last normalisation, classifier."""
+_PARAMETERS = tuple(sum(_CELLS * _weights(n, c, c) for c in _CHANNELS) if n else 0 for n in (0, 0, 1, 9, 0))
+"""Parameters that an operation adds to the network wherever it stands."""
 
 
 @spaces.register("nasbench201")
@@ -96,6 +115,10 @@ class NASBench201Space(SearchSpace):
             Edge(a, b, OPERATIONS[token]) for (a, b), token in zip(EDGES, architecture.tokens, strict=True) if token
         )
         return Graph(nodes, tuple(edges))
+
+    def quantities(self, architecture: Architecture) -> Mapping[str, float]:
+        """``parameters`` of the benchmark's network for CIFAR-10, with those of edges that do not matter."""
+        return {"parameters": float(_REST + sum(_PARAMETERS[token] for token in architecture.tokens))}
 
     def format(self, architecture: Architecture) -> str:
         """The benchmark's string: ``|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|...|``."""
