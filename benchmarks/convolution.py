@@ -32,8 +32,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.reference_convolution import ReferenceNetwork
 from naopt import zoo
+from naopt.memory import keep_freed_memory
 from naopt.networks.build import build_network
-from naopt.networks.memory import keep_freed_memory
 from naopt.networks.settings import NetworkSettings
 from naopt.spaces import ConvCellSpace, create_space
 

@@ -24,13 +24,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.reference_recurrent import chunk_loss
+from naopt.memory import keep_freed_memory
 from naopt.networks import language_loss, recurrent_chunk
 from naopt.networks.language_loss import decoder_loss
 from naopt.networks.language_model import LanguageModel
 from naopt.networks.language_settings import LanguageNetworkSettings
-from naopt.networks.memory import keep_freed_memory
 from naopt.networks.recurrent_cells import TreeCell
-from naopt.networks.recurrent_products import times_transposed
+from naopt.products import times_transposed
 from naopt.spaces.recurrent_cell import RecurrentSpec
 
 BATCH, STEPS, WORDS = 64, 35, 10_000

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from naopt.networks.recurrent_products import times_transposed
+from naopt.products import times_transposed
 
 _VANISHED = 60.0
 """Nats from which a word's loss is taken from its logits: its share is near the end of float32's range."""

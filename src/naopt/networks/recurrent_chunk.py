@@ -24,9 +24,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from naopt.networks.recurrent_activations import activations
-from naopt.networks.recurrent_products import times_transposed
 from naopt.networks.recurrent_schedule import FIRST, Schedule
 from naopt.networks.recurrent_workspace import GroupStep, Step, Workspace, WorkspacePool
+from naopt.products import times_transposed
 
 
 def recur(

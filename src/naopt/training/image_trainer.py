@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naopt.errors import InputError
+from naopt.memory import keep_freed_memory
 from naopt.networks.base import ChildNetwork
-from naopt.networks.memory import keep_freed_memory
 from naopt.tasks.parts import Part
 from naopt.training.distributed import ALONE, World
 from naopt.training.images import ImageSource, batch_count

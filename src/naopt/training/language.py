@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from naopt.errors import InputError
+from naopt.memory import keep_freed_memory
 from naopt.networks.language_model import LanguageModel
 from naopt.networks.language_settings import LanguageSettings
-from naopt.networks.memory import keep_freed_memory
 from naopt.tasks.parts import Part
 from naopt.training.trainer import DivergedError, Trainer, TrainingState, nothing
 

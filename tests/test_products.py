@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from naopt.networks import recurrent_products
-from naopt.networks.recurrent_products import times_transposed
+from naopt import products
+from naopt.products import times_transposed
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -14,7 +14,7 @@ def test_products_of_all_kinds_of_views(
     n: int, k: int, m: int, dtype: torch.dtype, library: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not library:
-        monkeypatch.setattr(recurrent_products, "_LINEAR", None)
+        monkeypatch.setattr(products, "_LINEAR", None)
     torch.manual_seed(0)
     a, b, bias = torch.randn(n, k, dtype=dtype), torch.randn(m, k, dtype=dtype), torch.randn(m, dtype=dtype)
     expected = a.double() @ b.double().t()
@@ -35,4 +35,4 @@ def test_equal_products_have_equal_bits() -> None:
 
 def test_without_onednn_there_is_no_such_product(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    assert recurrent_products._onednn() is None
+    assert products._onednn() is None

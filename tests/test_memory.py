@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from naopt.networks import memory
+from naopt import memory
 
 _PROGRAM = """
 import resource
-from naopt.networks.memory import keep_freed_memory
+from naopt.memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

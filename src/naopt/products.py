@@ -1,4 +1,4 @@
-"""Matrix products of the recurrent networks."""
+"""Matrix products of float32 on CPUs."""
 
 from __future__ import annotations
 
