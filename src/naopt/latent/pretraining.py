@@ -22,6 +22,7 @@ from naopt.latent.decoder import Decoder, train_decoder
 from naopt.latent.embedding import Embedding
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.graph_features import graph_features
+from naopt.latent.threads import one_thread
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def pretrained(space: SearchSpace, settings: EmbeddingSettings) -> Pretrained:
     if key not in _memory:
         if len(_memory) >= _MOST_IN_MEMORY:
             _memory.pop(next(iter(_memory)))
-        _memory[key] = _load(space, key) or _make(space, settings, sample, key)
+        with one_thread():
+            _memory[key] = _load(space, key) or _make(space, settings, sample, key)
     return _memory[key]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from naopt.latent.embedding_model import EmbeddingModel
 from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.latent.threads import one_thread
 from naopt.searchers.base import Proposal
 from naopt.searchers.nao_rounds import Found, NAORounds
 from naopt.searchers.nao_settings import NAOSettings
@@ -46,6 +47,17 @@ class EmbeddingRounds(NAORounds):
         rng: np.random.Generator,
     ) -> tuple[list[Proposal], dict[str, Any]]:
         """See ``NAORounds``. Seeds are the best by what the model makes of all measurements, not by single ones."""
+        with one_thread():
+            return self._propose(architectures, scores, seen, wanted, rng)
+
+    def _propose(
+        self,
+        architectures: list[Architecture],
+        scores: Array,
+        seen: set[Architecture],
+        wanted: int,
+        rng: np.random.Generator,
+    ) -> tuple[list[Proposal], dict[str, Any]]:
         self.seen = seen
         log: dict[str, Any] = dict(self.model.fit(architectures, scores))
         started = time.perf_counter()
