@@ -137,8 +137,9 @@ def test_it_is_as_strong_as_reported_on_nasbench201() -> None:
         assert row is not None
         return scored(float(accuracy[row]))
 
-    found = 0
+    best = []
     for seed in range(2):
-        drive(search := create(BananasSearcher, SPACE, 120, seed), look_up, 120)
-        found += max(m.metrics["score"] for _, m in search.history) == accuracy.max()
-    assert found >= 1
+        drive(search := create(BananasSearcher, SPACE, 80, seed), look_up, 80)
+        best.append(max(m.metrics["score"] for _, m in search.history))
+    assert max(best) == accuracy.max()
+    assert min(best) > np.sort(accuracy)[-20]

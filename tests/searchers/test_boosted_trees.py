@@ -62,10 +62,10 @@ def test_published_settings_are_those_of_the_program() -> None:
     assert (shares.initial, shares.batch) == (22, 10)
 
 
-@pytest.mark.parametrize("options", [{}, {"preset": "published", "initial": 20, "batch": 20, "candidates": "auto"}])
+@pytest.mark.parametrize("options", [{"trees": 50}, {"preset": "published", "initial": 20, "batch": 20}])
 def test_rounds_get_better(options: dict[str, Any]) -> None:
-    space = ConvCellSpace(2, "enas-5")
-    search = create(BoostedTreesSearcher, space, 60, random=100, mutations=100, **options)
+    options = options | {"random": 100, "mutations": 100, "candidates": "local"}
+    search = create(BoostedTreesSearcher, SPACE, 60, **options)
     values = [worth(proposal.architecture) for proposal in drive(search, measure, 60)]
     assert np.mean(values[-20:]) > np.mean(values[:9]) + 5
     assert search.round_log()["candidates"] == 200

@@ -50,9 +50,9 @@ class BoostedTreesSettings(PresetSettings):
     candidates: CandidateKind = "auto"
     """All architectures (``scan``, published), random ones and mutations of the best (``local``), or all where the
     space has at most 100,000 sequences."""
-    random: int = Field(1000, ge=0)
+    random: int = Field(300, ge=0)
     """Random candidates of a round, if local."""
-    mutations: int = Field(1000, ge=1)
+    mutations: int = Field(700, ge=1)
     """Mutations of the best, if local."""
     parents: int = Field(20, ge=1)
     """The best so many architectures are mutated in turn."""

@@ -40,9 +40,9 @@ class GPSettings(PresetSettings):
     candidates: CandidateKind = "auto"
     """All architectures (``scan``), random ones and mutations of the best (``local``), or all where the space has at
     most 100,000 sequences."""
-    random: int = Field(500, ge=0)
+    random: int = Field(100, ge=0)
     """Random candidates of a round, if local."""
-    mutations: int = Field(500, ge=1)
+    mutations: int = Field(300, ge=1)
     """Mutations of the best, if local."""
     parents: int = Field(10, ge=1)
     """The best so many architectures are mutated in turn."""
