@@ -69,7 +69,7 @@ class PrefixIndex:
         wanted = np.zeros((count, choices, self._rows.shape[1]), dtype=self._rows.dtype)
         wanted[:, :, :length] = prefixes[:, None]
         wanted[:, :, length] = np.arange(choices)
-        wanted = wanted.reshape(count * choices, -1)
+        wanted = wanted.reshape(count * choices, self._rows.shape[1])
         at = np.minimum(np.searchsorted(self._sorted, _as_text(wanted)), len(self._rows) - 1)
         same = self._rows[at, : length + 1] == wanted[:, : length + 1]
         return np.asarray(same.all(axis=1)).reshape(count, choices)
