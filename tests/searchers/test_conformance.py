@@ -23,14 +23,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "initial": 8,
         "new_per_round": 4,
         "seeds": 3,
-        "starts": 2,
+        "starts": 3,
         "steps": 2,
-        "hidden_size": 8,
-        "embedding_size": 4,
-        "ensemble": 1,
-        "pretraining_steps": 2,
-        "unlabelled": 10,
-        "max_steps": 4,
+        "neighbours": 4,
+        "pretraining_steps": 5,
+        "unlabelled": 100,
+        "decoder_size": 16,
     },
     "npenas": {"initial": 6, "batch": 6, "candidates": 20, "epochs": 2, "width": 8},
     "pnas": {"epochs": 3, "members": 2},
@@ -68,6 +66,27 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 """What makes a searcher quick where its defaults are not; every other one runs with its defaults."""
 
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "nao-joint": (
+        "nao",
+        {
+            "preset": "joint",
+            "initial": 8,
+            "new_per_round": 4,
+            "seeds": 3,
+            "starts": 2,
+            "steps": 2,
+            "hidden_size": 8,
+            "embedding_size": 4,
+            "ensemble": 1,
+            "pretraining_steps": 2,
+            "unlabelled": 10,
+            "max_steps": 4,
+        },
+    ),
+}
+"""Searchers with settings that make others of them."""
+
 SPACES: dict[str, SearchSpace] = {
     "conv-cell": ConvCellSpace(2, "enas-5"),
     "nasbench201": NASBench201Space(),
@@ -76,8 +95,9 @@ SPACES: dict[str, SearchSpace] = {
 
 
 class TestSearchers(SearcherSuite):
-    @pytest.fixture(params=product(searchers.names(), SPACES), ids="-".join)
+    @pytest.fixture(params=product([*searchers.names(), *VARIANTS], SPACES), ids="-".join)
     def case(self, request: pytest.FixtureRequest) -> SearcherCase:
         name, space = request.param
+        name, settings = VARIANTS.get(name, (name, SETTINGS.get(name, {})))
         searcher = searchers.get(name)
-        return SearcherCase(searcher, SPACES[space], searcher.settings_type.parse(SETTINGS.get(name, {})))
+        return SearcherCase(searcher, SPACES[space], searcher.settings_type.parse(settings))

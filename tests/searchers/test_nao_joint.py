@@ -1,4 +1,4 @@
-"""Algorithm 1: rounds, yields, choice, refill and what failures teach."""
+"""Algorithm 1 with the jointly fitted model of the paper: rounds, yields, choice and refill."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from naopt.searchers.nao import NAOSettings
 from naopt.spaces import Architecture, EnumeratedSpace, GenericSpace, Position, SearchSpace, create_space
 
 FAST: dict[str, Any] = {
+    "preset": "joint",
     "hidden_size": 16,
     "embedding_size": 8,
     "pretraining_steps": 30,
