@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from naopt.spaces.graph import Graph
 
+_MOST_KEPT = 10_000
 _NEAREST = 8
 """From how many nearest rows a mutation draws when there is none one change away."""
 
@@ -58,6 +59,7 @@ class EnumeratedSpace(SearchSpace):
         self.whole = whole
         self.name, self.positions, self.tokens_per_step = whole.name, whole.positions, whole.tokens_per_step
         self.skips = whole.skips
+        self._near: dict[Tokens, list[Architecture]] = {}
 
     @cached_property
     def _prefixes(self) -> PrefixIndex:
@@ -133,13 +135,21 @@ class EnumeratedSpace(SearchSpace):
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """A random neighbour; where there is none, one of the rows with the fewest differing tokens."""
+        near = self._near.get(architecture.tokens)
+        if near is None:
+            if len(self._near) >= _MOST_KEPT:
+                self._near.clear()
+            near = self._near[architecture.tokens] = self._candidates(architecture)
+        return near[int(rng.integers(len(near)))] if near else architecture
+
+    def _candidates(self, architecture: Architecture) -> list[Architecture]:
+        """What a mutation draws from."""
         neighbours = list(self.neighbours(architecture))
-        if not neighbours:
-            distance = (self.rows != np.asarray(architecture.tokens)).sum(axis=1)
-            nearest = np.argsort(distance, kind="stable")[: _NEAREST + 1].tolist()
-            near = [self._trusted(self._tokens(row)) for row in nearest]
-            neighbours = [row for row in near if row != architecture]
-        return neighbours[int(rng.integers(len(neighbours)))] if neighbours else architecture
+        if neighbours:
+            return neighbours
+        distance = (self.rows != np.asarray(architecture.tokens)).sum(axis=1)
+        nearest = np.argsort(distance, kind="stable")[: _NEAREST + 1].tolist()
+        return [row for index in nearest if (row := self._trusted(self._tokens(index))) != architecture]
 
     def canonical(self, tokens: Sequence[int]) -> Tokens:
         """The first listed row with the same canonical form; outside the rows that form itself."""
