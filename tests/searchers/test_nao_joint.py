@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from naopt.errors import InputError
-from naopt.measurement import Goal, Measurement, Status
+from naopt.measurement import Goal, Measurement
 from naopt.searchers import NAOSearcher, Objective, Proposal
 from naopt.searchers.nao import NAOSettings
 from naopt.spaces import Architecture, EnumeratedSpace, GenericSpace, Position, SearchSpace, create_space
@@ -128,12 +128,6 @@ def test_ascent_that_finds_nothing_is_refilled_and_counted() -> None:
     assert all(p.parent is None for p in proposals if p.origin == "refill")
 
 
-def test_a_space_that_is_used_up_ends_the_search() -> None:
-    space = GenericSpace([Position("a", ("x", "y", "z")), Position("b", ("x", "y", "z"))])
-    asked = run(searcher(space, 50, initial=4, new_per_round=3))
-    assert sum(map(len, asked)) == 9
-
-
 def test_only_listed_rows_are_proposed() -> None:
     cells, rng = create_space("conv-cell:nodes=2"), np.random.default_rng(0)
     space = EnumeratedSpace(cells, [cells.sample(rng).tokens for _ in range(40)])
@@ -142,32 +136,6 @@ def test_only_listed_rows_are_proposed() -> None:
     assert len(set(proposed)) == 40
     assert all(space.contains(architecture.tokens) for architecture in proposed)
     assert any(p.origin == "ascent" for proposals in asked[1:] for p in proposals)
-
-
-@pytest.mark.parametrize(
-    ("status", "taught"), [("diverged", 12), ("oom", 12), ("timeout", 12), ("failed", 8), ("interrupted", 8)]
-)
-def test_what_cannot_be_trained_counts_as_the_worst(status: Status, taught: int) -> None:
-    search = searcher(create_space("nasbench201"), 30, initial=12, new_per_round=4)
-    for index, proposal in enumerate(search.ask(12)):
-        failed = index % 3 == 0
-        search.tell(
-            proposal.architecture,
-            Measurement(status=status, reason="no") if failed else Measurement({"score": 90.0 + index}),
-        )
-    architectures, scores = search._scored()
-    assert len(architectures) == len(scores) == taught
-    assert scores.min() == 91.0
-    assert (scores == 91.0).sum() == 1 + (taught - 8)
-    assert len(search.ask(4)) == 4
-
-
-def test_without_measurements_it_stays_random() -> None:
-    search = searcher(create_space("nasbench201"), 30, initial=4, new_per_round=4)
-    for proposal in search.ask(4):
-        search.tell(proposal.architecture, Measurement(status="failed", reason="no"))
-    assert [p.origin for p in search.ask(4)] == ["random"] * 4
-    assert search.round_log() == {}
 
 
 def test_paper_keeps_the_first_that_differs() -> None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from naopt.configuration import Settings
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.settings import LATENT_PRESETS, LatentSettings
 
@@ -55,7 +56,7 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
 
     ``model=joint`` is the encoder, predictor and decoder of the paper, fitted jointly; the presets ``paper`` and
     ``official`` (``-recurrent``: for recurrent cells) are the published sets of its settings, ``joint`` the set that
-    measured best. Those of ``LatentSettings`` mean nothing without it and are refused.
+    measured best. What means nothing to the chosen model is refused.
     With a budget of 1,000 ``preset=paper`` trains 600 random architectures and then twice 200 that ascent found.
     """
 
@@ -127,13 +128,18 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
     def _belong_together(self) -> NAOSettings:
         if self.model == "joint":
             if self.choose == "improvement":
-                raise ValueError("needs choose=members, predicted or first with model=joint, or preset=joint")
+                raise ValueError("model=joint needs choose=members, predicted or first; preset=joint sets them all")
+            if name := self._first_of(EmbeddingSettings, LatentSettings):
+                raise ValueError(f"{name} means nothing to the joint model")
             return self
         if self.choose != "improvement" or self.scale != "unit" or self.device != "cpu":
             raise ValueError("choose, scale and device other than the default need model=joint, or preset=joint")
-        for name in LatentSettings.model_fields:
-            if name not in EmbeddingSettings.model_fields and name != "preset":
-                default = LatentSettings.model_fields[name].default
-                if getattr(self, name) != default:
-                    raise ValueError(f"{name} belongs to the joint model: give model=joint, or preset=joint, too")
+        if name := self._first_of(LatentSettings, EmbeddingSettings):
+            raise ValueError(f"{name} belongs to the joint model: give model=joint, or preset=joint, too")
         return self
+
+    def _first_of(self, settings: type[Settings], other: type[Settings]) -> str | None:
+        """The first setting that only one of the models has, and that is not as by default."""
+        fields = settings.model_fields
+        names = [name for name in fields if name != "preset" and name not in other.model_fields]
+        return next((name for name in names if getattr(self, name) != fields[name].default), None)
