@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -188,7 +189,7 @@ class NASBench101Space(SearchSpace):
 
     def symmetric(self, tokens: Sequence[int], rng: np.random.Generator) -> Tokens:
         """Another numbering of the vertices, uniform over all distinct sequences."""
-        every = cells.numberings(self._cell(tokens))
+        every = _numberings(tuple(tokens))
         return every[int(rng.integers(len(every)))]
 
     # Change.
@@ -364,3 +365,9 @@ class NASBench101Space(SearchSpace):
     def _of(self, cell: cells.Cell) -> Architecture:
         tokens = cells.canonical_tokens(cell)
         return Architecture(self.name, tokens, tokens)
+
+
+@lru_cache(maxsize=2**14)
+def _numberings(tokens: Tokens) -> tuple[Tokens, ...]:
+    """Kept by their tokens: whoever learns from random counterparts asks for those of the same few every time."""
+    return cells.numberings(NASBench101Space._cell(tokens))
