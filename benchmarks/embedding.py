@@ -68,12 +68,13 @@ def main(
     spaces: Annotated[list[str] | None, typer.Argument(help="Names; options of a space after a colon.")] = None,
     unseen: Annotated[int, typer.Option(min=1, help="Architectures to decode.")] = 5000,
     unlabelled: Annotated[int, typer.Option(min=1, help="Architectures to learn from.")] = 4000,
+    steps: Annotated[int | None, typer.Option(min=0, help="Of pretraining; the default if left out.")] = None,
 ) -> None:
     """Prints a table as Markdown."""
     head = ["space", "dimensions", "pretraining, CPU s", f"exact of {unseen:,}", "valid", f"fit to {LABELS}, ms"]
     typer.echo(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for name in spaces or SPACES:
-        typer.echo(measure(name, unseen, EmbeddingSettings(unlabelled=unlabelled)))
+        typer.echo(measure(name, unseen, EmbeddingSettings(unlabelled=unlabelled, pretraining_steps=steps)))
 
 
 if __name__ == "__main__":
