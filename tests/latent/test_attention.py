@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from naopt.latent.attention import additive_scores
+from naopt.latent.attention import additive_scores, product, tanh_product
 from naopt.latent.modules import lstm_of_words
 
 
@@ -60,3 +60,30 @@ def test_an_lstm_on_indicators_is_the_lstm_on_embeddings(words: int, given: bool
         strict=True,
     ):
         assert one.numpy() == pytest.approx(other.numpy())
+
+
+@pytest.mark.parametrize("squashed", [False, True])
+@pytest.mark.parametrize("outputs", [2, 9])
+def test_products_and_their_gradients(squashed: bool, outputs: int) -> None:
+    torch.manual_seed(2)
+    x, weight = torch.randn(3, 4, 6).double().requires_grad_(), torch.randn(outputs, 6).double().requires_grad_()
+    function = tanh_product if squashed else product
+    expected = x @ weight.T
+    assert torch.allclose(function(x, weight), torch.tanh(expected) if squashed else expected)
+    assert torch.autograd.gradcheck(function, (x, weight))
+    assert torch.autograd.gradcheck(function, (x.detach(), weight))
+
+
+def test_products_of_float32_are_those_of_float64() -> None:
+    """Large enough for the library that small products do not use; inputs are a view, as an LSTM's states are."""
+    torch.manual_seed(3)
+    x, weight = torch.randn(40, 120, 70).transpose(0, 1), torch.randn(50, 70)
+    found = [tensor.requires_grad_() for tensor in (x.clone(), weight.clone())]
+    expected = [tensor.double().requires_grad_() for tensor in (x, weight)]
+    upstream = torch.randn(120, 40, 50)
+    for one, other in zip(
+        torch.autograd.grad((tanh_product(*found) * upstream).sum(), found),
+        torch.autograd.grad((torch.tanh(expected[0] @ expected[1].T) * upstream.double()).sum(), expected),
+        strict=True,
+    ):
+        assert (one.double() - other).abs().max() < 1e-5 * other.abs().max()

@@ -209,9 +209,9 @@ def test_presets_follow_the_published_choices() -> None:
         LatentSettings.parse({"preset": "papers"})
 
 
-@pytest.mark.parametrize("name", ["nao", "paper", "official"])
+@pytest.mark.parametrize("name", ["joint", "paper", "official"])
 def test_registered_models_carry_their_preset(name: str) -> None:
     model = models.get(name)(create_space("nasbench201"), 0)
     assert isinstance(model, LatentModel)
-    assert model.settings.preset == {"nao": "default"}.get(name, name)
+    assert model.settings.preset == {"joint": "default"}.get(name, name)
     assert model.settings.held_out == 0

@@ -16,6 +16,7 @@ from naopt.latent.vocabulary import START, Vocabulary, tokens_per_step
 from naopt.spaces import EnumeratedSpace, GenericSpace, Position, SearchSpace, create_space
 
 ATTENTIONS = ["bilinear", "dot", "additive"]
+FORCED = [Position("y", ("only",)), Position("z", ("end",))]
 
 
 def build(space: SearchSpace, **options: Any) -> tuple[Vocabulary, AutoEncoder]:
@@ -142,3 +143,26 @@ def test_greedy_takes_the_likeliest_choice_at_every_position() -> None:
             many = states[row : row + 1].expand(len(words), -1, -1)
             losses = network.decoder(words, many, network.predictor.pool(many))[:, at]
             assert completions[int(losses.argmin())][at] == tokens[at]
+
+
+def test_positions_with_one_word_at_the_end_cost_nothing() -> None:
+    """Neither loss nor time: the decoder does not run over them."""
+    space = GenericSpace([Position("a", ("p", "q")), Position("b", ("x",)), Position("c", ("s", "t")), *FORCED])
+    vocabulary, network = build(space)
+    assert isinstance(network.decoder, Decoder)
+    assert network.decoder.learnt == 3
+    words = sample_words(space, vocabulary, 5)
+    states = network.encoder(words)
+    losses = network.decoder(words, states, network.predictor.pool(states))
+    assert losses.shape == (5, 5)
+    assert (losses[:, [0, 2]] > 0).all()
+    assert (losses[:, [1, 3, 4]] == 0).all()
+
+
+def test_a_space_of_one_architecture_has_nothing_to_learn() -> None:
+    vocabulary, network = build(GenericSpace(FORCED))
+    states = network.encoder(sample_words(vocabulary.space, vocabulary, 2))
+    loss = network.reconstruction_loss(sample_words(vocabulary.space, vocabulary, 2), states)
+    assert loss.item() == 0
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in network.parameters())

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from naopt.latent.base import PerformanceModel
+from naopt.latent.flat_adam import FlatAdam
 from naopt.latent.modules import AutoEncoder
 from naopt.latent.ranking import prediction_loss
 from naopt.latent.settings import LatentSettings
 from naopt.latent.targets import Targets
 from naopt.latent.vocabulary import Vocabulary
+from naopt.memory import keep_freed_memory
 from naopt.metrics.rank import kendall_tau, pairwise_accuracy, spearman
 from naopt.metrics.sequence import hamming_distance
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -155,9 +157,9 @@ class LatentModel(PerformanceModel):
 
     def _optimise(self, steps: int, labelled: Iterator[Batch | None], rng: np.random.Generator) -> dict[str, float]:
         settings, network = self.settings, self.network
-        optimiser = torch.optim.Adam(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        optimiser = FlatAdam(network.parameters(), settings.learning_rate, settings.weight_decay, settings.clip_norm)
         prediction = prediction_loss(settings)
         tail: list[tuple[float, float]] = []
         network.train()
@@ -165,7 +167,7 @@ class LatentModel(PerformanceModel):
             for step in range(steps):
                 if settings.schedule == "cosine":
                     share = (1 + np.cos(np.pi * step / steps)) / 2
-                    optimiser.param_groups[0]["lr"] = settings.learning_rate * max(share, 0.02)
+                    optimiser.learning_rate = settings.learning_rate * max(share, 0.02)
                 batch = next(labelled)
                 words, parts = batch[0] if batch else self._unlabelled[:0], []
                 if len(self._unlabelled):
@@ -174,17 +176,17 @@ class LatentModel(PerformanceModel):
                 states = network.encoder(words)
                 reconstruction = network.reconstruction_loss(words, states)
                 if batch:
-                    performance = prediction(network.predictor.members(states[: len(batch[0])]), batch[1], batch[2])
+                    # A part that is the whole would still cost a copy on the way back.
+                    measured = states if len(batch[0]) == len(words) else states[: len(batch[0])]
+                    performance = prediction(network.predictor.members(measured), batch[1], batch[2])
                     parts = [settings.trade_off * performance, (1 - settings.trade_off) * reconstruction]
                 else:
                     performance = torch.zeros(())
                     parts = [reconstruction]
-                optimiser.zero_grad(set_to_none=True)
-                torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
-                optimiser.step()
+                optimiser.step(torch.stack(parts).sum())
                 if step >= steps - max(1, steps // 10):
                     tail.append((performance.item(), reconstruction.item()))
+        optimiser.release()
         network.eval()
         first, second = np.mean(tail, axis=0).tolist()
         loss = settings.trade_off * first + (1 - settings.trade_off) * second

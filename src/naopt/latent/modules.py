@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from naopt.latent.attention import additive_scores
+from naopt.latent.attention import additive_scores, product, tanh_product
 from naopt.latent.settings import LatentSettings
 from naopt.latent.transformer import TransformerDecoder, TransformerEncoder
 from naopt.latent.vocabulary import START, Vocabulary, tokens_per_step
@@ -132,6 +133,9 @@ class Decoder(nn.Module):
             self.sharpness = nn.Parameter(torch.tensor(size**0.5 if self.attention == "dot" else 1.0))
         self.combine = nn.Linear(2 * size, size, bias=False)
         self.vote = nn.Linear(size, vocabulary.size)
+        free = np.flatnonzero(vocabulary.allowed.sum(axis=1) > 1)
+        self.learnt = int(free[-1]) + 1 if len(free) else 1
+        """How many positions there are to learn: behind them each has one word, which costs no loss."""
         self.register_buffer("forbidden", torch.from_numpy(~vocabulary.allowed), persistent=False)
         self.forbidden: Tensor
 
@@ -142,15 +146,18 @@ class Decoder(nn.Module):
 
     def forward(self, words_NT: Tensor, states_NSD: Tensor, pooled_ND: Tensor) -> Tensor:
         """Teacher forcing: log-likelihood loss per token ``(N, T)`` of words under the model."""
+        positions, count = words_NT.shape[1], self.learnt
+        words_NT = words_NT[:, :count]
         shifted = F.pad(words_NT[:, :-1], (1, 0), value=START)
         initial = self.initial(states_NSD, pooled_ND)
         if self.position.requires_grad:
-            hidden_NTD, _ = self.lstm(self.embedding(shifted) + self.position, initial)
+            hidden_NTD, _ = self.lstm(self.embedding(shifted) + self.position[:count], initial)
         else:
             hidden_NTD = lstm_of_words(self.lstm, self.embedding, shifted.unsqueeze(-1), initial)
-        logits = self._logits(hidden_NTD, states_NSD, self.location).masked_fill(self.forbidden, -torch.inf)
-        loss_NT: Tensor = F.cross_entropy(logits.transpose(1, 2), words_NT, reduction="none")
-        return loss_NT
+        biases_TV = self.vote.bias.masked_fill(self.forbidden[:count], -torch.inf)
+        logits = self._logits(hidden_NTD, states_NSD, self.location[:count]) + biases_TV
+        loss_NT = F.cross_entropy(logits.transpose(1, 2), words_NT, reduction="none")
+        return F.pad(loss_NT, (0, positions - count))
 
     @torch.no_grad()
     def greedy(self, states_NSD: Tensor, pooled_ND: Tensor) -> Tensor:
@@ -164,21 +171,24 @@ class Decoder(nn.Module):
             hidden, state = self.lstm((self.embedding(word_N) + self.position[at]).unsqueeze(1), state)
             choices = torch.from_numpy(vocabulary.choice_words(at)).to(word_N.device)
             valid = torch.from_numpy(vocabulary.space.choice_mask(tokens[:, :at].numpy())).to(word_N.device)
-            scores = self._logits(hidden, states_NSD, self.location[at]).squeeze(1)[:, choices]
+            logits = self._logits(hidden, states_NSD, self.location[at]).squeeze(1) + self.vote.bias
+            scores = logits[:, choices]
             token_N = scores.masked_fill(~valid, -torch.inf).argmax(dim=1)
             word_N = choices[token_N]
             tokens[:, at] = token_N.cpu()
         return tokens
 
     def _logits(self, hidden_NTD: Tensor, states_NSD: Tensor, location_TS: Tensor) -> Tensor:
+        """Logits ``(N, T, V)`` without their biases."""
         if self.attention == "additive":
-            scores_NTS = additive_scores(self.query(hidden_NTD), self.key(states_NSD), self.energy.weight[0])
+            query_NTD, key_NSD = product(hidden_NTD, self.query.weight), product(states_NSD, self.key.weight)
+            scores_NTS = additive_scores(query_NTD, key_NSD, self.energy.weight[0])
         else:
-            query = hidden_NTD if self.attention == "dot" else self.query(hidden_NTD)
-            scores_NTS = self.sharpness * (query @ states_NSD.transpose(1, 2))
+            query_NTD = hidden_NTD if self.attention == "dot" else product(hidden_NTD, self.query.weight)
+            scores_NTS = self.sharpness * (query_NTD @ states_NSD.transpose(1, 2))
         context_NTD = (scores_NTS + location_TS).softmax(dim=-1) @ states_NSD
-        logits_NTV: Tensor = self.vote(torch.tanh(self.combine(torch.cat([context_NTD, hidden_NTD], dim=-1))))
-        return logits_NTV
+        mixed_NTD = tanh_product(torch.cat([context_NTD, hidden_NTD], dim=-1), self.combine.weight)
+        return product(mixed_NTD, self.vote.weight)
 
 
 class AutoEncoder(nn.Module):
