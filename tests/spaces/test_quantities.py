@@ -39,7 +39,7 @@ def benchmark(name: str) -> Any:
 )
 def test_parameters_that_nasbench101_reports(text: str, published: int) -> None:
     space, architecture = parse_architecture(f"nasbench101:{text}")
-    assert space.quantities(architecture) == {"parameters": published}
+    assert space.quantities(architecture)["parameters"] == published
 
 
 def test_all_labelled_cells_of_nasbench101_have_the_parameters_that_it_reports() -> None:
@@ -65,6 +65,24 @@ def test_channels_fill_the_output_and_cover_what_they_feed(seed: int, channels: 
     assert not shares or shares[0] - shares[-1] <= 1
     for v in set(range(1, last)) - set(feeding):
         assert found[v - 1] == max(found[u - 1] for u in range(v + 1, last) if matrix[v, u])
+
+
+def test_channels_and_weights_of_a_cell() -> None:
+    """Output of 512 channels from vertices 1, 2 and 4: 171, 171 and 170; vertex 3 feeds vertex 4."""
+    space, architecture = parse_architecture("nasbench101:conv3x3@0,conv3x3@1,maxpool3x3@0+1,conv1x1@3,output@0+1+2+4")
+    found = dict(space.quantities(architecture))
+    del found["parameters"]
+    assert found == {
+        "conv3x3 channels": 342,
+        "conv3x3 widest": 171,
+        "conv3x3 weights": 2 * 9 * 171**2,
+        "conv1x1 channels": 170,
+        "conv1x1 widest": 170,
+        "conv1x1 weights": 170**2,
+        "maxpool3x3 channels": 170,
+        "maxpool3x3 widest": 170,
+        "projection weights": 512 * (171 + 170 + 512),
+    }
 
 
 def test_nasbench201_has_the_parameters_that_it_reports() -> None:

@@ -20,14 +20,13 @@ from naopt.spaces import nasbench101_cells as cells
 from naopt.spaces import nasbench101_rows as rows
 from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
 from naopt.spaces.graph import Edge, Graph, Node
-from naopt.spaces.nasbench101_cells import EDGES, INNER, LENGTH, OFFSETS, OUTPUT
-from naopt.spaces.nasbench101_network import parameters
+from naopt.spaces.nasbench101_cells import EDGES, INNER, LENGTH, OFFSETS, OPERATIONS, OUTPUT
+from naopt.spaces.nasbench101_network import quantities
 from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-OPERATIONS = ("conv3x3", "conv1x1", "maxpool3x3")
 MODULES = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 """The benchmark's own names of the operations."""
 _PREFIX = "nasbench101:"
@@ -283,11 +282,11 @@ class NASBench101Space(SearchSpace):
         return Graph(nodes, tuple(Edge(source, target) for source, target in edges))
 
     def quantities(self, architecture: Architecture) -> Mapping[str, float]:
-        """``parameters`` of the benchmark's network.
+        """Parameters of the benchmark's network, channels and weights by operation; see ``nasbench101_network``.
 
-        They depend on the numbering where channels cannot be shared out evenly, by at most 1.4 % in the benchmark.
+        They depend on the numbering where channels cannot be shared out evenly, the parameters by at most 1.4 %.
         """
-        return {"parameters": float(parameters(self._cell(architecture.tokens)))}
+        return quantities(self._cell(architecture.tokens))
 
     # Text.
 

@@ -16,6 +16,7 @@ from math import comb
 
 INNER, EDGES, KINDS = 5, 9, 3
 """Most inner vertices, most edges, and how many operations there are (Ying et al. 2019, section 2.1)."""
+OPERATIONS = ("conv3x3", "conv1x1", "maxpool3x3")
 OUTPUT = INNER + 1
 OFFSETS = tuple(sum(range(2, column + 1)) for column in range(1, OUTPUT + 1))
 """Where the tokens of columns 1 .. 6 start: ``j`` edge tokens, then the operation."""

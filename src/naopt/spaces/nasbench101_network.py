@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from naopt.spaces.nasbench101_cells import Cell
+from naopt.spaces.nasbench101_cells import OPERATIONS, Cell
 
 STEM, CLASSES = 128, 10
 """Channels after the first convolution, and classes of CIFAR-10."""
@@ -15,7 +15,7 @@ CELLS = ((128, 128, 3), (128, 256, 1), (256, 256, 2), (256, 512, 1), (512, 512, 
 """Input channels, output channels and number of the cells: three stacks of three, doubled twice."""
 _IMAGE = 3
 _TAPS = (0, 9, 1, 0)
-"""Weights per pair of channels of operation 1, 2, 3: conv3x3, conv1x1, maxpool3x3."""
+"""Weights per pair of channels by operation; 0 is none."""
 _CACHED = 2**16
 
 
@@ -39,22 +39,37 @@ def vertex_channels(cell: Cell, channels: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=_CACHED)
-def parameters(cell: Cell) -> int:
-    """Trainable parameters of the benchmark's network, equal to those that its files report.
+def quantities(cell: Cell) -> dict[str, float]:
+    """What is known of the benchmark's network by name; all at least 0.
 
-    Every convolution has a batch normalisation with scale and offset, and no bias; what comes from the cell's input
-    is projected by a 1x1 convolution to the channels of the vertex that takes it, the output included.
+    ``parameters``: the trainable ones, equal to those that its files report. Every convolution has a batch
+    normalisation with scale and offset, and no bias; what comes from the cell's input is projected by a 1x1 convolution
+    to the channels of the vertex that takes it, the output included.
+
+    Of a cell of the last stack: ``OPERATION channels``, of all vertices with it, ``OPERATION widest``, of the widest,
+    ``OPERATION weights`` of convolutions, and ``projection weights``, without normalisations.
     """
+    widths = {channels: vertex_channels(cell, channels) for channels in {outputs for _, outputs, _ in CELLS}}
     total = _convolution(9, _IMAGE, STEM) + CELLS[-1][1] * CLASSES + CLASSES
     for inputs, outputs, times in CELLS:
         once = _convolution(1, inputs, outputs) if cell.output & 1 else 0
-        for mask, kind, width in zip(cell.inputs, cell.kinds, vertex_channels(cell, outputs), strict=True):
+        for mask, kind, width in zip(cell.inputs, cell.kinds, widths[outputs], strict=True):
             if mask & 1:
                 once += _convolution(1, inputs, width)
             if _TAPS[kind]:
                 once += _convolution(_TAPS[kind], width, width)
         total += times * once
-    return total
+    found: dict[str, float] = {"parameters": total}
+    last = CELLS[-1][1]
+    for kind, (name, taps) in enumerate(zip(OPERATIONS, _TAPS[1:], strict=True), 1):
+        having = [width for other, width in zip(cell.kinds, widths[last], strict=True) if other == kind]
+        found[f"{name} channels"] = sum(having)
+        found[f"{name} widest"] = max(having, default=0)
+        if taps:
+            found[f"{name} weights"] = taps * sum([width * width for width in having])
+    projected = sum([width for mask, width in zip(cell.inputs, widths[last], strict=True) if mask & 1])
+    found["projection weights"] = last * (projected + (last if cell.output & 1 else 0))
+    return found
 
 
 def _convolution(taps: int, inputs: int, outputs: int) -> int:
