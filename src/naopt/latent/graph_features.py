@@ -7,6 +7,7 @@ in a path. What is not on a way from an input to an output counts nothing.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ class GraphFeatures:
     Attributes:
         paths: how many ways from an input to an output have this sequence of operations (White et al. 2021, BANANAS,
             section 3; counts instead of 0 and 1, and without operations that do nothing).
-        sizes: operations by kind, in all and along paths (most, fewest, mean); lengths, degrees, numbers.
+        sizes: operations by kind, in all and along paths (most, fewest, mean); lengths, degrees, numbers; how much of
+            the output comes through them, and of the input goes (``_Flow.add_shares``).
         local: each operation with what comes before and after it (Weisfeiler-Lehman labels of depth 1, Shervashidze
             et al. 2011), and pairs of operations that follow each other.
     """
@@ -54,6 +56,7 @@ def graph_features(graph: Graph, skips: Collection[str] = ()) -> GraphFeatures:
             for path, count in paths.items():
                 found.paths[prefix + ">".join(path)] = count
             flow.add_sizes(found.sizes, prefix, live, inputs, outputs, paths)
+            flow.add_shares(found.sizes, prefix, live, inputs, outputs)
             flow.add_local(found.local, prefix, live)
     return found
 
@@ -65,6 +68,7 @@ class _Flow:
         inputs, outputs: nodes; also those that lead nowhere.
         names: by node, of inputs and (if edges carry no label) operations; other nodes only join and spread.
         shown: the same, and the outputs', but not of operations that do nothing.
+        operations: of the nodes, without those that do nothing.
         before: by node, for each edge that comes in its source, its label, and the label unless it does nothing.
         after: the same with the targets of the edges that go out.
         order: live nodes, sources first; ``before`` and ``after`` of others mean nothing.
@@ -76,6 +80,7 @@ class _Flow:
         self.outputs: list[int] = []
         self.names: list[str] = []
         self.shown: list[str] = []
+        self.operations: list[str] = []
         for index, vertex in enumerate(graph.nodes):
             name = shown = vertex.label
             if vertex.kind == "input":
@@ -87,6 +92,7 @@ class _Flow:
                 name = shown = ""
             self.names.append(name)
             self.shown.append("" if shown in skips else shown)
+            self.operations.append(self.shown[-1] if vertex.kind == "inner" else "")
         self.before: list[list[tuple[int, str, str]]] = [[] for _ in graph.nodes]
         self.after: list[list[tuple[int, str, str]]] = [[] for _ in graph.nodes]
         for edge in graph.edges:
@@ -112,14 +118,13 @@ class _Flow:
         at: dict[int, dict[Path, int]] = {}
         for node in live:
             ways: dict[Path, int] = {}
-            started = node in inputs
-            own = (self.shown[node],) if self.shown[node] and self.names[node] and not started else ()
+            own = (self.operations[node],) if self.operations[node] else ()
             for other, _, shown in self.before[node]:
                 step = (shown, *own) if shown else own
                 for path, count in at[other].items():
                     longer = path + step
                     ways[longer] = ways.get(longer, 0) + count
-            if started:
+            if node in inputs:
                 path = (self.names[node],) if len(inputs) > 1 else ()
                 ways[path] = ways.get(path, 0) + 1
             if len(ways) > _MOST_PATHS:
@@ -173,6 +178,53 @@ class _Flow:
             found[f"{prefix}out of {self.names[node]}"] = len(self.after[node]) if node in live else 0
         found[f"{prefix}into the output"] = sum([len(self.before[node]) for node in outputs if node in live])
 
+    def add_shares(
+        self, found: dict[str, float], prefix: str, live: Sequence[int], inputs: Sequence[int], outputs: Sequence[int]
+    ) -> None:
+        """How much flows through the operations of a kind.
+
+        A unit at the output, shared equally among what feeds each vertex, is how much of the output an operation makes
+        if what is joined counts alike, as channels that are concatenated or summed; a unit at the input likewise. An
+        operation with nothing but the output after it is among the last.
+        """
+        back, forth = [0.0] * len(self.names), [0.0] * len(self.names)
+        for nodes, weights in ((outputs, back), (inputs, forth)):
+            ends = [node for node in nodes if node in live]
+            for node in ends:
+                weights[node] = 1 / len(ends)
+        passed = [0.0] * len(self.names)
+        clear: set[int] = set()
+        ending: set[int] = set()
+        for node in reversed(live):
+            if not any(shown or other not in clear for other, _, shown in self.after[node]):
+                ending.add(node)
+                if not self.operations[node]:
+                    clear.add(node)
+            if self.before[node]:
+                passed[node] = back[node] / len(self.before[node])
+                for other, _, _ in self.before[node]:
+                    back[other] += passed[node]
+        totals: dict[str, list[float]] = {}
+        for node in live:
+            flows = [(self.operations[node], back[node], forth[node], node in ending)]
+            if self.after[node]:
+                share = forth[node] / len(self.after[node])
+                for other, _, shown in self.after[node]:
+                    forth[other] += share
+                    flows.append((shown, passed[other], share, other in clear))
+            for name, backward, forward, is_last in flows:
+                if name:
+                    sums = totals.setdefault(name, [0.0] * 4)
+                    sums[0] += backward
+                    sums[1] += forward
+                    sums[2] += math.sqrt(backward * forward)
+                    sums[3] += is_last
+        for name, sums in totals.items():
+            found.update(zip(_shares(prefix, name), sums, strict=True))
+        if len(inputs) > 1:
+            for node in inputs:
+                found[f"{prefix}share from {self.names[node]}"] = back[node]
+
     def add_local(self, found: Counter[str], prefix: str, live: Sequence[int]) -> None:
         """Neighbourhoods by name; operations that do nothing are seen through, as are vertices that only join."""
         above = self._visible(live, self.before)
@@ -209,6 +261,12 @@ class _Flow:
 @lru_cache(maxsize=_CACHED)
 def _along(prefix: str, name: str) -> tuple[str, str, str, str]:
     return f"{prefix}{name} in all", f"{prefix}{name} at most", f"{prefix}{name} at least", f"{prefix}{name} on average"
+
+
+@lru_cache(maxsize=_CACHED)
+def _shares(prefix: str, name: str) -> tuple[str, str, str, str]:
+    name = prefix + name
+    return f"{name} share of output", f"{name} share of input", f"{name} share of both", f"{name} last"
 
 
 @lru_cache(maxsize=_CACHED)
