@@ -172,7 +172,7 @@ def test_fields_of_comparisons(table: Path, capsys: pytest.CaptureFixture[str]) 
         "--set",
         "pretraining_steps=1",
         "--set",
-        "max_steps=1",
+        "unlabelled=20",
         "--set",
         "initial=4",
         "--set",
