@@ -30,10 +30,11 @@ def loss(parts: nn.ModuleDict, x: Tensor) -> Tensor:
     return result
 
 
-def test_steps_are_those_of_adam_with_a_clipped_gradient() -> None:
+@pytest.mark.parametrize("join", [True, False])
+def test_steps_are_those_of_adam_with_a_clipped_gradient(join: bool) -> None:
     ours, theirs = network().double(), network().double()
     before = copy.deepcopy(ours.state_dict())
-    flat = FlatAdam(ours.parameters(), RATES[0], DECAY, CLIP)
+    flat = FlatAdam(ours.parameters(), RATES[0], DECAY, CLIP, join)
     adam = torch.optim.Adam(theirs.parameters(), lr=RATES[0], weight_decay=DECAY)
     lengths = []
     for rate in RATES:

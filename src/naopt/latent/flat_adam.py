@@ -11,22 +11,27 @@ from torch import Tensor, nn
 class FlatAdam:
     """Adam (Kingma & Ba 2015) with weight decay in the gradient, whose norm over all parameters is clipped.
 
-    On the CPU the first step joins the parameters into one vector, and their gradients into another: norm, clipping and
-    update are then a few calls, not a few for each of them. Parameters that the first loss does not depend on stay as
-    they are, without decay, as they do in ``torch.optim.Adam``. On other devices the libraries of recurrent layers want
-    their weights in pieces of their own.
+    The first step joins the parameters into one vector, and their gradients into another: norm, clipping and update are
+    then a few calls, not a few for each of them. Parameters that the first loss does not depend on stay as they are,
+    without decay, as they do in ``torch.optim.Adam``.
 
     Args:
         parameters: what the losses are minimised over.
         learning_rate: of the steps; the attribute may be changed between them.
         weight_decay: what gradients have in addition, times the parameter.
         clip_norm: longest gradient.
+        join: whether to join them; cuDNN wants the weights of a recurrent layer in a piece of memory of their own.
     """
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float, clip_norm: float
+        self,
+        parameters: Iterable[nn.Parameter],
+        learning_rate: float,
+        weight_decay: float,
+        clip_norm: float,
+        join: bool = True,
     ) -> None:
-        self.learning_rate, self.weight_decay, self.clip_norm = learning_rate, weight_decay, clip_norm
+        self.learning_rate, self.weight_decay, self.clip_norm, self.join = learning_rate, weight_decay, clip_norm, join
         self._parameters = list(parameters)
         self._optimiser: torch.optim.Adam | None = None
         self._minimised: list[Tensor] = []
@@ -36,12 +41,8 @@ class FlatAdam:
         if self._optimiser is None:
             for parameter in self._parameters:
                 parameter.grad = None
-        elif self._parameters[0].device.type == "cpu":
-            for tensor in self._minimised:
-                assert tensor.grad is not None
-                tensor.grad.zero_()
         else:
-            self._optimiser.zero_grad(set_to_none=True)
+            self._optimiser.zero_grad(set_to_none=not self.join)
         loss.backward()  # type: ignore[no-untyped-call]
         if self._optimiser is None:
             self._optimiser = self._begin()
@@ -52,7 +53,7 @@ class FlatAdam:
     def _begin(self) -> torch.optim.Adam:
         used = [parameter for parameter in self._parameters if parameter.grad is not None]
         self._minimised = list(used)
-        if used[0].device.type == "cpu":
+        if self.join:
             flat = torch.cat([parameter.detach().reshape(-1) for parameter in used])
             flat.grad = torch.cat([parameter.grad.reshape(-1) for parameter in used if parameter.grad is not None])
             sizes = [parameter.numel() for parameter in used]

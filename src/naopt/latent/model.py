@@ -159,7 +159,10 @@ class LatentModel(PerformanceModel):
         settings, network = self.settings, self.network
         if self.device.type == "cpu":
             keep_freed_memory()
-        optimiser = FlatAdam(network.parameters(), settings.learning_rate, settings.weight_decay, settings.clip_norm)
+        joined = self.device.type == "cpu"
+        optimiser = FlatAdam(
+            network.parameters(), settings.learning_rate, settings.weight_decay, settings.clip_norm, joined
+        )
         prediction = prediction_loss(settings)
         tail: list[tuple[float, float]] = []
         network.train()
