@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.latent.graph_features import graph_features
+from naopt.latent.graph_features import graph_features, is_share
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     _Row = tuple[NDArray[np.intp], Array]
 
 _GROUPS = ("paths", "sizes", "local")
+_KNOWN = "log of "
 _MOST_KEPT = 50_000
 _MOST_COLUMNS = 1024
 _LEAST_OFTEN = 2
@@ -52,7 +53,8 @@ class Features:
     ``tokens``: the canonical form, one-hot. ``numbers``: ranks of choices that are numbers, as generic spaces have them
     (widths, rates); in a cell the choice of an input is a name. ``paths``, ``sizes``, ``local``: see ``GraphFeatures``;
     0 or 1, standardised, and logarithms of one plus the count. Among the sizes are the logarithms of one plus
-    ``SearchSpace.quantities``. Groups without columns are left out.
+    ``SearchSpace.quantities``. ``flow``: those, and the sizes that are shares, once more, so that a kernel can weigh
+    them by themselves. Groups without columns are left out.
 
     Args:
         space: of the architectures.
@@ -67,6 +69,7 @@ class Features:
         self.space, self.columns, self.centre, self.deviation = space, columns, centre, deviation
         self._at = {group: {name: index for index, name in enumerate(names)} for group, names in columns.items()}
         self._numbers = {} if space.tokens_per_step > 1 else numeric_choices(space)
+        self._flow = [index for name, index in self._at["sizes"].items() if name.startswith(_KNOWN) or is_share(name)]
         self._rows: dict[Tokens, dict[str, _Row]] = {}
 
     @classmethod
@@ -104,6 +107,8 @@ class Features:
             groups["paths"] = (self._matrix(rows, "paths") > 0).astype(np.float64)
         if self._at["sizes"]:
             groups["sizes"] = (self._matrix(rows, "sizes") - self.centre) / self.deviation
+        if self._flow:
+            groups["flow"] = groups["sizes"][:, self._flow]
         if self._at["local"]:
             groups["local"] = np.log1p(self._matrix(rows, "local"))
         return groups
@@ -138,7 +143,7 @@ def _described(space: SearchSpace, tokens: Tokens) -> dict[str, Mapping[str, flo
     # Canonical forms are valid, so what ``SearchSpace.architecture`` would check is known.
     architecture = Architecture(space.name, tokens, space.identity(tokens))
     graph = graph_features(space.graph(architecture), space.skips)
-    known = {f"log {name}": math.log1p(value) for name, value in space.quantities(architecture).items()}
+    known = {f"{_KNOWN}{name}": math.log1p(value) for name, value in space.quantities(architecture).items()}
     return {"paths": graph.paths, "sizes": graph.sizes | known, "local": graph.local}
 
 

@@ -21,6 +21,7 @@ Path = tuple[str, ...]
 _MOST_PATHS = 512
 """Distinct paths that are told apart at a vertex; beyond, the longest are left out."""
 _CACHED = 2**15
+_SHARES = (" share of output", " share of input", " share of both", " last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class GraphFeatures:
         paths: how many ways from an input to an output have this sequence of operations (White et al. 2021, BANANAS,
             section 3; counts instead of 0 and 1, and without operations that do nothing).
         sizes: operations by kind, in all and along paths (most, fewest, mean); lengths, degrees, numbers; how much of
-            the output comes through them, and of the input goes (``_Flow.add_shares``).
+            the output comes through them, and of the input goes (``is_share``, ``_Flow.add_shares``).
         local: each operation with what comes before and after it (Weisfeiler-Lehman labels of depth 1, Shervashidze
             et al. 2011), and pairs of operations that follow each other.
     """
@@ -59,6 +60,11 @@ def graph_features(graph: Graph, skips: Collection[str] = ()) -> GraphFeatures:
             flow.add_shares(found.sizes, prefix, live, inputs, outputs)
             flow.add_local(found.local, prefix, live)
     return found
+
+
+def is_share(name: str) -> bool:
+    """Whether a name of ``GraphFeatures.sizes`` says how much flows through operations of a kind, or from an input."""
+    return name.endswith(_SHARES) or "share from " in name
 
 
 class _Flow:
@@ -265,8 +271,8 @@ def _along(prefix: str, name: str) -> tuple[str, str, str, str]:
 
 @lru_cache(maxsize=_CACHED)
 def _shares(prefix: str, name: str) -> tuple[str, str, str, str]:
-    name = prefix + name
-    return f"{name} share of output", f"{name} share of input", f"{name} share of both", f"{name} last"
+    output, input_, both, last = (f"{prefix}{name}{suffix}" for suffix in _SHARES)
+    return output, input_, both, last
 
 
 @lru_cache(maxsize=_CACHED)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_FORMAT = 1
+_FORMAT = 2
 _STEPS = 600
 _LOOKED_AT = 32
 _PAIRS = 200
