@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
@@ -75,6 +75,7 @@ def test_components_are_limited_but_for_tokens(monkeypatch: pytest.MonkeyPatch) 
         assert block.var(axis=0).sum() == pytest.approx(1)
 
 
+@settings(max_examples=50)
 @given(st.data())
 def test_a_point_depends_on_nothing_but_the_canonical_form(data: st.DataObject) -> None:
     """Bit for bit: a search that is resumed encodes in other batches."""

@@ -144,3 +144,20 @@ def test_paper_keeps_the_first_that_differs() -> None:
     by_parent = [p.parent for p in asked[1] if p.origin == "ascent"]
     assert len(set(by_parent)) == len(by_parent)
     assert math.isfinite(search.round_log()["loss"])
+
+
+def test_hops_and_the_choice_by_the_mean() -> None:
+    """The second ascent starts where the first one led; the best predictions of all that was found are proposed."""
+    options: dict[str, Any] = {"initial": 20, "new_per_round": 6, "seeds": 3, "choose": "predicted", "neighbours": 4}
+    once = searcher(create_space("nasbench201"), 40, hops=1, **options)
+    run(once, rounds=2)
+    twice = searcher(create_space("nasbench201"), 40, hops=2, **options)
+    _, chosen = run(twice, rounds=2)
+    assert twice.round_log()["decoded"] > once.round_log()["decoded"] > 0
+    predicted = [p.predicted for p in chosen if p.predicted is not None]
+    assert len(predicted) == 6
+    assert predicted == sorted(predicted, reverse=True)
+    still: dict[str, Any] = {"first_step": 1e-9, "step_growth": 0.0, "noise": 0.0, "pretraining_steps": 300}
+    none = searcher(create_space("nasbench201"), 40, hops=3, max_steps=100, **(options | {"neighbours": 0} | still))
+    assert [len(proposals) for proposals in run(none, rounds=2)] == [20, 6]
+    assert none.round_log()["changed"] < 0.2
