@@ -10,7 +10,7 @@ import pytest
 from naopt.cli.app import run as run_command
 from naopt.errors import InputError
 from naopt.measurement import Goal, Measurement, Status
-from naopt.searchers import NAOSearcher, Proposal
+from naopt.searchers import NAOSearcher, Proposal, candidates
 from naopt.searchers.nao import NAOSettings
 from naopt.searchers.nao_embedding import EmbeddingRounds
 from naopt.spaces import (
@@ -305,7 +305,7 @@ def test_what_cannot_be_trained_counts_as_the_worst(status: Status, taught: int)
     for index, proposal in enumerate(search.ask(12)):
         failed = index % 3 == 0
         search.tell(proposal.architecture, Measurement(status=status, reason="no") if failed else scored(90.0 + index))
-    architectures, scores = search._scored()
+    architectures, scores = candidates.scored(search.history, search.objective)
     assert len(architectures) == len(scores) == taught
     assert scores.min() == 91.0
     assert (scores == 91.0).sum() == 1 + (taught - 8)

@@ -12,6 +12,7 @@ import pytest
 from naopt.errors import InputError
 from naopt.measurement import Measurement
 from naopt.searchers import Objective, Proposal, TNAOSearcher
+from naopt.searchers.candidates import scored
 from naopt.searchers.tnao import TNAOSettings
 from naopt.spaces import Architecture, GenericSpace, Position, SearchSpace, create_space
 
@@ -117,7 +118,7 @@ def test_particles_start_where_the_settings_say() -> None:
     for start in ("pool", "random", "normal"):
         search = searcher(space, 40, initial=8, start=start, particles=12)
         run(search, rounds=1)
-        architectures, scores = search._scored()
+        architectures, scores = scored(search.history, search.objective)
         with search.model.reproducible(0):
             search.model.fit(architectures, scores)
             states = search._starts(architectures, scores, np.random.default_rng(0))
@@ -136,7 +137,7 @@ def test_particles_start_where_the_settings_say() -> None:
 def test_a_full_pool_gives_half_its_best_and_others_at_random() -> None:
     search = searcher(create_space("nasbench201"), 60, initial=30, particles=8)
     run(search, rounds=1)
-    architectures, scores = search._scored()
+    architectures, scores = scored(search.history, search.objective)
     search.model.fit(architectures, scores)
     states = search._starts(architectures, scores, np.random.default_rng(0))
     pool = search.model.encode(architectures)
@@ -170,12 +171,12 @@ def test_failures_count_as_worst_or_teach_nothing() -> None:
     rng = np.random.default_rng(0)
     first, second, third, fourth, fifth = (space.sample(rng) for _ in range(5))
     search.tell(first, Measurement({}, 0.0, "failed", "crashed"))
-    assert search._scored()[0] == []
+    assert scored(search.history, search.objective)[0] == []
     search.tell(second, Measurement({"score": 3.0}))
     search.tell(third, Measurement({"score": 5.0}))
     search.tell(fourth, Measurement({}, 0.0, "diverged", "loss is not finite"))
     search.tell(fifth, Measurement({}, 0.0, "oom", "no memory"))
-    architectures, scores = search._scored()
+    architectures, scores = scored(search.history, search.objective)
     assert architectures == [second, third, fourth, fifth]
     assert scores.tolist() == [3.0, 5.0, 3.0, 3.0]
 

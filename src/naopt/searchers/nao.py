@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from naopt.measurement import Measurement
 from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.candidates import scored
 from naopt.searchers.nao_settings import NAOSettings
-from naopt.spaces import Architecture, SearchSpace
+from naopt.spaces import SearchSpace
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from naopt.searchers.nao_rounds import NAORounds
 
 __all__ = ["NAOSearcher", "NAOSettings"]
 
-_COUNTS_AS_WORST = ("diverged", "oom", "timeout")
 _FEWEST_SCORES = 2
 _MOST_INITIAL, _INITIAL_SHARE = 10, 1 / 6
 _SEEDS, _NEW = 5, 2
@@ -81,7 +78,7 @@ class NAOSearcher(Searcher):
         done = (told - self.initial) // self.new_per_round
         if self.options.rounds is not None and done >= self.options.rounds:
             return []
-        architectures, scores = self._scored()
+        architectures, scores = scored(self.history, self.objective)
         wanted = min(count, self.new_per_round)
         if len(scores) < _FEWEST_SCORES:
             return self._random(wanted)
@@ -97,19 +94,6 @@ class NAOSearcher(Searcher):
 
     def _random(self, count: int) -> list[Proposal]:
         return [Proposal(a, "random") for a in sample_new(self.space, self.seen, count, self.generator())]
-
-    def _scored(self) -> tuple[list[Architecture], NDArray[np.float64]]:
-        """What the model learns from: scores, and the worst of them for architectures that cannot be trained."""
-        _, scores = self.told()
-        if not len(scores):
-            return [], scores
-
-        def score(measurement: Measurement) -> float | None:
-            known = self.objective.score(measurement)
-            return float(scores.min()) if known is None and measurement.status in _COUNTS_AS_WORST else known
-
-        pairs = [(a, s) for a, m in self.history if (s := score(m)) is not None]
-        return [a for a, _ in pairs], np.array([s for _, s in pairs])
 
 
 _ORIGINS = ("ascent", "neighbour", "refill")

@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from naopt.latent.settings import TNAOLatentSettings
-from naopt.measurement import Measurement
 from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.candidates import scored
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from naopt.latent import LatentModel
     from naopt.latent.remapping import ScoredPoints
 
-_COUNTS_AS_WORST = ("diverged", "oom", "timeout")
 _FEWEST_SCORES = 2
 
 
@@ -112,7 +111,7 @@ class TNAOSearcher(Searcher):
         told = len(self.history)
         if told < self.initial:
             return self._random(min(count, self.initial - told), "random", self.seen)
-        architectures, scores = self._scored()
+        architectures, scores = scored(self.history, self.objective)
         wanted = min(count, self.new_per_round)
         if len(scores) < _FEWEST_SCORES:
             return self._random(wanted, "random", self.seen)
@@ -121,19 +120,6 @@ class TNAOSearcher(Searcher):
 
     def _random(self, count: int, origin: str, known: set[Architecture]) -> list[Proposal]:
         return [Proposal(a, origin) for a in sample_new(self.space, known, count, self.generator(1))]
-
-    def _scored(self) -> tuple[list[Architecture], NDArray[np.float64]]:
-        """What the model learns from: scores, and the worst of them for architectures that cannot be trained."""
-        _, scores = self.told()
-        if not len(scores):
-            return [], scores
-
-        def score(measurement: Measurement) -> float | None:
-            known = self.objective.score(measurement)
-            return float(scores.min()) if known is None and measurement.status in _COUNTS_AS_WORST else known
-
-        pairs = [(a, s) for a, m in self.history if (s := score(m)) is not None]
-        return [a for a, _ in pairs], np.array([s for _, s in pairs])
 
     def _round(self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
         from naopt.latent.remapping import ScoredPoints
