@@ -14,7 +14,8 @@ from naopt.spaces import Architecture, NASBench201Space
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
 
 
-def _operation(name: str, channels: int) -> nn.Module:
+def edge_operation(name: str, channels: int) -> nn.Module:
+    """What an edge with the operation ``name`` computes, which is not ``none``."""
     if name == "skip_connect":
         return nn.Identity()
     if name == "avg_pool_3x3":
@@ -38,7 +39,7 @@ class DenseCell(nn.Module):
         self.drop_identities = drop_identities
         self.edges = nn.ModuleDict(
             {
-                f"{a}-{b}": _operation(name, channels)
+                f"{a}-{b}": edge_operation(name, channels)
                 for (a, b), name in zip(EDGES, edges, strict=True)
                 if name != "none"
             }

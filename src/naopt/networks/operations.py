@@ -26,10 +26,12 @@ _SEPARABLE = 5
 class BatchNorm(nn.BatchNorm2d):
     """Batch normalisation that does not count batches: on tiny networks the counter's update is a cost one can see."""
 
+    momentum: float
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalises ``(n, c, h, w)`` by batch statistics in training, by running ones otherwise."""
         return F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, 0.1, self.eps
+            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
         )
 
 

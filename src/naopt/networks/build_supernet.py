@@ -1,0 +1,52 @@
+"""From a search space to the network that holds all its architectures."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from naopt.errors import InputError
+from naopt.networks.supernet_nasbench201 import build_nasbench201_supernet
+from naopt.spaces import EnumeratedSpace, NASBench201Space, SearchSpace
+
+if TYPE_CHECKING:
+    from naopt.networks.settings import NetworkSettings
+    from naopt.networks.supernet import Supernet
+
+
+@singledispatch
+def build_supernet(
+    space: SearchSpace,
+    settings: NetworkSettings,  # noqa: ARG001
+    in_channels: int,  # noqa: ARG001
+    classes: int,  # noqa: ARG001
+) -> Supernet:
+    """The supernet of a space, on torch's default device, initialised by its default generator.
+
+    Further spaces join with ``build_supernet.register(MySpace)(build)``.
+
+    Args:
+        space: whose architectures share weights.
+        settings: skeleton and head.
+        in_channels: channels of the images.
+        classes: number of classes.
+
+    Raises:
+        InputError: there is no supernet for this space, or not with these settings.
+    """
+    raise InputError("space", space.name, "has no supernet for images; those of conv-cell and nasbench201 have one")
+
+
+def has_supernet(space: SearchSpace) -> bool:
+    """Whether ``build_supernet`` knows the space."""
+    if isinstance(space, EnumeratedSpace):
+        return has_supernet(space.whole)
+    return build_supernet.dispatch(type(space)) is not build_supernet.dispatch(object)
+
+
+build_supernet.register(NASBench201Space)(build_nasbench201_supernet)
+
+
+@build_supernet.register(EnumeratedSpace)
+def _(space: EnumeratedSpace, settings: NetworkSettings, in_channels: int, classes: int) -> Supernet:
+    return build_supernet(space.whole, settings, in_channels, classes)

@@ -1,0 +1,68 @@
+"""Supernets: the networks of all architectures of a space, with shared weights (Pham et al. 2018, ENAS).
+
+A supernet computes one path at a time: that of the chosen architecture. What it computes then is, bit for bit up to
+rounding, what the architecture's own network computes with the same weights.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor, nn
+
+from naopt.networks.base import ChildNetwork
+from naopt.networks.operations import BatchNorm
+from naopt.spaces import SearchSpace, Tokens
+
+
+class SharedWeights(ABC):
+    """What every supernet offers, whatever it works on; a subclass is a ``torch.nn.Module`` too.
+
+    Attributes:
+        space: whose architectures it holds.
+    """
+
+    space: SearchSpace
+
+    @abstractmethod
+    def choose(self, tokens: Sequence[int]) -> None:
+        """Fixes the path that is computed from now on: that of the architecture with these valid tokens."""
+
+    @abstractmethod
+    def path_parameters(self) -> Sequence[nn.Parameter]:
+        """Every parameter that the chosen path may give a gradient to, each once."""
+
+
+class Mixable(SharedWeights):
+    """A supernet whose operations can be mixed (Liu et al. 2019, DARTS, Eq. 2).
+
+    Mixing weights are tables, one for each decision; ``mixing_shapes`` gives their shapes. A mixture is computed
+    instead of a path until the next ``choose``.
+    """
+
+    @abstractmethod
+    def mixing_shapes(self) -> Sequence[tuple[int, ...]]:
+        """Shapes of the logits, the last dimension being what a softmax is taken over."""
+
+    @abstractmethod
+    def mix(self, weights: Sequence[Tensor]) -> None:
+        """Computes mixtures from now on, with these weights (softmaxes of logits of ``mixing_shapes``)."""
+
+    @abstractmethod
+    def derive(self, weights: Sequence[Tensor]) -> Tokens:
+        """Tokens of the architecture that is left when each mixture keeps its strongest operations."""
+
+
+class Supernet(ChildNetwork, SharedWeights):
+    """A supernet that classifies images."""
+
+
+def path_norms(network: nn.Module) -> Iterator[BatchNorm]:
+    """All batch normalisations of a network."""
+    return (module for module in network.modules() if isinstance(module, BatchNorm))
+
+
+def unique(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+    """Each parameter once, in order."""
+    return list({id(parameter): parameter for parameter in parameters}.values())

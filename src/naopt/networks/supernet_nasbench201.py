@@ -1,0 +1,205 @@
+"""The supernet of NAS-Bench-201: every operation on every edge of every cell (Dong & Yang 2020, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from naopt.errors import InputError
+from naopt.networks.base import add, arranged, initialize
+from naopt.networks.nasbench201 import ResidualReduction, edge_operation
+from naopt.networks.operations import BatchNorm, Preactivated
+from naopt.networks.settings import NetworkSettings
+from naopt.networks.supernet import Mixable, Supernet, unique
+from naopt.spaces import NASBench201Space, Tokens
+from naopt.spaces.nasbench201 import EDGES, OPERATIONS
+
+_NONE = OPERATIONS.index("none")
+
+
+class SharedDenseCell(nn.Module):
+    """A cell that holds all operations of all edges, and computes one of each, or a mixture.
+
+    Attributes:
+        banks: for each of ``EDGES`` its operations by name, without ``none``.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.banks = nn.ModuleList(
+            nn.ModuleDict({name: edge_operation(name, channels) for name in OPERATIONS if name != "none"})
+            for _ in EDGES
+        )
+        # Plain tuples: a module list costs a Python call for each access.
+        self.operations: tuple[tuple[nn.Module | None, ...], ...] = tuple(
+            tuple(dict(bank.items()).get(name) for name in OPERATIONS)  # type: ignore[operator]
+            for bank in self.banks
+        )
+
+    def forward(self, x: Tensor, tokens: Sequence[int]) -> Tensor:
+        """``(n, channels, h, w)`` to the same shape, along the path of ``tokens``.
+
+        Edges that nothing of the output depends on are not computed.
+        """
+        live = _live(tokens)
+        states: list[Tensor | None] = [x, None, None, None]
+        owned = [False] * 4
+        rectified: list[Tensor | None] = [None] * 3
+        for edge in live:
+            source, target = EDGES[edge]
+            operation, y, own = self.operations[edge][tokens[edge]], states[source], False
+            assert operation is not None
+            assert y is not None
+            if isinstance(operation, Preactivated):
+                relu = rectified[source]
+                if relu is None:
+                    relu = rectified[source] = y.relu()
+                y, own = operation.rectified(relu), True
+            elif not isinstance(operation, nn.Identity):
+                y = operation(y)
+            total = states[target]
+            if total is None:
+                states[target], owned[target] = y, own
+            else:
+                states[target], owned[target] = add(total, y, owned[target], own), True
+        return torch.zeros_like(x) if states[3] is None else states[3]
+
+    def mixed(self, x: Tensor, weights: Tensor) -> Tensor:
+        """The same with every edge a sum of all its operations, by ``weights`` ``(edges, operations)``."""
+        states: list[Tensor | None] = [x, None, None, None]
+        for edge, (source, target) in enumerate(EDGES):
+            y = states[source]
+            assert y is not None
+            relu = y.relu()
+            for index, operation in enumerate(self.operations[edge]):
+                if operation is None:
+                    continue
+                z = operation.rectified(relu) if isinstance(operation, Preactivated) else operation(y)
+                z = weights[edge, index] * z
+                total = states[target]
+                states[target] = z if total is None else total + z
+        assert states[3] is not None
+        return states[3]
+
+    def path_modules(self, tokens: Sequence[int]) -> list[nn.Module]:
+        """Modules on the path that have parameters."""
+        live = _live(tokens)
+        chosen = (self.operations[edge][tokens[edge]] for edge in live)
+        return [module for module in chosen if isinstance(module, Preactivated)]
+
+
+def _live(tokens: Sequence[int]) -> list[int]:
+    """Edges on a way from the input to the output that carries something."""
+    forward = {0}
+    for edge, (source, target) in enumerate(EDGES):
+        if source in forward and tokens[edge] != _NONE:
+            forward.add(target)
+    backward = {3}
+    for edge in range(len(EDGES) - 1, -1, -1):
+        source, target = EDGES[edge]
+        if target in backward and tokens[edge] != _NONE:
+            backward.add(source)
+    return [
+        edge
+        for edge, (source, target) in enumerate(EDGES)
+        if tokens[edge] != _NONE and source in forward and target in backward
+    ]
+
+
+class NASBench201Supernet(Supernet, Mixable):
+    """``NASBench201Network`` with all operations of all edges, for one choice of operations in all cells.
+
+    Drop-path and auxiliary head, which the benchmark does not have, are not there.
+
+    Args:
+        space: of the cells.
+        settings: N and F.
+        in_channels: of the images.
+        classes: number of classes.
+    """
+
+    def __init__(self, space: NASBench201Space, settings: NetworkSettings, in_channels: int, classes: int) -> None:
+        super().__init__()
+        self.space = space
+        channels = settings.filters
+        self.stem = nn.Sequential(nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), BatchNorm(channels))
+        self.cells = nn.ModuleList()
+        self.reductions = nn.ModuleList()
+        self._order: list[nn.Module] = []
+        for stage in range(3):
+            if stage:
+                self.reductions.append(ResidualReduction(channels, 2 * channels))
+                self._order.append(self.reductions[-1])
+                channels *= 2
+            for _ in range(settings.cells_per_stage):
+                self.cells.append(SharedDenseCell(channels))
+                self._order.append(self.cells[-1])
+        self.norm = BatchNorm(channels)
+        self.dropout = nn.Dropout(settings.dropout) if settings.dropout else None
+        self.classifier = nn.Linear(channels, classes)
+        initialize(self)
+        cells = {id(parameter) for cell in self.cells for parameter in cell.parameters()}
+        self._common = [parameter for parameter in self.parameters() if id(parameter) not in cells]
+        self._tokens: Tokens = (1,) * len(EDGES)
+        self._weights: Tensor | None = None
+
+    def choose(self, tokens: Sequence[int]) -> None:
+        """See ``SharedWeights``."""
+        self._tokens, self._weights = tuple(tokens), None
+
+    def path_parameters(self) -> list[nn.Parameter]:
+        """See ``SharedWeights``."""
+        if self._weights is not None:
+            return list(self.parameters())
+        found = list(self._common)
+        for cell in self.cells:
+            assert isinstance(cell, SharedDenseCell)
+            for module in cell.path_modules(self._tokens):
+                found += module.parameters()
+        return unique(found)
+
+    def mixing_shapes(self) -> list[tuple[int, ...]]:
+        """One table, ``(edges, operations)``, ``none`` included."""
+        return [(len(EDGES), len(OPERATIONS))]
+
+    def mix(self, weights: Sequence[Tensor]) -> None:
+        """See ``Mixable``."""
+        (self._weights,) = weights
+
+    def derive(self, weights: Sequence[Tensor]) -> Tokens:
+        """The strongest operation of each edge, which may be ``none`` (as in the benchmark's own DARTS)."""
+        return tuple(int(index) for index in weights[0].argmax(dim=1))
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, None]:
+        """See ``ChildNetwork.outputs``."""
+        x = self.stem(arranged(images))
+        for module in self._order:
+            if not isinstance(module, SharedDenseCell):
+                x = module(x)
+            elif self._weights is None:
+                x = module(x, self._tokens)
+            else:
+                x = module.mixed(x, self._weights)
+        features = self.norm(x).relu().mean((2, 3))
+        if self.dropout is not None:
+            features = self.dropout(features)
+        return self.classifier(features), None
+
+
+def build_nasbench201_supernet(
+    space: NASBench201Space, settings: NetworkSettings, in_channels: int, classes: int
+) -> NASBench201Supernet:
+    """The supernet of NAS-Bench-201.
+
+    Raises:
+        InputError: a skeleton, drop-path or auxiliary head that it does not have.
+    """
+    if settings.skeleton != "cifar":
+        raise InputError("skeleton", settings.skeleton, "must be cifar for cells of NAS-Bench-201")
+    if settings.drop_path_keep < 1:
+        raise InputError("drop_path_keep", settings.drop_path_keep, "must be 1 for the supernet of NAS-Bench-201")
+    if settings.auxiliary_weight:
+        raise InputError("auxiliary_weight", settings.auxiliary_weight, "must be 0 for the supernet of NAS-Bench-201")
+    return NASBench201Supernet(space, settings, in_channels, classes)

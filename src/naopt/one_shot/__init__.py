@@ -1,0 +1,6 @@
+"""Weight sharing: one supernet, and searchers that train it and learn from it."""
+
+from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
+from naopt.one_shot.settings import OneShotSettings
+
+__all__ = ["Memory", "OneShotSearcher", "OneShotSettings", "one_shot"]

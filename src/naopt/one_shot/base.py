@@ -1,0 +1,82 @@
+"""Weight-sharing searchers: what one of them says, and the registry."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from naopt.one_shot.settings import OneShotSettings
+from naopt.registry import Registry
+from naopt.searchers.base import Proposal
+from naopt.spaces import SearchSpace, Tokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from naopt.one_shot.trainer import SharedTrainer
+
+one_shot: Registry[type[OneShotSearcher]] = Registry("weight-sharing searcher", "naopt.one_shot")
+"""Names on the command line to weight-sharing searchers; they share one set of names with ``naopt.searchers``."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a searcher has to remember: tensors by name, and facts that JSON can hold."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class OneShotSearcher(ABC):
+    """Decides which paths of a supernet are trained, learns from what they give, and names candidates in the end.
+
+    Contract. The trainer calls ``begin`` once, before anything is trained or restored; ``step`` for every training
+    step, which makes one optimiser step of the shared weights; ``end_epoch`` after each pass over the training data;
+    and ``candidates`` when all is trained. Randomness comes from ``rng`` (and torch's default generators) alone. What a
+    searcher needs to go on between any two of these calls is in ``memory``, so that a search that was killed goes on
+    bit for bit.
+
+    Args:
+        space: where to search.
+        settings: an instance of the class's ``settings_type``.
+        seed: non-negative.
+
+    Attributes:
+        rng: all its randomness, saved and restored by the trainer.
+    """
+
+    settings_type: ClassVar[type[OneShotSettings]] = OneShotSettings
+
+    def __init__(self, space: SearchSpace, settings: OneShotSettings, *, seed: int) -> None:
+        self.space, self.settings, self.seed = space, settings, seed
+        self.rng = np.random.default_rng([seed, 1])
+
+    def begin(self, trainer: SharedTrainer) -> None:  # noqa: B027
+        """Makes what depends on the supernet. Raises ``InputError`` for a supernet that does not serve."""
+
+    def sample(self) -> Tokens:
+        """Tokens of the path of one training step."""
+        return self.space.sample(self.rng).tokens
+
+    def step(self, trainer: SharedTrainer) -> float:
+        """One training step on the next batch; gives its loss. By default on one sampled path (ENAS)."""
+        return trainer.train_path(self.sample())
+
+    def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:  # noqa: ARG002
+        """Learns after a pass over the training data; gives figures for the learning curve by name."""
+        return {}
+
+    @abstractmethod
+    def candidates(self, count: int, trainer: SharedTrainer) -> Sequence[Proposal]:
+        """At most ``count`` distinct architectures, the most promising first, to be measured with shared weights."""
+
+    def memory(self) -> Memory:
+        """What the searcher has to remember beside ``rng``."""
+        return Memory()
+
+    def restore(self, memory: Memory) -> None:  # noqa: B027
+        """Inverse of ``memory``."""

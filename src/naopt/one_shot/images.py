@@ -1,0 +1,153 @@
+"""Images, as shared weights are trained and measured on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from naopt.errors import InputError
+from naopt.measurement import Goal
+from naopt.networks.supernet import Supernet, path_norms
+from naopt.one_shot.base import Memory
+from naopt.one_shot.data import SharedData, without_gradients
+from naopt.one_shot.settings import OneShotSettings
+from naopt.tasks.parts import Part
+from naopt.training.images import Images, ImageSource, batch_count
+from naopt.training.settings import TrainingSettings
+
+Labelled = tuple[Tensor, Tensor]
+"""Inputs ``(m, c, h, w)`` and labels ``(m,)``."""
+
+_NORM_MOMENTUM = 0.1
+
+
+class SharedImages(SharedData):
+    """Images to classify.
+
+    Args:
+        network: the supernet, on its device.
+        parts: ``train`` and ``valid``, on the same device.
+        training: batch size, augmentation, label smoothing.
+        settings: how paths are normalised and measured.
+
+    Raises:
+        InputError: images that are streamed from files, which weight sharing does not do.
+    """
+
+    metric: ClassVar[str] = "acc"
+    goal: ClassVar[Goal] = "max"
+    network: Supernet
+
+    def __init__(
+        self,
+        network: Supernet,
+        parts: Mapping[Part, ImageSource],
+        training: TrainingSettings,
+        settings: OneShotSettings,
+    ) -> None:
+        super().__init__(network)
+        train, valid = parts["train"], parts["valid"]
+        if not isinstance(train, Images) or not isinstance(valid, Images):
+            raise InputError("stream", "true", "weight sharing keeps its images in memory")
+        self.train, self.valid, self.training, self.settings = train, valid, training, settings
+        self.steps = batch_count(len(train), training.batch_size)
+        count = batch_count(len(valid), settings.score_batch)
+        whole = torch.arange(len(valid), device=valid.labels.device)
+        self._scored = [self._inputs(valid, rows) for rows in whole.tensor_split(count)]
+        self._norms = list(path_norms(network))
+        self._order: Tensor | None = None
+        self._at = 0
+        self._batches: Iterator[Labelled] | None = None
+
+    def next_train(self) -> Labelled:
+        """See ``SharedData``."""
+        if self._order is None or self._at == self.steps:
+            self._order = torch.randperm(len(self.train), device=self.train.labels.device)
+            self._at, self._batches = 0, None
+        if self._batches is None:
+            left = self._order.tensor_split(self.steps)[self._at :]
+            self._batches = iter(self.train.training_batches(left, self.training, 0))
+        self._at += 1
+        return next(self._batches)
+
+    def next_valid(self) -> Labelled:
+        """See ``SharedData``."""
+        size = min(self.training.batch_size, len(self.valid))
+        rows = torch.randperm(len(self.valid), device=self.valid.labels.device)[:size]
+        return self._inputs(self.valid, rows)
+
+    def loss(self, batch: Labelled) -> Tensor:
+        """Mean cross entropy; the auxiliary head's is added with its weight."""
+        inputs, labels = batch
+        logits, auxiliary = self.network.outputs(inputs)
+        smoothing = self.training.label_smoothing
+        loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        if auxiliary is not None:
+            extra = F.cross_entropy(auxiliary, labels, label_smoothing=smoothing)
+            loss = loss + self.training.auxiliary_weight * extra
+        return loss
+
+    def reward(self, batch: Labelled) -> float:
+        """Accuracy in 0..1; 0 where logits are not finite."""
+        inputs, labels = batch
+        with self._measuring():
+            logits = self.network(inputs)
+        if not bool(torch.isfinite(logits).all()):
+            return 0.0
+        return float((logits.argmax(1) == labels).float().mean())
+
+    def measure(self, tokens: Sequence[int]) -> dict[str, float]:
+        """``acc`` in percent and ``loss``, mean cross entropy without smoothing, on all validation images."""
+        self.network.choose(tokens)
+        hits, loss, images = 0, 0.0, 0
+        with self._measuring():
+            for inputs, labels in self._scored:
+                logits = self.network(inputs)
+                hits += int((logits.argmax(1) == labels).sum())
+                loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+                images += len(labels)
+        return {"acc": 100 * hits / images, "loss": loss / images} if math.isfinite(loss) else {}
+
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        """Inside, nothing is dropped, and paths are normalised as the settings say."""
+        with without_gradients(self.network):
+            if self.settings.statistics == "recalibrated":
+                self._recalibrate()
+            else:
+                for norm in self._norms:
+                    norm.training = True
+            yield
+
+    def _recalibrate(self) -> None:
+        """Gathers the chosen path's statistics from the first training images: plain means over the batches."""
+        try:
+            size = min(self.training.batch_size, len(self.train))
+            for index in range(self.settings.recalibration_batches):
+                for norm in self._norms:
+                    norm.training, norm.momentum = True, 1 / (index + 1)
+                rows = torch.arange(index * size, (index + 1) * size, device=self.train.labels.device) % len(self.train)
+                self.network(self._inputs(self.train, rows)[0])
+        finally:
+            for norm in self._norms:
+                norm.training, norm.momentum = False, _NORM_MOMENTUM
+
+    @staticmethod
+    def _inputs(images: Images, rows: Tensor) -> Labelled:
+        return images.normalize(images.pixels[rows]), images.labels[rows]
+
+    def memory(self) -> Memory:
+        """See ``SharedData``."""
+        return Memory({} if self._order is None else {"order": self._order}, {"at": self._at})
+
+    def restore(self, memory: Memory) -> None:
+        """See ``SharedData``."""
+        order = memory.tensors.get("order")
+        self._order = None if order is None else order.to(self.train.labels.device)
+        self._at, self._batches = int(memory.facts["at"]), None

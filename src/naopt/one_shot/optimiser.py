@@ -1,0 +1,32 @@
+"""SGD that touches only what a step computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+class PathSGD(torch.optim.SGD):
+    """SGD over all parameters of a supernet, of which a step sees only those of its path.
+
+    What was not computed is not changed: neither by a gradient nor by weight decay nor by its momentum, which waits.
+    A step costs what the path's parameters cost, however many the supernet has.
+    """
+
+    def step_on(self, path: Sequence[nn.Parameter]) -> None:
+        """One step on the parameters of ``path`` that have a gradient; clears their gradients."""
+        group = self.param_groups[0]
+        if group["momentum"]:
+            for parameter in path:
+                if parameter.grad is not None and "momentum_buffer" not in self.state[parameter]:
+                    # The fused kernel wants all momenta or none; one of zero is what a first step has.
+                    self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        whole, group["params"] = group["params"], list(path)
+        try:
+            self.step()
+        finally:
+            group["params"] = whole
+        for parameter in path:
+            parameter.grad = None

@@ -1,0 +1,31 @@
+"""Settings that all weight-sharing searchers have. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from naopt.configuration import Settings
+
+
+class OneShotSettings(Settings):
+    """How shared weights are trained and read.
+
+    What is not said here (batch size, momentum, weight decay, clipping, augmentation, width and depth of the network)
+    comes from the training settings, those by which children are trained stand-alone.
+    """
+
+    epochs: int = Field(60, ge=1)
+    """Passes over the training data; the programs of ENAS and NAO-WS take 150."""
+    learning_rate: float | None = Field(None, gt=0)
+    """At the first step of a cosine; if unset, that of the training settings."""
+    statistics: Literal["batch", "recalibrated"] = "batch"
+    """How a path is normalised when it is measured: by the statistics of the measured batch (NAO, ENAS), or by those of
+    training images, gathered anew for each path. Those gathered in training are of all paths at once, and of no use."""
+    recalibration_batches: int = Field(4, ge=1)
+    """Training batches for one path's statistics, where they are recalibrated."""
+    score_batch: int = Field(500, ge=2)
+    """Images, or sequences of text, of one batch when paths are measured; all paths see the same batches."""
+    rollbacks: int = Field(3, ge=0)
+    """How often, at most, diverged weights go back to the last good epoch, with half the learning rate from then on."""

@@ -1,0 +1,183 @@
+"""Training of shared weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from naopt.memory import keep_freed_memory
+from naopt.one_shot.base import Memory, OneShotSearcher
+from naopt.one_shot.data import Batch, SharedData
+from naopt.one_shot.optimiser import PathSGD
+from naopt.tasks.parts import Part
+from naopt.training.trainer import DivergedError, Trainer, TrainingState, nothing
+
+
+class SharedTrainer(Trainer):
+    """Trains a supernet on the paths that a weight-sharing searcher samples, by SGD with a cosine.
+
+    A loss, or a figure of the searcher's, that is not finite sends weights, optimiser and searcher back to where the
+    epoch began; it begins again with other batches and half the learning rate, ``rollbacks`` times at most.
+
+    Args:
+        data: bound to the supernet.
+        searcher: fresh.
+        learning_rate: at the first step; it ends at ``min_learning_rate``.
+        min_learning_rate: at the last.
+        momentum: of SGD; Nesterov's if ``nesterov``.
+        nesterov: see there.
+        weight_decay: L2 coefficient, on the parameters of the path.
+        clip_norm: bound of the gradient's global norm; 0 for none.
+        device: where everything is.
+    """
+
+    optimizer: PathSGD
+
+    def __init__(
+        self,
+        data: SharedData,
+        searcher: OneShotSearcher,
+        *,
+        learning_rate: float,
+        min_learning_rate: float = 0.0,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        clip_norm: float = 0.0,
+        device: torch.device,
+    ) -> None:
+        super().__init__()
+        self.network, self.shared = data.network, data.shared
+        self.data, self.searcher, self.settings, self.device = data, searcher, searcher.settings, device
+        self.epochs = self.settings.epochs
+        self.rate, self.last_rate, self.clip_norm = learning_rate, min_learning_rate, clip_norm
+        self.optimizer = PathSGD(
+            self.network.parameters(),
+            learning_rate,
+            momentum,
+            weight_decay=weight_decay,
+            nesterov=nesterov and momentum > 0,
+            fused=device.type in ("cpu", "cuda"),
+        )
+        self._at, self._sum, self._rollbacks = 0, 0.0, 0
+        if device.type == "cpu":
+            keep_freed_memory()
+        self.network.train()
+        searcher.begin(self)
+        self._good: TrainingState | None = None
+
+    # What searchers use.
+
+    def train_path(self, tokens: Sequence[int]) -> float:
+        """One optimiser step of one path on the next batch; gives the loss."""
+        self.shared.choose(tokens)
+        loss = self.data.loss(self.data.next_train())
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.apply(self.shared.path_parameters())
+        return float(loss.detach())
+
+    def loss_of(self, tokens: Sequence[int], batch: Batch) -> Tensor:
+        """Loss of a path on a batch, in training mode."""
+        self.shared.choose(tokens)
+        return self.data.loss(batch)
+
+    def apply(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Clips the gradients that are there, makes a step on these parameters, and clears their gradients."""
+        if self.clip_norm:
+            torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm, foreach=True)
+        self.optimizer.step_on(parameters)
+
+    # What ``Trainer`` asks for.
+
+    def train_epoch(self, on_step: Callable[[], None] = nothing) -> dict[str, float]:
+        """See ``Trainer``. Figures: ``train_loss``, the rate, ``rollbacks`` so far, and what the searcher gives."""
+        if self._good is None:
+            self._good = _copied(self.state())
+        while True:
+            try:
+                figures = self._finish_epoch(on_step)
+            except DivergedError:
+                if self._rollbacks == self.settings.rollbacks:
+                    raise
+                self._roll_back()
+            else:
+                self._good = None
+                return figures
+
+    def _finish_epoch(self, on_step: Callable[[], None]) -> dict[str, float]:
+        while self._at < self.data.steps:
+            rate = self._learning_rate()
+            self.optimizer.param_groups[0]["lr"] = rate
+            loss = self.searcher.step(self)
+            if not math.isfinite(loss):
+                raise DivergedError(f"loss {loss} of shared weights in epoch {self.epoch + 1} of {self.epochs}")
+            self._sum += loss
+            self._at += 1
+            self.step += 1
+            on_step()
+        figures = {"train_loss": self._sum / self.data.steps, "learning_rate": self._learning_rate()}
+        for name, value in self.searcher.end_epoch(self).items():
+            if not math.isfinite(value):
+                raise DivergedError(f"{name} {value} in epoch {self.epoch + 1} of {self.epochs}")
+            figures[name] = value
+        self._at, self._sum = 0, 0.0
+        return {**figures, "rollbacks": float(self._rollbacks)}
+
+    def _learning_rate(self) -> float:
+        progress = min((self.epoch + self._at / self.data.steps) / self.epochs, 1.0)
+        full = self.last_rate + (self.rate - self.last_rate) * (1 + math.cos(math.pi * progress)) / 2
+        return full * 0.5**self._rollbacks
+
+    def _roll_back(self) -> None:
+        assert self._good is not None
+        generator = torch.get_rng_state()
+        rollbacks, own = self._rollbacks + 1, self.searcher.rng.bit_generator.state
+        for parameter in self.network.parameters():
+            parameter.grad = None
+        self.restore(_copied(self._good))
+        # Randomness goes on from where it diverged: the same batches and paths would diverge again.
+        torch.set_rng_state(generator)
+        self.searcher.rng.bit_generator.state = own
+        self._rollbacks = rollbacks
+
+    def measure(self, part: Part) -> dict[str, float]:
+        """A path that the searcher samples, on the validation data."""
+        if part != "valid":
+            raise ValueError(f"shared weights are measured on valid, not on {part}")
+        return self.data.measure(self.searcher.sample())
+
+    def own_state(self) -> TrainingState:
+        """Place in the epoch, the data's order, and all that the searcher remembers."""
+        tensors: dict[str, Tensor] = {}
+        facts: dict[str, Any] = {"at": self._at, "sum": self._sum, "rollbacks": self._rollbacks}
+        facts["rng"] = _plain(self.searcher.rng.bit_generator.state)
+        for name, memory in (("data", self.data.memory()), ("searcher", self.searcher.memory())):
+            tensors |= {f"{name}.{key}": tensor for key, tensor in memory.tensors.items()}
+            facts[name] = memory.facts
+        return TrainingState(tensors, facts)
+
+    def restore_own(self, state: TrainingState) -> None:
+        """See ``Trainer``."""
+        facts = state.facts
+        self._at, self._sum, self._rollbacks = int(facts["at"]), float(facts["sum"]), int(facts["rollbacks"])
+        self.searcher.rng.bit_generator.state = facts["rng"]
+        self.data.restore(Memory(state.below("data"), facts["data"]))
+        self.searcher.restore(Memory(state.below("searcher"), facts["searcher"]))
+
+
+def _copied(state: TrainingState) -> TrainingState:
+    tensors = {name: tensor.detach().clone() for name, tensor in state.tensors.items()}
+    return TrainingState(tensors, copy.deepcopy(state.facts))
+
+
+def _plain(value: Any) -> Any:
+    """JSON values of a generator's state."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray | np.integer) else value
