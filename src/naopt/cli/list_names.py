@@ -42,10 +42,12 @@ def _summaries(kind: Kind) -> dict[str, str]:
 
         return spaces.summaries()
     if kind is Kind.SEARCHERS:
+        from naopt.one_shot import one_shot
         from naopt.searchers import searchers
 
-        return searchers.summaries()
+        return dict(sorted({**searchers.summaries(), **one_shot.summaries()}.items()))
     if kind is Kind.EVALUATORS:
+        import naopt.one_shot  # noqa: F401 - files its evaluator
         from naopt.evaluators import evaluators
 
         return evaluators.summaries()

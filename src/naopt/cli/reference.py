@@ -85,7 +85,7 @@ _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
 def settings_page() -> str:
     """The page, as Markdown."""
     from naopt.run.config import SECTIONS, RunConfig
-    from naopt.searchers import searchers
+    from naopt.run.kinds import searcher_names, searcher_settings
 
     sections = {*SECTIONS, "space_options", "searcher_settings"}
     top = [name for name in RunConfig.model_fields if name not in sections]
@@ -96,8 +96,8 @@ def settings_page() -> str:
         "## Space\n\nOptions of a space, in the section `space`; [spaces](spaces.md) says what they mean.\n",
         _space_options(),
     ]
-    for name in searchers.names():
-        settings = searchers.get(name).settings_type
+    for name in searcher_names():
+        settings = searcher_settings(name)
         if not settings.__module__.startswith("naopt."):
             continue
         parts.append(f"## Searcher {name}\n")

@@ -14,6 +14,9 @@ def search(
     space: Annotated[str | None, typer.Option(help="Search space: NAME or NAME:option=value,...")] = None,
     task: Annotated[str | None, typer.Option(help="Train on a task: digits, images:PATH, cifar10:PATH.")] = None,
     table: Annotated[str | None, typer.Option(help="Look up in a table: a file or a built-in name.")] = None,
+    supernet: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Measure with the shared weights of a weight-sharing run.")
+    ] = None,
     noise: Annotated[
         str | None, typer.Option(help="Of a table's repeats: their mean (default), or one repeat drawn a query.")
     ] = None,
@@ -38,6 +41,7 @@ def search(
         "space": space,
         "task": task,
         "table": table,
+        "supernet": supernet,
         "noise": noise,
         "metric": metric,
         "searcher": searcher,
@@ -58,5 +62,5 @@ def _default_directory(config: Any) -> Path:
     from datetime import datetime
 
     now = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    space = config.space or (Path(config.table).stem if config.table else "conv-cell")
+    space = config.space or (Path(config.table or config.supernet).stem or "conv-cell")
     return Path("runs") / f"{now}-{Path(space.replace(':', '-')).name}-{config.searcher}"

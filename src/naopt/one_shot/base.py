@@ -15,6 +15,8 @@ from naopt.searchers.base import Proposal
 from naopt.spaces import SearchSpace, Tokens
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
     from naopt.one_shot.trainer import SharedTrainer
@@ -73,6 +75,9 @@ class OneShotSearcher(ABC):
     @abstractmethod
     def candidates(self, count: int, trainer: SharedTrainer) -> Sequence[Proposal]:
         """At most ``count`` distinct architectures, the most promising first, to be measured with shared weights."""
+
+    def leave(self, directory: Path) -> None:  # noqa: B027
+        """Writes into the directory of the run, when all is trained, what later searches may begin with."""
 
     def memory(self) -> Memory:
         """What the searcher has to remember beside ``rng``."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from naopt.one_shot.base import OneShotSearcher, one_shot
-from naopt.one_shot.trainer import SharedTrainer
 from naopt.searchers.base import Proposal, sample_new
+
+if TYPE_CHECKING:
+    from naopt.one_shot.trainer import SharedTrainer
 
 
 @one_shot.register("random-ws")

@@ -20,7 +20,7 @@ from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
 from naopt.evaluators.workloads import WORKLOADS
-from naopt.searchers import searchers
+from naopt.run.kinds import searcher_settings
 from naopt.spaces import spaces
 from naopt.tasks import tasks
 
@@ -33,8 +33,9 @@ class RunConfig(Settings):
     Attributes:
         space: name of the space; empty for the table's, or ``conv-cell`` with a task.
         space_options: options of the space.
-        task: what networks are trained on (``digits``, ``cifar10:PATH``); either this or ``table``.
+        task: what networks are trained on (``digits``, ``cifar10:PATH``); either this, or ``table``, or ``supernet``.
         table: a file or a built-in name.
+        supernet: directory of a weight-sharing run: architectures are measured with its trained shared weights.
         noise: what a query of a table with repeats returns: their ``mean``, or one ``repeat`` drawn at random.
         metric: what is optimised; empty for the evaluator's default.
         searcher: name of the searcher.
@@ -53,6 +54,7 @@ class RunConfig(Settings):
     space_options: dict[str, Any] = Field(default_factory=dict)
     task: str = ""
     table: str = ""
+    supernet: str = ""
     noise: Noise = "mean"
     metric: str = ""
     searcher: str = "nao"
@@ -199,7 +201,7 @@ def _owner(values: Mapping[str, Any], key: str) -> str:
 
 def _known_options(values: Mapping[str, Any]) -> dict[str, list[str]]:
     searcher = values.get("searcher", {}).get("name", RunConfig.model_fields["searcher"].default)
-    known = {"searcher": list(searchers.get(searcher).settings_type.model_fields)}
+    known = {"searcher": list(searcher_settings(searcher).model_fields)}
     if values.get("task"):
         kind = WORKLOADS[tasks.get(str(values["task"]).partition(":")[0]).kind]
         space = str(values.get("space", {}).get("name", kind.default_space))

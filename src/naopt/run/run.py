@@ -6,7 +6,8 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +18,10 @@ from naopt.errors import InputError, RunStoppedError
 from naopt.run.config import RunConfig
 from naopt.run.executors import LocalExecutor, create_executor
 from naopt.run.interrupt import stop_on_signal
+from naopt.run.kinds import shares_weights
 from naopt.run.locking import locked
 from naopt.run.loop import Observer, run_search
+from naopt.run.one_shot_run import train_supernet
 from naopt.run.progress import ProgressBar
 from naopt.run.record import CONFIG, DATABASE, LOCK, RunRecord, load_run
 from naopt.run.setup import Setup, prepare
@@ -28,6 +31,7 @@ from naopt.run.values import plain
 
 if TYPE_CHECKING:
     from naopt.run.ray_executor import RayExecutor
+    from naopt.searchers import Searcher
 
 
 def start_run(directory: str | Path, config: RunConfig) -> RunRecord:
@@ -38,11 +42,14 @@ def start_run(directory: str | Path, config: RunConfig) -> RunRecord:
         RunStoppedError: a signal, an interrupted evaluation or a full disk stopped it; ``resume_run`` goes on.
     """
     directory = Path(directory)
-    setup = prepare(config)
+    setup = prepare(config, directory)
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         hint = f"; go on with: naopt resume {directory}" if (directory / CONFIG).is_file() else ""
         raise InputError("run", str(directory), f"exists and is not an empty directory{hint}")
     setup.evaluator.check()
+    if shares_weights(setup.config.searcher):
+        _make(directory, setup)
+        return _execute_sharing(directory, setup)
     executor = _executor(setup, setup.config.workers)
     _make(directory, setup)
     return _execute(directory, setup, executor)
@@ -64,10 +71,12 @@ def resume_run(directory: str | Path, *, workers: int | None = None) -> RunRecor
     _refuse_changes(record)
     if record.finished:
         return record
-    setup = prepare(record.config)
+    setup = prepare(record.config, directory)
     known = [(p["name"], p["choices"]) for p in record.meta["positions"]]
     if (setup.space.name, [(p.name, list(p.choices)) for p in setup.space.positions]) != (record.meta["space"], known):
         raise InputError("run", str(directory), f"space {record.meta['space']} is not as it was when the run began")
+    if shares_weights(setup.config.searcher):
+        return _execute_sharing(directory, setup)
     return _execute(directory, setup, _executor(setup, workers or setup.config.workers))
 
 
@@ -126,19 +135,43 @@ def _make(directory: Path, setup: Setup) -> None:
 
 
 def _execute(directory: Path, setup: Setup, executor: LocalExecutor | RayExecutor) -> RunRecord:
-    budget = setup.config.budget
-    try:
-        with stop_on_signal(), executor, locked(directory / LOCK, "executed"), RunStore(directory / DATABASE) as store:
-            past = store.trials(setup.space)
-            done = [trial for trial in past if trial.measurement is not None]
-            with ProgressBar(budget, done, setup.objective) as bar:
-                run_search(setup.searcher(), executor, budget, observer=_Recorder(store, bar), past=past)
-    except KeyboardInterrupt:
-        done = load_run(directory).evaluated
-        raise RunStoppedError(
-            f"stopped after {len(done)} of {budget} evaluations; go on with: naopt resume {directory}"
-        ) from None
+    with _stoppable(directory), stop_on_signal(), executor, locked(directory / LOCK, "executed"):
+        _measure(directory, setup, executor, setup.searcher())
     return load_run(directory)
+
+
+def _execute_sharing(directory: Path, setup: Setup) -> RunRecord:
+    """Trains the supernet, then measures the searcher's candidates with it."""
+    with _stoppable(directory), locked(directory / LOCK, "executed"):
+        started = time.monotonic()
+        candidates = train_supernet(directory, setup)
+        with RunStore(directory / DATABASE) as store:
+            store.note(seconds=float(store.meta().get("seconds", 0.0)) + time.monotonic() - started)
+        with stop_on_signal(), LocalExecutor(setup.evaluator) as executor:
+            _measure(directory, setup, executor, candidates)
+    return load_run(directory)
+
+
+def _measure(directory: Path, setup: Setup, executor: LocalExecutor | RayExecutor, searcher: Searcher) -> None:
+    budget = setup.config.budget
+    with RunStore(directory / DATABASE) as store:
+        past = store.trials(setup.space)
+        done = [trial for trial in past if trial.measurement is not None]
+        with ProgressBar(budget, done, setup.objective) as bar:
+            run_search(searcher, executor, budget, observer=_Recorder(store, bar), past=past)
+
+
+@contextmanager
+def _stoppable(directory: Path) -> Iterator[None]:
+    """Turns an interrupt into ``RunStoppedError``, which says how far the run is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        record = load_run(directory)
+        done = f"stopped after {len(record.evaluated)} of {record.config.budget} evaluations"
+        if shares_weights(record.config.searcher) and not record.trials:
+            done = "stopped in the training of shared weights"
+        raise RunStoppedError(f"{done}; go on with: naopt resume {directory}") from None
 
 
 class _Recorder(Observer):

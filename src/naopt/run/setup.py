@@ -11,8 +11,12 @@ from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
-from naopt.evaluators.workloads import WORKLOADS
+from naopt.evaluators.workloads import WORKLOADS, create_workload
+from naopt.one_shot import OneShotSettings
+from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.run.config import RunConfig
+from naopt.run.kinds import searcher_kind, shares_weights
+from naopt.run.one_shot_run import SUPERNET, shared_evaluator
 from naopt.searchers import Objective, Searcher, searchers
 from naopt.spaces import SearchSpace, create_space
 from naopt.tables import load_table
@@ -35,31 +39,60 @@ class Setup:
         return kind(self.space, self.objective, self.settings, seed=self.config.seed, budget=self.config.budget)
 
 
-def prepare(config: RunConfig) -> Setup:
+def prepare(config: RunConfig, directory: Path | None = None) -> Setup:
     """Resolves names, defaults and relative paths.
 
+    Args:
+        config: of the search.
+        directory: of the run; a searcher that shares weights keeps its supernet there.
+
     Raises:
-        InputError: an unknown name or option, none or both of task and table, noise without a table, or a space that is
-            not the table's.
+        InputError: an unknown name or option, none or more than one of task, table and supernet, noise without a table,
+            a space that is not the table's, or a searcher that shares weights without a task.
     """
-    kind = searchers.get(config.searcher)
+    kind = searcher_kind(config.searcher)
     settings = kind.settings_type.parse(config.searcher_settings, f"setting of searcher {config.searcher}")
-    if config.task and config.table:
-        raise InputError("task", config.task, f"and table '{config.table}': give one of them, not both")
+    sources = [name for name in ("task", "table", "supernet") if getattr(config, name)]
+    if len(sources) > 1:
+        raise InputError(sources[0], getattr(config, sources[0]), f"and {sources[1]} '{getattr(config, sources[1])}': "
+                         "give one of them, not both")  # fmt: skip
+    if config.noise != "mean" and not config.table:
+        raise InputError("noise", config.noise, "has a use only with a table")
+    if shares_weights(config.searcher) and not config.task:
+        rule = "shares weights between the networks that it trains: give --task"
+        raise InputError("searcher", config.searcher, rule)
+    evaluator: Evaluator
     if config.table:
         config, evaluator = _look_up(config)
-    elif config.noise != "mean":
-        raise InputError("noise", config.noise, "has a use only with a table")
+    elif config.supernet:
+        config, evaluator = _share(config)
     elif config.task:
         config, evaluator = _train(config)
+        if isinstance(settings, OneShotSettings):
+            weights = (directory or Path()) / SUPERNET
+            work = create_workload(config.task, config.training)
+            evaluator = SharedWeightsEvaluator(
+                evaluator.space, work, settings, weights, device=config.device, threads=config.threads
+            )
     else:
-        raise InputError("task", "", "give --task or --table")
+        raise InputError("task", "", "give --task, --table or --supernet")
     metric = config.metric or evaluator.default_metric
     if metric not in evaluator.metrics:
         raise UnknownNameError("metric", metric, evaluator.metrics)
     objective = Objective(metric, evaluator.metrics[metric].goal)
     config = config.model_copy(update={"metric": metric, "searcher_settings": _dump(settings)})
     return Setup(config, evaluator.space, evaluator, objective, settings)
+
+
+def _share(config: RunConfig) -> tuple[RunConfig, Evaluator]:
+    if config.training:
+        raise InputError("training", ", ".join(config.training), "has no use with a supernet, which is trained")
+    source = Path(config.supernet).resolve()
+    evaluator = shared_evaluator(source, device=config.device)
+    space = evaluator.space
+    if config.space and create_space(config.space, config.space_options).name != space.name:
+        raise InputError("space", config.space, f"supernet '{config.supernet}' is of space {space.name}")
+    return config.model_copy(update={"supernet": str(source), "space": space.name, "space_options": {}}), evaluator
 
 
 def _look_up(config: RunConfig) -> tuple[RunConfig, Evaluator]:

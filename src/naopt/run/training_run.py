@@ -14,6 +14,7 @@ from naopt._version import __version__
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.final import FinalResult, Watch, final_workload, train_final
 from naopt.evaluators.workloads import Workload
+from naopt.run.files import write_text
 from naopt.run.interrupt import stop_after_step
 from naopt.run.locking import locked
 from naopt.run.training_progress import TrainingProgress, learning_curve
@@ -237,7 +238,7 @@ class _Session(Watch):
             self._stack.callback((self._directory / LOCK).unlink, missing_ok=True)
             if not (self._directory / TRAINING).is_file():
                 about = {"naopt": __version__, **asdict(self._request)}
-                _write_text(self._directory / TRAINING, json.dumps(about, indent=1) + "\n")
+                write_text(self._directory / TRAINING, json.dumps(about, indent=1) + "\n")
         except OSError as error:
             raise InputError("run", str(self._directory), error.strerror or "cannot be made") from error
         if self._tensorboard:
@@ -259,7 +260,7 @@ class _Session(Watch):
         """Writes the learning curve, and saves the state at the end."""
         if not self.writes:
             return
-        _write_text(self._directory / CURVE, learning_curve(trainer.history))
+        write_text(self._directory / CURVE, learning_curve(trainer.history))
         if self._writer is not None:
             self._writer(figures, trainer.epoch)
         if trainer.epoch == trainer.epochs:
@@ -279,13 +280,7 @@ def _write(directory: Path, result: FinalResult, document: Mapping[str, Any]) ->
     from naopt.training.checkpoint import write_tensors
 
     if "words" in result.facts:
-        _write_text(directory / VOCABULARY, "".join(f"{word}\n" for word in result.facts["words"]))
+        write_text(directory / VOCABULARY, "".join(f"{word}\n" for word in result.facts["words"]))
     write_tensors(directory / WEIGHTS, result.state_dict)
-    _write_text(directory / RESULT, json.dumps(plain(document), indent=1) + "\n")
+    write_text(directory / RESULT, json.dumps(plain(document), indent=1) + "\n")
     (directory / CHECKPOINT).unlink(missing_ok=True)
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
