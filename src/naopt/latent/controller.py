@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+State = tuple[Tensor, Tensor]
+"""Hidden and cell state of an LSTM, each ``(layers, N, D)``."""
+
 _INITIAL_RANGE = 0.08
 """Weights start uniform in +-0.08 (Zoph & Le 2017, section 4.1)."""
 _INITIAL_SPREAD = 1e-3
@@ -46,8 +49,11 @@ class Controller(nn.Module, ABC):
 
     def forward(self, tokens: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Log-probabilities ``(N,)`` of whole sequences ``(N, T)``, and the sums of their positions' entropies."""
+        return self._scored(tokens, self.logits(tokens))
+
+    def _scored(self, tokens: NDArray[np.int64], logits: Tensor) -> tuple[Tensor, Tensor]:
         mask = self._masks(tokens)
-        log_probabilities = _masked_log_softmax(self.logits(tokens), mask)
+        log_probabilities = _masked_log_softmax(logits, mask)
         chosen = log_probabilities.gather(-1, torch.from_numpy(tokens)[..., None]).squeeze(-1)
         entropy = -(log_probabilities.exp() * log_probabilities.masked_fill(~mask, 0.0)).sum(dim=(1, 2))
         return chosen.sum(dim=1), entropy
@@ -57,14 +63,16 @@ class Controller(nn.Module, ABC):
         """``count`` independent sequences, all valid."""
         tokens = np.zeros((count, 0), dtype=np.int64)
         for index in range(len(self.space.positions)):
-            mask = self._padded(self.space.choice_mask(tokens))[:, None]
-            logits = self.logits(tokens)[:, index : index + 1]
-            probabilities = _masked_log_softmax(logits, torch.from_numpy(mask))[:, 0].exp().double().numpy()
-            cumulative = probabilities.cumsum(axis=1)
-            draws = rng.random((count, 1)) * cumulative[:, -1:]
-            chosen = (cumulative <= draws).sum(axis=1, keepdims=True)
-            tokens = np.concatenate([tokens, chosen], axis=1)
+            tokens = self._with_next(tokens, self.logits(tokens)[:, index], rng)
         return [tuple(row) for row in tokens.tolist()]
+
+    def _with_next(self, tokens: NDArray[np.int64], logits: Tensor, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Sequences ``(N, t)`` with one more token each, drawn by logits ``(N, C)`` among the valid choices."""
+        mask = torch.from_numpy(self._padded(self.space.choice_mask(tokens)))
+        cumulative = _masked_log_softmax(logits, mask).exp().double().numpy().cumsum(axis=1)
+        draws = rng.random((len(tokens), 1)) * cumulative[:, -1:]
+        chosen = (cumulative <= draws).sum(axis=1, keepdims=True)
+        return np.concatenate([tokens, chosen], axis=1)
 
     @property
     def most_choices(self) -> int:
@@ -113,16 +121,60 @@ class LSTMController(Controller):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -_INITIAL_RANGE, _INITIAL_RANGE)
 
-    def logits(self, tokens: NDArray[np.int64]) -> Tensor:
-        """The LSTM's logits; it reads all tokens but the last position's."""
+    def logits(self, tokens: NDArray[np.int64], initial: State | None = None) -> Tensor:
+        """The LSTM's logits; it reads all tokens but the last position's, from an initial state (zeros by default)."""
         length = min(tokens.shape[1] + 1, self.vocabulary.length)
-        words = np.full((len(tokens), length), START, dtype=np.int64)
-        words[:, 1:] = self.vocabulary.words[np.arange(length - 1), tokens[:, : length - 1]]
-        states, _ = self.lstm(self.embedding(torch.from_numpy(words)))
+        states, _ = self._read(tokens[:, : length - 1], initial)
         every = self.output(states)
         choices = torch.from_numpy(self.vocabulary.words[:length])
         chosen: Tensor = every.gather(-1, choices[None].expand(len(tokens), -1, -1))
         return chosen
+
+    def encode(self, tokens: NDArray[np.int64], initial: State | None = None) -> State:
+        """The state after the start word and ``(N, t)`` tokens, ``t <= T``, were read; with a gradient.
+
+        With ``t = T`` this is the embedding of a whole architecture (Adam & Lorraine 2019).
+        """
+        state: State = self._read(tokens, initial)[1]
+        return state
+
+    def log_probability(self, tokens: NDArray[np.int64], initial: State) -> Tensor:
+        """Log-probabilities ``(N,)`` of whole sequences ``(N, T)``, each written from a state of its own."""
+        return self._scored(tokens, self.logits(tokens, initial))[0]
+
+    @torch.no_grad()
+    def complete(
+        self, state: State, prefixes: NDArray[np.int64], count: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Completions ``(N, count, T)``, ``count`` independent ones from each state.
+
+        Args:
+            state: after the start word and the prefix were read (``encode``).
+            prefixes: valid, ``(N, t)``.
+            count: how many.
+            rng: the only source of randomness.
+        """
+        hidden, cell = (part.repeat_interleave(count, dim=1) for part in state)
+        tokens = prefixes.repeat(count, axis=0)
+        for index in range(prefixes.shape[1], self.vocabulary.length):
+            choices = torch.from_numpy(self.vocabulary.words[index])
+            tokens = self._with_next(tokens, self.output(hidden[-1])[:, choices], rng)
+            words = torch.from_numpy(self.vocabulary.words[index, tokens[:, -1:]])
+            _, (hidden, cell) = self.lstm(self.embedding(words), (hidden, cell))
+        return tokens.reshape(len(prefixes), count, -1)
+
+    @torch.no_grad()
+    def decode(self, state: State, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Whole architectures ``(N, count, T)``, ``count`` independent ones with each state as the initial one."""
+        nothing = np.zeros((state[0].shape[1], 0), dtype=np.int64)
+        return self.complete(self.encode(nothing, state), nothing, count, rng)
+
+    def _read(self, tokens: NDArray[np.int64], initial: State | None) -> tuple[Tensor, State]:
+        """Outputs ``(N, t + 1, D)`` and the last state, the start word and ``(N, t)`` tokens having been read."""
+        words = np.full((len(tokens), tokens.shape[1] + 1), START, dtype=np.int64)
+        words[:, 1:] = self.vocabulary.words[np.arange(tokens.shape[1]), tokens]
+        outputs: tuple[Tensor, State] = self.lstm(self.embedding(torch.from_numpy(words)), initial)
+        return outputs
 
 
 def build_controller(space: SearchSpace, policy: str, hidden_size: int, layers: int, seed: int) -> Controller:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from naopt.configuration import PresetSettings
 from naopt.measurement import Measurement
 from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
-from naopt.spaces import Architecture, SearchSpace
+from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.optim import Optimizer
 
     from naopt.latent.controller import Controller
+    from naopt.latent.controller_memory import ArchitectureMemory
+
+_OF_MEMORY = 1
+"""Sets the memory's randomness apart from that of proposals."""
 
 
 class ReinforceSettings(PresetSettings):
@@ -58,6 +63,18 @@ class ReinforceSettings(PresetSettings):
     """Architectures of one round and of one step of the optimiser."""
     attempts: int = Field(200, ge=1)
     """Draws in a row without a new architecture after which a uniform random one is taken."""
+    buffer: int = Field(0, ge=0)
+    """M: architectures in the controller's memory, whose states have to decode back to them; 0 for none."""
+    buffer_weight: float = Field(1.0, gt=0)
+    """What a nat of the memory's loss counts, in the unit of the rewards."""
+    buffer_batch: int = Field(32, ge=1)
+    """Remembered architectures of one step of the optimiser."""
+
+    @model_validator(mode="after")
+    def _memory_needs_a_state(self) -> ReinforceSettings:
+        if self.buffer and self.policy == "independent":
+            raise ValueError("an independent policy has no state to remember with; buffer needs policy=lstm")
+        return self
 
 
 @searchers.register("reinforce")
@@ -69,6 +86,9 @@ class ReinforceSearcher(Searcher):
     step of the optimiser for every ``batch`` measurements, in the order in which they were told:
 
         loss = -mean((R - b) log p(x)) - beta mean(H),  b: moving average of the rewards, debiased
+
+    With a ``buffer`` the loss has another term, ``buffer_weight`` times that of the memory (Adam & Lorraine 2019;
+    ``naopt.latent.controller_memory``).
 
     Departures: no architecture is measured twice (one that was is drawn again, and teaches nothing anew), so the
     gradient is that of a policy restricted to what is new, up to its normalisation; rewards are standardised
@@ -85,13 +105,17 @@ class ReinforceSearcher(Searcher):
         self.options = settings
         self._controller: Controller | None = None
         self._optimiser: Optimizer | None = None
+        self._memory: ArchitectureMemory | None = None
         self._learned = 0
         self._rewards: list[float] = []
         self._average = self._weight = 0.0
         self._log: dict[str, Any] = {}
 
     def round_log(self) -> dict[str, Any]:
-        """Loss of the latest step, the ``baseline`` (in the metric's unit), and how many ``draws`` gave the round."""
+        """Loss of the latest step, the ``baseline`` (in the metric's unit), and how many ``draws`` gave the round.
+
+        With a memory also its ``buffer_loss``, unweighted.
+        """
         return self._log
 
     @property
@@ -154,12 +178,31 @@ class ReinforceSearcher(Searcher):
         baseline = self._average / self._weight
         advantages = (np.array([score for _, score in scored]) - baseline) / self._scale()
         loss = reinforce_loss(controller, [tokens for tokens, _ in scored], advantages, self.options.entropy_weight)
+        remembered = self._remember(controller, [tokens for tokens, _ in scored])
+        if remembered is not None:
+            loss = loss + self.options.buffer_weight * remembered
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(controller.parameters(), self.options.clip_norm)
         self._optimiser.step()
         sign = 1 if self.objective.goal == "max" else -1
         self._log = {"loss": loss.item(), "baseline": sign * baseline}
+        if remembered is not None:
+            self._log["buffer_loss"] = remembered.item()
+
+    def _remember(self, controller: Controller, written: list[Tokens]) -> Tensor | None:
+        """The memory's loss, once it holds what was written; ``None`` without a memory."""
+        if not self.options.buffer:
+            return None
+        from naopt.latent.controller import LSTMController
+        from naopt.latent.controller_memory import ArchitectureMemory, memory_loss
+
+        assert isinstance(controller, LSTMController)
+        if self._memory is None:
+            self._memory = ArchitectureMemory(self.options.buffer)
+        rng = np.random.default_rng([self.seed, self._learned, _OF_MEMORY])
+        self._memory.add(written, rng)
+        return memory_loss(controller, self._memory.draw(self.options.buffer_batch, rng))
 
     def _scale(self) -> float:
         """The unit of rewards."""
