@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from naopt.errors import InputError
-from naopt.networks.base import add, arranged, initialize
+from naopt.networks.base import AuxiliaryHead, add, arranged, drop_path, initialize
 from naopt.networks.nasbench201 import ResidualReduction, edge_operation
 from naopt.networks.operations import BatchNorm, Preactivated
 from naopt.networks.settings import NetworkSettings
@@ -22,12 +22,17 @@ _NONE = OPERATIONS.index("none")
 class SharedDenseCell(nn.Module):
     """A cell that holds all operations of all edges, and computes one of each, or a mixture.
 
+    Args:
+        channels: of input and output.
+        drop_identities: drop-path drops identities too.
+
     Attributes:
         banks: for each of ``EDGES`` its operations by name, without ``none``.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, drop_identities: bool = False) -> None:
         super().__init__()
+        self.drop_identities = drop_identities
         self.banks = nn.ModuleList(
             nn.ModuleDict({name: edge_operation(name, channels) for name in OPERATIONS if name != "none"})
             for _ in EDGES
@@ -38,8 +43,8 @@ class SharedDenseCell(nn.Module):
             for bank in self.banks
         )
 
-    def forward(self, x: Tensor, tokens: Sequence[int]) -> Tensor:
-        """``(n, channels, h, w)`` to the same shape, along the path of ``tokens``.
+    def forward(self, x: Tensor, tokens: Sequence[int], keep: float = 1.0) -> Tensor:
+        """``(n, channels, h, w)`` to the same shape, along the path of ``tokens``; ``keep`` as in ``DenseCell``.
 
         Edges that nothing of the output depends on are not computed.
         """
@@ -59,6 +64,8 @@ class SharedDenseCell(nn.Module):
                 y, own = operation.rectified(relu), True
             elif not isinstance(operation, nn.Identity):
                 y = operation(y)
+            if keep < 1.0 and (self.drop_identities or not isinstance(operation, nn.Identity)):
+                y, own = drop_path(y, keep), True
             total = states[target]
             if total is None:
                 states[target], owned[target] = y, own
@@ -111,7 +118,7 @@ def _live(tokens: Sequence[int]) -> list[int]:
 class NASBench201Supernet(Supernet, Mixable):
     """``NASBench201Network`` with all operations of all edges, for one choice of operations in all cells.
 
-    Drop-path and auxiliary head, which the benchmark does not have, are not there.
+    Mixtures are computed without drop-path.
 
     Args:
         space: of the cells.
@@ -134,8 +141,11 @@ class NASBench201Supernet(Supernet, Mixable):
                 self._order.append(self.reductions[-1])
                 channels *= 2
             for _ in range(settings.cells_per_stage):
-                self.cells.append(SharedDenseCell(channels))
+                self.cells.append(SharedDenseCell(channels, drop_identities=settings.drop_identities))
                 self._order.append(self.cells[-1])
+        self.auxiliary = AuxiliaryHead(channels, classes) if settings.auxiliary_weight else None
+        self._auxiliary_after = len(self._order) - settings.cells_per_stage - (settings.auxiliary_at == "reduction")
+        self.drop_path_keep = settings.drop_path_keep
         self.norm = BatchNorm(channels)
         self.dropout = nn.Dropout(settings.dropout) if settings.dropout else None
         self.classifier = nn.Linear(channels, classes)
@@ -172,20 +182,23 @@ class NASBench201Supernet(Supernet, Mixable):
         """The strongest operation of each edge, which may be ``none`` (as in the benchmark's own DARTS)."""
         return tuple(int(index) for index in weights[0].argmax(dim=1))
 
-    def outputs(self, images: Tensor) -> tuple[Tensor, None]:
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """See ``ChildNetwork.outputs``."""
-        x = self.stem(arranged(images))
-        for module in self._order:
+        x, cells, auxiliary = self.stem(arranged(images)), 0, None
+        for index, module in enumerate(self._order):
             if not isinstance(module, SharedDenseCell):
                 x = module(x)
             elif self._weights is None:
-                x = module(x, self._tokens)
+                x = module(x, self._tokens, self.keep_probability(cells, len(self.cells), self.drop_path_keep))
+                cells += 1
             else:
                 x = module.mixed(x, self._weights)
+            if self.training and self.auxiliary is not None and index == self._auxiliary_after:
+                auxiliary = self.auxiliary(x)
         features = self.norm(x).relu().mean((2, 3))
         if self.dropout is not None:
             features = self.dropout(features)
-        return self.classifier(features), None
+        return self.classifier(features), auxiliary
 
 
 def build_nasbench201_supernet(
@@ -194,12 +207,8 @@ def build_nasbench201_supernet(
     """The supernet of NAS-Bench-201.
 
     Raises:
-        InputError: a skeleton, drop-path or auxiliary head that it does not have.
+        InputError: another skeleton than that of CIFAR is asked for.
     """
     if settings.skeleton != "cifar":
         raise InputError("skeleton", settings.skeleton, "must be cifar for cells of NAS-Bench-201")
-    if settings.drop_path_keep < 1:
-        raise InputError("drop_path_keep", settings.drop_path_keep, "must be 1 for the supernet of NAS-Bench-201")
-    if settings.auxiliary_weight:
-        raise InputError("auxiliary_weight", settings.auxiliary_weight, "must be 0 for the supernet of NAS-Bench-201")
     return NASBench201Supernet(space, settings, in_channels, classes)
