@@ -115,43 +115,57 @@ class Workspace:
         self.block = min(steps, max(1, _BLOCK // self.slopes.numel()))
         self.left = like.new_empty(self.block, nodes, batch, units) if gated else None
         self.output_slopes = self.slopes[1:] if schedule.mean_of_all else None
-        self.views = [self._step(schedule, step) for step in range(steps)]
+        first = self._group(FIRST, 0)
+        groups = [self._group(group, place) for place, group in enumerate(schedule.groups, 1)]
+        states = self.states.unbind(0)
+        outputs = self.states[:, 1:].unbind(0) if schedule.mean_of_all else [None] * steps
+        self.views = [
+            Step(first[step], tuple(group[step] for group in groups), outputs[step], states[step])
+            for step in range(steps)
+        ]
 
     def fits(self, steps: int, batch: int, like: Tensor) -> bool:
         """Whether the buffers can be used for such a chunk."""
         return (self.batch, self.dtype, self.device) == (batch, like.dtype, like.device) and steps <= self.steps
 
-    def _step(self, schedule: Schedule, step: int) -> Step:
-        states = self.states[step]
-        groups = (self._group(group, step, place) for place, group in enumerate(schedule.groups, 1))
-        outputs = states[1:] if schedule.mean_of_all else None
-        return Step(self._group(FIRST, step, 0), tuple(groups), outputs, states)
-
-    def _group(self, group: Group, step: int, place: int) -> GroupStep:
-        states, product = self.states[step], self.products[place][step]
-        own, kept = states[group.first : group.last].transpose(0, 1), product.unbind(2)
+    def _group(self, group: Group, place: int) -> list[GroupStep]:
+        """A group at all steps, whose views are made together: one by one they would cost several times as much."""
+        own = self.states[:, group.first : group.last].transpose(1, 2)
+        source, product = self.states[:, group.source], self.products[place]
+        kept = product.unbind(3)
         slopes = self.slopes[group.first : group.last]
-        left = None if self.left is None else self.left[step % self.block, group.first : group.last]
-        value = own if left is None else kept[1]
+        value, gates = own, None
+        through: list[tuple[tuple[Tensor, Tensor], ...]] = [()] * self.block
+        if self.left is not None:
+            value, gates = kept[1], kept[0].unbind(0)
+            left, nodes = self.left[:, group.first : group.last], slopes.unbind(0)
+            through = [tuple(zip(nodes, step.unbind(0), strict=True)) for step in left.unbind(0)]
+        parts = [self._part(group, run, value) for run in group.runs]
+        by_nodes, of_source = slopes.transpose(0, 1)[:, :, None], self.slopes[group.source]
+        columns = source, source[:, :, None], self.reads[place], value, own, product, product.flatten(2)
+        sources, previous, reads, values, states, products, flat = (column.unbind(0) for column in columns)
+        return [
+            GroupStep(
+                source=sources[step],
+                previous=previous[step],
+                read=reads[step],
+                gate=None if gates is None else gates[step],
+                value=values[step],
+                parts=tuple(part[step] for part in parts),
+                states=states[step],
+                product=products[step],
+                flat=flat[step],
+                slopes=by_nodes,
+                of_source=of_source,
+                through=through[step % self.block],
+            )
+            for step in range(self.steps)
+        ]
 
-        def part(run: Run) -> Part:
-            places = run.start, run.stop
-            return Part(activations.get(run.activation), len(group.runs) == 1, *places, value[:, slice(*places)])
-
-        return GroupStep(
-            source=states[group.source],
-            previous=states[group.source, :, None],
-            read=self.reads[place][step],
-            gate=None if left is None else kept[0],
-            value=value,
-            parts=tuple(part(run) for run in group.runs),
-            states=own,
-            product=product,
-            flat=product.flatten(1),
-            slopes=slopes.transpose(0, 1)[:, :, None],
-            of_source=self.slopes[group.source],
-            through=() if left is None else tuple(zip(slopes.unbind(0), left.unbind(0), strict=True)),
-        )
+    def _part(self, group: Group, run: Run, value: Tensor) -> list[Part]:
+        activation, whole = activations.get(run.activation), len(group.runs) == 1
+        values = value[:, :, run.start : run.stop].unbind(0)
+        return [Part(activation, whole, run.start, run.stop, part) for part in values]
 
 
 class WorkspacePool:
