@@ -4,9 +4,11 @@ from naopt.metrics.rank import (
     NoiseCeiling,
     best_rank_at_k,
     kendall_tau,
+    kendall_tau_interval,
     noise_ceiling,
     pairwise_accuracy,
     precision_at_k,
+    share_beaten,
     spearman,
 )
 from naopt.metrics.sequence import hamming_distance
@@ -23,6 +25,7 @@ from naopt.metrics.statistics import (
     signed_rank_test,
     summarise,
     summarise_columns,
+    wilson_interval,
 )
 
 __all__ = [
@@ -36,14 +39,17 @@ __all__ = [
     "censored_median",
     "hamming_distance",
     "kendall_tau",
+    "kendall_tau_interval",
     "noise_ceiling",
     "paired_columns",
     "paired_summary",
     "pairwise_accuracy",
     "precision_at_k",
+    "share_beaten",
     "sign_test",
     "signed_rank_test",
     "spearman",
     "summarise",
     "summarise_columns",
+    "wilson_interval",
 ]

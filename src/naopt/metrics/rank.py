@@ -19,6 +19,8 @@ from naopt.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_RESAMPLES = 2_000
+
 
 def pairwise_accuracy(measured: ArrayLike, predicted: ArrayLike) -> float:
     """Share of the pairs with different measured scores that the prediction puts in the right order.
@@ -52,6 +54,28 @@ def kendall_tau(measured: ArrayLike, predicted: ArrayLike) -> float:
     return float(stats.kendalltau(x, y).statistic)
 
 
+def kendall_tau_interval(
+    measured: ArrayLike, predicted: ArrayLike, seed: int = 0, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile bootstrap interval (Efron 1979) of Kendall's tau-b: 2,000 resamples of whole pairs, seeded.
+
+    What a resample draws twice is tied with itself on both sides, and counts in no pair. NaN if either side is
+    constant; resamples in which one is are left out.
+    """
+    x, y = _pair(measured, predicted)
+    if _constant(x) or _constant(y):
+        return math.nan, math.nan
+    a, b = np.sign(x[:, None] - x), np.sign(y[:, None] - y)
+    count = len(x)
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), _RESAMPLES).astype(np.float64)
+    # With drawn[r, i] copies of pair i, sums over all pairs of a resample are quadratic forms of whole numbers: exact.
+    excess, of_x, of_y = (((drawn @ matrix) * drawn).sum(axis=1) for matrix in (a * b, a * a, b * b))
+    varied = of_x * of_y > 0
+    taus = excess[varied] / np.sqrt(of_x[varied] * of_y[varied])
+    low, high = np.quantile(taus, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
     """Spearman's rank correlation; NaN if either side is constant."""
     from scipy import stats
@@ -60,6 +84,15 @@ def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
     if _constant(x) or _constant(y):
         return math.nan
     return float(stats.spearmanr(x, y).statistic)
+
+
+def share_beaten(value: float, others: ArrayLike) -> float:
+    """Share of ``others`` ``(n,)`` that are smaller than ``value``; those that are equal count one half.
+
+    NaN if there are none.
+    """
+    rest = np.asarray(others, dtype=np.float64)
+    return float((rest < value).mean() + (rest == value).mean() / 2) if len(rest) else math.nan
 
 
 def precision_at_k(measured: ArrayLike, predicted: ArrayLike, k: int) -> float:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _RESAMPLES = 10_000
 _CHUNK = 1_000
 _EXACT = 100
+_Z = 1.959963984540054
+"""Normal quantile of a two-sided 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,19 @@ def bootstrap_intervals(values: ArrayLike, seed: int = 0, level: float = 0.95) -
         ends.T + sample[0][:, None], sample.min(axis=0)[:, None], sample.max(axis=0)[:, None]
     )
     return found
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """95 % interval of a share of ``count`` independent cases (Wilson 1927); not empty even at a share of 0 or 1.
+
+    Raises:
+        InputError: a share outside of 0..1, or no cases.
+    """
+    if count < 1 or not 0 <= share <= 1:
+        raise InputError("share", f"{share} of {count}", "must be in 0..1, of at least one case")
+    middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+    spread = math.sqrt(share * (1 - share) / count + (_Z / (2 * count)) ** 2) * _Z / (1 + _Z**2 / count)
+    return max(0.0, middle - spread), min(1.0, middle + spread)
 
 
 def summarise(values: ArrayLike, seed: int = 0) -> Summary:
