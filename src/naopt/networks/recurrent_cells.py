@@ -11,7 +11,7 @@ from naopt.errors import InputError
 from naopt.networks.language_settings import LanguageNetworkSettings
 from naopt.networks.recurrent_activations import activations
 from naopt.networks.recurrent_chunk import recur
-from naopt.networks.recurrent_schedule import make_schedule
+from naopt.networks.recurrent_schedule import Schedule, make_schedule
 from naopt.networks.recurrent_workspace import WorkspacePool
 from naopt.spaces.recurrent_baseline import CELLS
 from naopt.spaces.recurrent_cell import RecurrentSpec
@@ -48,11 +48,62 @@ class RecurrentCell(nn.Module):
         """
 
 
-class TreeCell(RecurrentCell):
-    """A cell of NAO's recurrent space.
+class TreeLayer(RecurrentCell):
+    """A cell of NAO's recurrent space, wherever its nodes have their weights from.
 
     The first state is made of the input x and the last output h: with ``c, v = [x, h] W_0`` it is
     ``h + sigmoid(c) (tanh(v) - h)`` in the highway form, ``tanh([x, h] W_0)`` in the paper's. No biases.
+
+    Args:
+        spec: the cell that is computed until the next ``arrange``.
+        size: h.
+        settings: equation and output.
+
+    Attributes:
+        width: p h; p = 2 in the highway form, else 1.
+        input_weight: ``(h, p h)``, the upper half of W_0.
+        state_weight: ``(h, p h)``, the lower half.
+    """
+
+    def __init__(self, spec: RecurrentSpec, size: int, settings: LanguageNetworkSettings) -> None:
+        super().__init__(size)
+        self.equation, self.output = settings.equation, settings.output
+        self.width = 2 * size if settings.equation == "highway" else size
+        self.input_weight = nn.Parameter(torch.empty(size, self.width))
+        self.state_weight = nn.Parameter(torch.empty(size, self.width))
+        self.arrange(spec)
+
+    def arrange(self, spec: RecurrentSpec) -> None:
+        """Computes this cell from now on."""
+        self.spec, self.outputs, self.schedule = spec, self._outputs(spec), self.scheduled(spec)
+        self._pool = WorkspacePool(self.schedule, self.equation == "highway", self.size)
+
+    def scheduled(self, spec: RecurrentSpec) -> Schedule:
+        """The schedule of a cell. Raises ``InputError`` for an activation that has no implementation."""
+        for _, name in spec.nodes:
+            activations.get(name)
+        return make_schedule(spec, self._outputs(spec))
+
+    def _outputs(self, spec: RecurrentSpec) -> tuple[int, ...]:
+        """Nodes whose mean is the output."""
+        return tuple(range(1, len(spec.nodes) + 1)) if self.output == "all" else spec.loose_ends()
+
+    @abstractmethod
+    def grouped_weights(self) -> list[Tensor]:
+        """W of the nodes that read the same state, node after node, gate before value: per group ``(h, k p h)``."""
+
+    def forward(
+        self, inputs: Tensor, state: Tensor, input_mask: Tensor | None = None, state_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """See ``RecurrentCell.forward``."""
+        masked = inputs if input_mask is None else inputs * input_mask
+        weights = self.grouped_weights()
+        outputs = recur(self._pool, masked, state[0], state_mask, self.input_weight, self.state_weight, weights)
+        return outputs, outputs[-1:]
+
+
+class TreeCell(TreeLayer):
+    """One cell with weights of its own.
 
     Args:
         spec: the cell.
@@ -60,27 +111,14 @@ class TreeCell(RecurrentCell):
         settings: equation and output.
 
     Attributes:
-        input_weight: ``(h, p h)``, the upper half of W_0; p = 2 in the highway form, else 1.
-        state_weight: ``(h, p h)``, the lower half.
         group_weights: W of the nodes that read the same state, side by side; see ``node_weight``.
     """
 
     def __init__(self, spec: RecurrentSpec, size: int, settings: LanguageNetworkSettings) -> None:
-        super().__init__(size)
-        self.spec, self.equation = spec, settings.equation
-        for _, name in spec.nodes:
-            activations.get(name)
-        everything = tuple(range(1, len(spec.nodes) + 1))
-        self.outputs = everything if settings.output == "all" else spec.loose_ends()
-        self.schedule = make_schedule(spec, self.outputs)
-        gated = settings.equation == "highway"
-        self.width = 2 * size if gated else size
-        self.input_weight = nn.Parameter(torch.empty(size, self.width))
-        self.state_weight = nn.Parameter(torch.empty(size, self.width))
+        super().__init__(spec, size, settings)
         self.group_weights = nn.ParameterList(
             torch.empty(size, group.size * self.width) for group in self.schedule.groups
         )
-        self._pool = WorkspacePool(self.schedule, gated, size)
 
     def node_weight(self, node: int) -> Tensor:
         """W of node 1 ... B, ``(h, p h)``, gate before value: a view of the parameter."""
@@ -92,14 +130,9 @@ class TreeCell(RecurrentCell):
                 return part
         raise IndexError(f"node {node} is not one of 1 ... {len(self.spec.nodes)}")
 
-    def forward(
-        self, inputs: Tensor, state: Tensor, input_mask: Tensor | None = None, state_mask: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """See ``RecurrentCell.forward``."""
-        masked = inputs if input_mask is None else inputs * input_mask
-        weights = list(self.group_weights)
-        outputs = recur(self._pool, masked, state[0], state_mask, self.input_weight, self.state_weight, weights)
-        return outputs, outputs[-1:]
+    def grouped_weights(self) -> list[Tensor]:
+        """See ``TreeLayer``."""
+        return list(self.group_weights)
 
 
 class LSTM(RecurrentCell):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from naopt.errors import InputError
 from naopt.memory import keep_freed_memory
-from naopt.networks.language_model import LanguageModel
+from naopt.networks.language_model import ChunkLoss, LanguageModel
 from naopt.networks.language_settings import LanguageSettings
 from naopt.tasks.parts import Part
 from naopt.training.trainer import DivergedError, Trainer, TrainingState, nothing
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from naopt.tasks import Corpus
 
 _EVALUATION_ROWS = 2048
-_LARGEST_LOSS = 700.0
+LARGEST_LOSS = 700.0
 """Nats beyond which no perplexity can be given: its exponential ends there."""
 
 
@@ -54,7 +54,7 @@ class LanguageTrainer(Trainer):
         super().__init__()
         self.network, self.corpus, self.settings, self.device = network, corpus, settings, device
         self.epochs = settings.epochs
-        self.text = _side_by_side(corpus.train[: settings.train_limit], "train", settings.batch_size, device)
+        self.text = side_by_side(corpus.train[: settings.train_limit], "train", settings.batch_size, device)
         self._parameters = dict(network.named_parameters())
         self.optimizer = torch.optim.SGD(
             self._parameters.values(),
@@ -125,15 +125,10 @@ class LanguageTrainer(Trainer):
         self.optimizer.param_groups[0]["lr"] = self._rate() * length / settings.chunk_length
         self.optimizer.zero_grad()
         found = self.network.loss(self.text[at : at + length], self.text[at + 1 : at + length + 1], self._state)
-        loss = found.cross_entropy
-        value = float(loss.detach())
+        value = float(found.cross_entropy.detach())
         if not math.isfinite(value):
             raise DivergedError(f"training loss {value} in epoch {self.epoch + 1} of {self.epochs}")
-        if settings.output_penalty:
-            loss = loss + settings.output_penalty * found.dropped.square().mean()
-        if settings.change_penalty and length > 1:
-            loss = loss + settings.change_penalty * (found.raw[1:] - found.raw[:-1]).square().mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        penalised(found, settings).backward()  # type: ignore[no-untyped-call]
         if settings.clip_norm:
             torch.nn.utils.clip_grad_norm_(self._parameters.values(), settings.clip_norm, foreach=True)
         self.optimizer.step()
@@ -196,9 +191,9 @@ class LanguageTrainer(Trainer):
 
     def _held_out(self, part: Part) -> Tensor:
         if part == "test":
-            return _side_by_side(self.corpus.test, part, self.settings.test_batch_size, self.device)
+            return side_by_side(self.corpus.test, part, self.settings.test_batch_size, self.device)
         limits = {"train": self.settings.train_limit, "valid": self.settings.valid_limit}
-        return _side_by_side(self.corpus.part(part)[: limits[part]], part, self.settings.valid_batch_size, self.device)
+        return side_by_side(self.corpus.part(part)[: limits[part]], part, self.settings.valid_batch_size, self.device)
 
     def measure(self, part: Part) -> dict[str, float]:
         """Mean cross entropy of a part's words in nats, ``loss``, and its exponential, the perplexity ``ppl``.
@@ -207,20 +202,12 @@ class LanguageTrainer(Trainer):
         part is cut into sequences of equal length is not measured (nothing with ``test_batch_size`` 1, the default).
         """
         text = self._held_out(part)
-        last, batch = len(text) - 1, text.shape[1]
-        length = max(1, _EVALUATION_ROWS // batch)
-        total, state = torch.zeros((), dtype=torch.float64, device=self.device), self.network.begin(batch)
         training = self.network.training
         self.network.eval()
-        with self._measured_weights(), torch.no_grad():
-            for at in range(0, last, length):
-                stop = min(at + length, last)
-                found = self.network.loss(text[at:stop], text[at + 1 : stop + 1], state)
-                total += found.cross_entropy * (stop - at)
-                state = found.state
+        with self._measured_weights():
+            loss = text_loss(self.network, text)
         self.network.train(training)
-        loss = float(total) / last
-        if not loss < _LARGEST_LOSS:
+        if not loss < LARGEST_LOSS:
             raise DivergedError(f"loss {loss} on the {part} text")
         return {"loss": loss, "ppl": math.exp(loss)}
 
@@ -254,7 +241,34 @@ class LanguageTrainer(Trainer):
         self._state = None if hidden is None else hidden.to(self.device, copy=True)
 
 
-def _side_by_side(words: NDArray[np.int32], part: str, batch: int, device: torch.device) -> Tensor:
+def penalised(found: ChunkLoss, settings: LanguageSettings) -> Tensor:
+    """The cross entropy of a chunk with the penalties on its outputs: what training minimises, a scalar."""
+    loss = found.cross_entropy
+    if settings.output_penalty:
+        loss = loss + settings.output_penalty * found.dropped.square().mean()
+    if settings.change_penalty and len(found.raw) > 1:
+        loss = loss + settings.change_penalty * (found.raw[1:] - found.raw[:-1]).square().mean()
+    return loss
+
+
+@torch.no_grad()
+def text_loss(network: LanguageModel, text: Tensor) -> float:
+    """Mean cross entropy in nats of text ``(length, batch)``, whose first words are not predicted.
+
+    The hidden state begins with zeros and goes through the whole text. The network should be in evaluation mode.
+    """
+    last, batch = len(text) - 1, text.shape[1]
+    length = max(1, _EVALUATION_ROWS // batch)
+    total, state = torch.zeros((), dtype=torch.float64, device=text.device), network.begin(batch)
+    for at in range(0, last, length):
+        stop = min(at + length, last)
+        found = network.loss(text[at:stop], text[at + 1 : stop + 1], state)
+        total += found.cross_entropy * (stop - at)
+        state = found.state
+    return float(total) / last
+
+
+def side_by_side(words: NDArray[np.int32], part: str, batch: int, device: torch.device) -> Tensor:
     """Text cut into ``batch`` sequences of equal length, what is left over at its end left out: ``(length, batch)``."""
     length = len(words) // batch
     if length < 2:
