@@ -1,8 +1,23 @@
 """Weight sharing: one supernet, and searchers that train it and learn from it."""
 
 from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
+from naopt.one_shot.darts import DARTSSearcher
+from naopt.one_shot.distribution import ArchitectureDistribution
+from naopt.one_shot.enas import ENASSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
+from naopt.one_shot.parsec import PARSECSearcher
 from naopt.one_shot.random_ws import RandomSharing
 from naopt.one_shot.settings import OneShotSettings
 
-__all__ = ["Memory", "OneShotSearcher", "OneShotSettings", "RandomSharing", "SharedWeightsEvaluator", "one_shot"]
+__all__ = [
+    "ArchitectureDistribution",
+    "DARTSSearcher",
+    "ENASSearcher",
+    "Memory",
+    "OneShotSearcher",
+    "OneShotSettings",
+    "PARSECSearcher",
+    "RandomSharing",
+    "SharedWeightsEvaluator",
+    "one_shot",
+]

@@ -1,0 +1,257 @@
+"""DARTS: mixtures of operations, whose weights descend by gradients (Liu et al. 2019)."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from naopt.errors import InputError
+from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
+from naopt.one_shot.drawing import draw_candidates
+from naopt.one_shot.warmup import WarmupSettings
+from naopt.searchers.base import Proposal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from naopt.networks.supernet import Mixable
+    from naopt.one_shot.data import Batch
+    from naopt.one_shot.trainer import SharedTrainer
+    from naopt.spaces import SearchSpace, Tokens
+
+_INITIAL_SPREAD = 1e-3
+"""Standard deviation of the logits at the start, as in the authors' program."""
+_DIFFERENCE = 0.01
+"""Norm of the change of the weights in the finite difference (Liu et al. 2019, footnote 2)."""
+
+
+class DARTSSettings(WarmupSettings):
+    """Settings of DARTS; the defaults of the mixture's optimiser are the paper's."""
+
+    warmup: float = Field(0.0, ge=0, lt=1)
+    """The share of the epochs, rounded down to whole ones, in which only the shared weights are trained."""
+    order: Literal["first", "second"] = "first"
+    """Whether the mixture's gradient takes into account that the weights follow (about three times the time)."""
+    mixture_learning_rate: float = Field(3e-4, gt=0)
+    """Of the mixture's Adam, whose betas are 0.5 and 0.999."""
+    mixture_weight_decay: float = Field(1e-3, ge=0)
+    """L2 coefficient of the mixture's logits."""
+
+
+@one_shot.register("darts")
+class DARTSSearcher(OneShotSearcher):
+    """DARTS: trains mixtures of all operations, and descends their weights by gradients.
+
+    Liu, Simonyan & Yang 2019, "DARTS: differentiable architecture search", section 2. Each step:
+
+    1. logits alpha: Adam on the gradient of ``L_valid(w', alpha)``, with ``w' = w`` (first order) or
+       ``w' = w - xi grad_w L_train(w, alpha)`` (second order, Eq. 7 and 8; xi is the learning rate of the weights);
+    2. shared weights: one step on a training batch, as a mixture.
+
+    Departures: the virtual step is a plain gradient step, as in the equation (the program's has momentum and weight
+    decay); the losses of the finite difference see the same dropout; candidates beside the derived architecture,
+    measured as single paths, which were never trained alone.
+    """
+
+    settings_type = DARTSSettings
+
+    def __init__(self, space: SearchSpace, settings: DARTSSettings, *, seed: int) -> None:
+        super().__init__(space, settings, seed=seed)
+        self.options = settings
+        self.logits: list[nn.Parameter] = []
+
+    def begin(self, trainer: SharedTrainer) -> None:
+        """Makes the logits. Raises ``InputError`` for a supernet that does not mix."""
+        import torch
+        from torch import nn
+
+        from naopt.networks.supernet import Mixable
+
+        if not isinstance(trainer.shared, Mixable):
+            rule = "searches only where operations can be mixed: in conv-cell and nasbench201"
+            raise InputError("searcher", "darts", f"{rule}, not in {self.space.name}")
+        self._mixable: Mixable = trainer.shared
+        like = next(trainer.network.parameters())
+        draws = torch.Generator().manual_seed(self.seed)
+        self.logits = [
+            nn.Parameter((_INITIAL_SPREAD * torch.randn(*shape, generator=draws)).to(like))
+            for shape in self._mixable.mixing_shapes()
+        ]
+        self._optimizer = torch.optim.Adam(
+            self.logits,
+            lr=self.options.mixture_learning_rate,
+            betas=(0.5, 0.999),
+            weight_decay=self.options.mixture_weight_decay,
+        )
+
+    def step(self, trainer: SharedTrainer) -> float:
+        """One step of the mixture, unless warming up, and one of the shared weights."""
+        batch = trainer.data.next_train()
+        if not self.options.warming_up(trainer.epoch):
+            gradients = self.mixture_gradients(trainer, batch, trainer.data.next_valid())
+            for logits, gradient in zip(self.logits, gradients, strict=True):
+                logits.grad = gradient
+            self._optimizer.step()
+        self._mixable.mix(self._weights())
+        loss = trainer.data.loss(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        trainer.apply(trainer.shared.path_parameters())
+        return float(loss.detach())
+
+    def mixture_gradients(self, trainer: SharedTrainer, train: Batch, valid: Batch) -> list[Tensor]:
+        """Gradients of the validation loss for the logits, of the order that the settings say.
+
+        When it returns, the shared weights are what they were, to the bit.
+        """
+        import torch
+
+        if self.options.order == "first":
+            return _gradients(self._mixed_loss(trainer, valid), self.logits)
+        self._mixable.mix(self._weights())
+        weights, xi = list(trainer.shared.path_parameters()), float(trainer.optimizer.param_groups[0]["lr"])
+        with _restored(weights) as kept:
+            with _same_noise(trainer.device):
+                slopes = _gradients(self._mixed_loss(trainer, train), weights)
+            _shift(weights, kept, slopes, -xi)
+            found = _gradients(self._mixed_loss(trainer, valid), [*self.logits, *weights])
+            gradients, direction = found[: len(self.logits)], found[len(self.logits) :]
+            norm = float(torch.linalg.vector_norm(torch.stack([part.norm() for part in direction])))
+            if norm == 0:
+                return gradients
+            step, ends = _DIFFERENCE / norm, []
+            for signed in (step, -step):
+                _shift(weights, kept, direction, signed)
+                with _same_noise(trainer.device):
+                    ends.append(_gradients(self._mixed_loss(trainer, train), self.logits))
+        above, below = ends
+        return [g - xi * (a - b) / (2 * step) for g, a, b in zip(gradients, above, below, strict=True)]
+
+    def _mixed_loss(self, trainer: SharedTrainer, batch: Batch) -> Tensor:
+        """Loss of the mixture, with a gradient for its logits and for the shared weights."""
+        self._mixable.mix([logits.softmax(-1) for logits in self.logits])
+        return trainer.data.loss(batch)
+
+    def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:  # noqa: ARG002
+        """Figures of the mixture and of the architecture that would be derived from it.
+
+        ``entropy``: the sum over all mixtures, in nats; ``derived_skip`` and ``derived_none``: the shares of the
+        positions that could choose a skip connection, or nothing, and do.
+        """
+        tokens = self._derived()
+        named = [(position.choices, token) for position, token in zip(self.space.positions, tokens, strict=True)]
+        kinds = {"derived_skip": self.space.skips, "derived_none": frozenset({"none"})}
+        figures = {"entropy": sum(float(_entropy(weights)) for weights in self._weights())}
+        for name, kind in kinds.items():
+            able = [choices[token] in kind for choices, token in named if kind & set(choices)]
+            figures[name] = sum(able) / len(able) if able else 0.0
+        return figures
+
+    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:  # noqa: ARG002
+        """The derived architecture, then distinct samples of the mixtures, where these decide the positions one by one.
+
+        Elsewhere its neighbours, one change away, in random order. In a space that lists only some architectures the
+        derived one may be missing.
+        """
+        tokens, weights = self._derived(), self._weights()
+        first = [Proposal(self.space.architecture(tokens), "derived")] if self.space.contains(tokens) else []
+        table: NDArray[np.float64] | None = None
+        if self._decide_positions():
+            table = weights[0].double().cpu().numpy()
+        else:
+            for proposal in tuple(first):
+                near = list(self.space.neighbours(proposal.architecture))
+                order = self.rng.permutation(len(near))
+                first += [Proposal(near[index], "neighbour", parent=proposal.architecture) for index in order]
+
+        def draw(some: int) -> list[Tokens]:
+            return [] if table is None else _drawn(table, some, self.rng)
+
+        return draw_candidates(self.space, draw, count, "mixture", self.rng, first)
+
+    def _decide_positions(self) -> bool:
+        """Whether there is one table whose rows are the space's positions."""
+        shapes = [tuple(logits.shape) for logits in self.logits]
+        positions = self.space.positions
+        return all(shapes == [(len(positions), len(position.choices))] for position in positions)
+
+    def _derived(self) -> Tokens:
+        return self._mixable.derive(self._weights())
+
+    def _weights(self) -> list[Tensor]:
+        return [logits.detach().softmax(-1) for logits in self.logits]
+
+    def memory(self) -> Memory:
+        """Logits and their optimiser."""
+        from naopt.one_shot.learner import learner_tensors
+
+        return Memory(learner_tensors(self.logits, self._optimizer))
+
+    def restore(self, memory: Memory) -> None:
+        """See ``OneShotSearcher``."""
+        from naopt.one_shot.learner import restore_learner
+
+        restore_learner(self.logits, self._optimizer, memory.tensors)
+
+
+def _gradients(loss: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Gradients for ``inputs``; zeros for what the loss does not depend on."""
+    import torch
+
+    return list(torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True))
+
+
+@contextmanager
+def _restored(weights: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Gives copies, from which the weights are restored in the end: adding and subtracting would leave rounding."""
+    import torch
+
+    kept = [weight.detach().clone() for weight in weights]
+    try:
+        yield kept
+    finally:
+        with torch.no_grad():
+            for weight, value in zip(weights, kept, strict=True):
+                weight.copy_(value)
+
+
+@contextmanager
+def _same_noise(device: torch.device) -> Iterator[None]:
+    """Inside, dropout draws from where the generators stand; after it they stand there again.
+
+    The difference of two losses would otherwise be mostly that of their masks.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+def _shift(weights: Sequence[Tensor], origin: Sequence[Tensor], direction: Sequence[Tensor], by: float) -> None:
+    """``weights <- origin + by * direction``."""
+    import torch
+
+    with torch.no_grad():
+        for weight, start, slope in zip(weights, origin, direction, strict=True):
+            weight.copy_(start + by * slope)
+
+
+def _entropy(weights: Tensor) -> Tensor:
+    """Sum of the entropies of distributions ``(..., choices)``, in nats."""
+    import torch
+
+    total: Tensor = torch.special.entr(weights).sum()
+    return total
+
+
+def _drawn(table: NDArray[np.float64], count: int, rng: np.random.Generator) -> list[Tokens]:
+    """``count`` sequences, each position by its row of ``(positions, choices)`` probabilities."""
+    cumulative = table.cumsum(axis=1)
+    draws = rng.random((count, len(table), 1)) * cumulative[:, -1:]
+    return [tuple(row) for row in (cumulative <= draws).sum(axis=2).tolist()]
