@@ -58,8 +58,8 @@ class SharedImages(SharedData):
         self.train, self.valid, self.training, self.settings = train, valid, training, settings
         self.steps = batch_count(len(train), training.batch_size)
         count = batch_count(len(valid), settings.score_batch)
-        whole = torch.arange(len(valid), device=valid.labels.device)
-        self._scored = [self._inputs(valid, rows) for rows in whole.tensor_split(count)]
+        self._scored = [self._inputs(valid, rows) for rows in _mixed(valid).tensor_split(count)]
+        self._calibrating = _mixed(train)
         self._norms = list(path_norms(network))
         self._order: Tensor | None = None
         self._at = 0
@@ -126,13 +126,13 @@ class SharedImages(SharedData):
             yield
 
     def _recalibrate(self) -> None:
-        """Gathers the chosen path's statistics from the first training images: plain means over the batches."""
+        """Gathers the chosen path's statistics from training images, always the same: plain means over the batches."""
         try:
             size = min(self.training.batch_size, len(self.train))
             for index in range(self.settings.recalibration_batches):
                 for norm in self._norms:
                     norm.training, norm.momentum = True, 1 / (index + 1)
-                rows = torch.arange(index * size, (index + 1) * size, device=self.train.labels.device) % len(self.train)
+                rows = self._calibrating.roll(-index * size)[:size]
                 self.network(self._inputs(self.train, rows)[0])
         finally:
             for norm in self._norms:
@@ -151,3 +151,9 @@ class SharedImages(SharedData):
         order = memory.tensors.get("order")
         self._order = None if order is None else order.to(self.train.labels.device)
         self._at, self._batches = int(memory.facts["at"]), None
+
+
+def _mixed(images: Images) -> Tensor:
+    """All indices, in an order that is always the same: tasks give images class by class."""
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    return order.to(images.labels.device)
