@@ -17,6 +17,7 @@ from naopt.cli.common import note
 from naopt.cli.export import export
 from naopt.cli.list_names import list_names
 from naopt.cli.quality import quality
+from naopt.cli.ranking import ranking
 from naopt.cli.report import report
 from naopt.cli.resume import resume
 from naopt.cli.search import search
@@ -64,6 +65,7 @@ app.command("train")(train)
 app.command("export")(export)
 app.command("bench")(bench)
 app.command("quality")(quality)
+app.command("ranking")(ranking)
 app.command("zoo")(zoo)
 app.command("list")(list_names)
 app.add_typer(table_app, name="table")

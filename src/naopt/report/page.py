@@ -12,7 +12,9 @@ from naopt.errors import InputError
 from naopt.metrics.rank import kendall_tau, pairwise_accuracy
 from naopt.report import charts
 from naopt.report.elements import asset, code, duration, flat, json_block, number, rows_table, section
+from naopt.report.ranking_section import ranking_section
 from naopt.report.summary import cost, finite, metric_names, origin_statistics, parent_index, round_summaries, value_of
+from naopt.run.ranking_result import read_ranking
 from naopt.spaces.drawing import STYLE, draw_graph
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def write_report(record: RunRecord, path: Path, against: RunRecord | None = None
         against: a run to compare the trajectory with: a random search of equal budget.
 
     Raises:
-        InputError: the other run optimises another metric.
+        InputError: the other run optimises another metric, or the run's ranking is damaged.
         OSError: the file cannot be written.
     """
     Path(path).write_text(render(record, against), encoding="utf-8")
@@ -73,6 +75,7 @@ def render(record: RunRecord, against: RunRecord | None = None) -> str:
         _header(record),
         _best(record),
         _figures(record, against),
+        _ranking(record),
         _origins(record),
         _rounds(record),
         _cost(record),
@@ -235,6 +238,11 @@ def _agreement(record: RunRecord) -> str:
         said += f"; Kendall tau {kendall_tau(measured, predicted):.2f}"
         said += f", pairwise accuracy {pairwise_accuracy(measured, predicted):.2f}"
     return said + ". A dot leads to its row."
+
+
+def _ranking(record: RunRecord) -> str:
+    found = read_ranking(record.directory)
+    return "" if found is None else ranking_section(found)
 
 
 def _origins(record: RunRecord) -> str:
