@@ -6,12 +6,13 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from naopt.errors import InputError
+from naopt.networks.supernet_conv import build_conv_supernet
 from naopt.networks.supernet_nasbench201 import build_nasbench201_supernet
-from naopt.spaces import EnumeratedSpace, NASBench201Space, SearchSpace
+from naopt.spaces import ConvCellSpace, EnumeratedSpace, NASBench201Space, SearchSpace
 
 if TYPE_CHECKING:
     from naopt.networks.settings import NetworkSettings
-    from naopt.networks.supernet import Supernet
+    from naopt.networks.supernet import Supernet, WeightSharing
 
 
 @singledispatch
@@ -20,6 +21,7 @@ def build_supernet(
     settings: NetworkSettings,  # noqa: ARG001
     in_channels: int,  # noqa: ARG001
     classes: int,  # noqa: ARG001
+    weights: WeightSharing = "edge",  # noqa: ARG001
 ) -> Supernet:
     """The supernet of a space, on torch's default device, initialised by its default generator.
 
@@ -30,6 +32,7 @@ def build_supernet(
         settings: skeleton and head.
         in_channels: channels of the images.
         classes: number of classes.
+        weights: what has operations with weights of its own.
 
     Raises:
         InputError: there is no supernet for this space, or not with these settings.
@@ -44,9 +47,16 @@ def has_supernet(space: SearchSpace) -> bool:
     return build_supernet.dispatch(type(space)) is not build_supernet.dispatch(object)
 
 
+build_supernet.register(ConvCellSpace)(build_conv_supernet)
 build_supernet.register(NASBench201Space)(build_nasbench201_supernet)
 
 
 @build_supernet.register(EnumeratedSpace)
-def _(space: EnumeratedSpace, settings: NetworkSettings, in_channels: int, classes: int) -> Supernet:
-    return build_supernet(space.whole, settings, in_channels, classes)
+def _(
+    space: EnumeratedSpace,
+    settings: NetworkSettings,
+    in_channels: int,
+    classes: int,
+    weights: WeightSharing = "edge",
+) -> Supernet:
+    return build_supernet(space.whole, settings, in_channels, classes, weights)

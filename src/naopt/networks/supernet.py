@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from torch import Tensor, nn
 
 from naopt.networks.base import ChildNetwork
 from naopt.networks.operations import BatchNorm
-from naopt.spaces import SearchSpace, Tokens
+from naopt.spaces import Architecture, SearchSpace, Tokens
+
+WeightSharing = Literal["edge", "branch", "node"]
+"""What has operations with weights of its own: each input of a node (``edge``), each of either branch of a node
+(``branch``; the official programs), or each node whatever its input (``node``)."""
 
 
 class SharedWeights(ABC):
@@ -56,6 +61,10 @@ class Mixable(SharedWeights):
 
 class Supernet(ChildNetwork, SharedWeights):
     """A supernet that classifies images."""
+
+    @abstractmethod
+    def child_state(self, architecture: Architecture) -> dict[str, Tensor]:
+        """State dict of the architecture's own network, as ``build_network`` makes it, with the shared weights."""
 
 
 def path_norms(network: nn.Module) -> Iterator[BatchNorm]:

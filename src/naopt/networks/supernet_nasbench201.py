@@ -12,8 +12,8 @@ from naopt.networks.base import AuxiliaryHead, add, arranged, drop_path, initial
 from naopt.networks.nasbench201 import ResidualReduction, edge_operation
 from naopt.networks.operations import BatchNorm, Preactivated
 from naopt.networks.settings import NetworkSettings
-from naopt.networks.supernet import Mixable, Supernet, unique
-from naopt.spaces import NASBench201Space, Tokens
+from naopt.networks.supernet import Mixable, Supernet, WeightSharing, unique
+from naopt.spaces import Architecture, NASBench201Space, Tokens
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
 
 _NONE = OPERATIONS.index("none")
@@ -170,6 +170,19 @@ class NASBench201Supernet(Supernet, Mixable):
                 found += module.parameters()
         return unique(found)
 
+    def child_state(self, architecture: Architecture) -> dict[str, Tensor]:
+        """See ``Supernet``."""
+        state = {name: value for name, value in self.state_dict().items() if not name.startswith("cells.")}
+        for index, cell in enumerate(self.cells):
+            assert isinstance(cell, SharedDenseCell)
+            stage, at = divmod(index, len(self.cells) // 3)
+            for (source, target), bank, token in zip(EDGES, cell.operations, architecture.tokens, strict=True):
+                operation = bank[token]
+                if operation is not None:
+                    prefix = f"stages.{stage}.{at}.edges.{source}-{target}."
+                    state |= {prefix + name: value for name, value in operation.state_dict().items()}
+        return state
+
     def mixing_shapes(self) -> list[tuple[int, ...]]:
         """One table, ``(edges, operations)``, ``none`` included."""
         return [(len(EDGES), len(OPERATIONS))]
@@ -202,13 +215,19 @@ class NASBench201Supernet(Supernet, Mixable):
 
 
 def build_nasbench201_supernet(
-    space: NASBench201Space, settings: NetworkSettings, in_channels: int, classes: int
+    space: NASBench201Space,
+    settings: NetworkSettings,
+    in_channels: int,
+    classes: int,
+    weights: WeightSharing = "edge",
 ) -> NASBench201Supernet:
-    """The supernet of NAS-Bench-201.
+    """The supernet of NAS-Bench-201. An edge is one branch, so ``edge`` and ``branch`` mean the same.
 
     Raises:
-        InputError: another skeleton than that of CIFAR is asked for.
+        InputError: another skeleton than that of CIFAR is asked for, or weights that belong to nodes.
     """
+    if weights == "node":
+        raise InputError("weights", weights, "must be edge or branch for the supernet of NAS-Bench-201")
     if settings.skeleton != "cifar":
         raise InputError("skeleton", settings.skeleton, "must be cifar for cells of NAS-Bench-201")
     return NASBench201Supernet(space, settings, in_channels, classes)

@@ -16,6 +16,9 @@ class OneShotSettings(Settings):
     comes from the training settings, those by which children are trained stand-alone.
     """
 
+    weights: Literal["edge", "branch", "node"] = "edge"
+    """What has operations with weights of its own: each input of a node (edge), each input of either of its branches
+    (branch; the official programs), or each node whatever its input (node)."""
     epochs: int = Field(60, ge=1)
     """Passes over the training data; the programs of ENAS and NAO-WS take 150."""
     learning_rate: float | None = Field(None, gt=0)
