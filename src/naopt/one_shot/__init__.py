@@ -5,6 +5,7 @@ from naopt.one_shot.darts import DARTSSearcher
 from naopt.one_shot.distribution import ArchitectureDistribution
 from naopt.one_shot.enas import ENASSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
+from naopt.one_shot.nao_ws import NAOSharing
 from naopt.one_shot.parsec import PARSECSearcher
 from naopt.one_shot.random_ws import RandomSharing
 from naopt.one_shot.settings import OneShotSettings
@@ -14,6 +15,7 @@ __all__ = [
     "DARTSSearcher",
     "ENASSearcher",
     "Memory",
+    "NAOSharing",
     "OneShotSearcher",
     "OneShotSettings",
     "PARSECSearcher",

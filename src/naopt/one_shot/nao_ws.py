@@ -1,0 +1,182 @@
+"""NAO with weight sharing (Luo et al. 2018, section 3.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from naopt.configuration import PresetSettings
+from naopt.errors import InputError
+from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
+from naopt.one_shot.settings import OneShotSettings
+from naopt.searchers.base import Proposal, sample_new
+from naopt.searchers.nao_settings import NAOSettings
+from naopt.spaces import Architecture, SearchSpace, Tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from naopt.one_shot.trainer import SharedTrainer
+    from naopt.searchers.nao_rounds import NAORounds
+
+
+class NAOSharingSettings(OneShotSettings, PresetSettings):
+    """Settings of NAO-WS; presets hold those of the three official programs and of their recurrent one."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "default": {},
+        "tensorflow": {"epochs": 150, "pool": 1000, "every": 30, "new": 500, "random_new": 50, "seeds": 100},
+        "pytorch": {"epochs": 150, "pool": 600, "every": 30, "new": 300, "seeds": 100},
+        "balanced": {
+            "epochs": 200,
+            "pool": 1000,
+            "every": 50,
+            "new": 300,
+            "seeds": 100,
+            "replace": "all",
+            "sampling": "parameters",
+        },
+        "recurrent": {"epochs": 1000, "pool": 1000, "every": 200, "new": 300, "random_new": 50, "seeds": 100},
+    }
+
+    preset: Literal["default", "tensorflow", "pytorch", "balanced", "recurrent"] = "default"
+    pool: int = Field(100, ge=4)
+    """Architectures whose paths are trained; random ones at first."""
+    every: int | None = Field(None, ge=1)
+    """Epochs between two rounds, in which the pool is measured and renewed; if unset a fifth of all."""
+    new: int = Field(50, ge=1)
+    """Architectures that NAO puts into the pool in each round."""
+    random_new: int = Field(0, ge=0)
+    """Fresh random ones beside them."""
+    replace: Literal["worst", "all"] = "worst"
+    """Whether the new ones take the places of the worst, or are the next pool (then all that were ever measured are
+    what NAO learns from)."""
+    sampling: Literal["uniform", "parameters"] = "uniform"
+    """How often an architecture of the pool is trained: all alike, or in proportion to its path's parameters."""
+    seeds: int = Field(10, ge=1)
+    """K: from how many of the best NAO ascends."""
+    nao: Literal["default", "joint", "paper", "official", "paper-recurrent", "official-recurrent"] = "default"
+    """Preset of the searcher `nao` whose latent model and ascent renew the pool."""
+
+
+@one_shot.register("nao-ws")
+class NAOSharing(OneShotSearcher):
+    """NAO with weight sharing: a pool of architectures is trained in one supernet, and NAO renews the pool.
+
+    Luo et al. 2018, section 3.4: the pipeline of ENAS with its controller replaced by NAO. Every minibatch trains one
+    architecture of the pool; now and then all of the pool are measured with the shared weights, the latent model is
+    fitted to that, and what it finds uphill of the best takes the places of the worst.
+
+    Departures from the official programs: all architectures of a round are measured on the same validation images (they
+    draw one minibatch each); the pool holds no architecture twice, whatever its tokens; missing ones are refilled; and
+    in the end NAO searches on, with trained weights that change no more, until the budget of candidates is spent.
+    """
+
+    settings_type = NAOSharingSettings
+
+    def __init__(self, space: SearchSpace, settings: NAOSharingSettings, *, seed: int) -> None:
+        super().__init__(space, settings, seed=seed)
+        self.options = settings
+        self.every = settings.every or max(1, round(settings.epochs / 5))
+        self.pool = sample_new(space, set(), settings.pool, self.rng)
+        if len(self.pool) < 2:
+            raise InputError("space", space.name, "has too few architectures for a pool")
+        self.measured: dict[Architecture, float] = {}
+        self._shares: NDArray[np.float64] | None = None
+
+    def begin(self, trainer: SharedTrainer) -> None:
+        """See ``OneShotSearcher``."""
+        self._weigh(trainer)
+
+    def sample(self) -> Tokens:
+        """A random architecture of the pool, by the shares that ``sampling`` gives."""
+        index = int(self.rng.choice(len(self.pool), p=self._shares))
+        return self.pool[index].identity
+
+    def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:
+        """A round, where one is due. Figures: mean and best of the pool by shared weights, and where the new are from.
+
+        The last epoch has none: what would be new could not be trained any more.
+        """
+        epoch = trainer.epoch + 1
+        if epoch % self.every or epoch == trainer.epochs:
+            return {}
+        kept = {} if self.options.replace == "worst" else self.measured
+        scores = self._measure(self.pool, trainer)
+        self.measured = {**kept, **dict(zip(self.pool, scores.tolist(), strict=True))}
+        known, values = list(self.measured), np.array(list(self.measured.values()))
+        new = self._ascend(known, values, self.options.new)
+        seen = {*known, *(proposal.architecture for proposal in new)}
+        added = [proposal.architecture for proposal in new]
+        added += sample_new(self.space, seen, self.options.random_new, self.rng)
+        if self.options.replace == "worst":
+            order = np.argsort(-scores, kind="stable")
+            added = [self.pool[index] for index in order[: max(1, len(self.pool) - len(added))]] + added
+        self.pool = added
+        self._weigh(trainer)
+        sign = 1.0 if trainer.data.goal == "max" else -1.0
+        ascent = sum(proposal.origin == "ascent" for proposal in new)
+        return {"pool_mean": sign * float(scores.mean()), "pool_best": sign * float(scores.max()), "ascent": ascent}
+
+    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:
+        """Half of them the best of the pool, the other half what NAO finds from them in rounds with trained weights."""
+        scores = self._measure(self.pool, trainer)
+        order = np.argsort(-scores, kind="stable")
+        found = [Proposal(self.pool[index], "pool") for index in order[: max(2, (count + 1) // 2)]][:count]
+        known, values = list(self.pool), scores
+        while len(found) < count:
+            new = self._ascend(known, values, min(count - len(found), max(1, count // 10)))
+            if not new:
+                break
+            found += new
+            fresh = [proposal.architecture for proposal in new]
+            known, values = known + fresh, np.append(values, self._measure(fresh, trainer))
+        return found
+
+    def _measure(self, architectures: list[Architecture], trainer: SharedTrainer) -> NDArray[np.float64]:
+        """Scores with shared weights; one that has none is as bad as the worst."""
+        scores = trainer.data.scores([architecture.identity for architecture in architectures])
+        finite = np.isfinite(scores)
+        scores[~finite] = scores[finite].min() if finite.any() else 0.0
+        return scores
+
+    def _ascend(self, known: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
+        proposals, _ = self._rounds().propose(known, scores, set(known), wanted, self.rng)
+        return proposals
+
+    def _rounds(self) -> NAORounds:
+        """Made anew for each round: its model depends on nothing but what it is fitted to."""
+        options = NAOSettings.parse({"preset": self.options.nao})
+        if options.model == "joint":
+            from naopt.searchers.nao_joint import JointRounds
+
+            return JointRounds(self.space, options, self.options.seeds, self.seed)
+        from naopt.searchers.nao_embedding import EmbeddingRounds
+
+        return EmbeddingRounds(self.space, options, self.options.seeds, self.seed)
+
+    def _weigh(self, trainer: SharedTrainer) -> None:
+        if self.options.sampling == "parameters":
+            counts = []
+            for architecture in self.pool:
+                trainer.shared.choose(architecture.identity)
+                counts.append(sum(parameter.numel() for parameter in trainer.shared.path_parameters()))
+            self._shares = np.array(counts, dtype=np.float64) / sum(counts)
+
+    def memory(self) -> Memory:
+        """The pool, and what was measured."""
+        facts = {
+            "pool": [architecture.tokens for architecture in self.pool],
+            "measured": [[architecture.tokens, score] for architecture, score in self.measured.items()],
+            "shares": None if self._shares is None else self._shares.tolist(),
+        }
+        return Memory({}, facts)
+
+    def restore(self, memory: Memory) -> None:
+        """See ``OneShotSearcher``."""
+        self.pool = [self.space.architecture(tokens) for tokens in memory.facts["pool"]]
+        self.measured = {self.space.architecture(tokens): score for tokens, score in memory.facts["measured"]}
+        shares = memory.facts["shares"]
+        self._shares = None if shares is None else np.array(shares)
