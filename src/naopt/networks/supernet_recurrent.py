@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +12,9 @@ from naopt.networks.language_model import LanguageModel, model_width
 from naopt.networks.language_settings import LanguageNetworkSettings
 from naopt.networks.recurrent_cells import TreeLayer
 from naopt.networks.recurrent_schedule import Schedule
-from naopt.networks.supernet import SharedWeights
+from naopt.networks.supernet import SharedWeights, WeightSharing
 from naopt.spaces import Architecture, EnumeratedSpace, SearchSpace, Tokens
 from naopt.spaces.recurrent_cell import RecurrentCellSpace, RecurrentSpec
-
-SharedBy = Literal["edge", "branch", "node"]
-"""What has a matrix of its own: each node with each of its possible predecessors, the same with each activation too,
-or each node."""
 
 
 class SharedTreeCell(TreeLayer):
@@ -40,7 +35,7 @@ class SharedTreeCell(TreeLayer):
     """
 
     def __init__(
-        self, space: RecurrentCellSpace, size: int, settings: LanguageNetworkSettings, weights: SharedBy = "edge"
+        self, space: RecurrentCellSpace, size: int, settings: LanguageNetworkSettings, weights: WeightSharing = "edge"
     ) -> None:
         some = space.architecture((0,) * len(space.positions))
         super().__init__(space.cell(some), size, settings)
@@ -96,7 +91,7 @@ class SharedLanguageModel(LanguageModel, SharedWeights):
         size: int,
         words: int,
         settings: LanguageNetworkSettings,
-        weights: SharedBy = "edge",
+        weights: WeightSharing = "edge",
     ) -> None:
         super().__init__(SharedTreeCell(space, size, settings, weights), words, settings)
         self.space = space
@@ -128,7 +123,7 @@ class SharedLanguageModel(LanguageModel, SharedWeights):
 
 
 def build_shared_language_model(
-    space: SearchSpace, settings: LanguageNetworkSettings, words: int, weights: SharedBy = "edge"
+    space: SearchSpace, settings: LanguageNetworkSettings, words: int, weights: WeightSharing = "edge"
 ) -> SharedLanguageModel:
     """The supernet of a space of recurrent cells, initialised by torch's default generator.
 
@@ -144,9 +139,15 @@ def build_shared_language_model(
     Raises:
         InputError: no space of recurrent cells, or fewer parameters asked for than the narrowest child has.
     """
+    whole = recurrent_space(space)
+    some = whole.cell(whole.architecture((0,) * len(whole.positions)))
+    return SharedLanguageModel(whole, model_width(some, settings, words), words, settings, weights)
+
+
+def recurrent_space(space: SearchSpace) -> RecurrentCellSpace:
+    """The whole space, if it is one of recurrent cells. Raises ``InputError`` if not: it has no supernet for text."""
     while isinstance(space, EnumeratedSpace):
         space = space.whole
     if not isinstance(space, RecurrentCellSpace):
         raise InputError("space", space.name, "has no supernet for text; recurrent-cell has one")
-    some = space.cell(space.architecture((0,) * len(space.positions)))
-    return SharedLanguageModel(space, model_width(some, settings, words), words, settings, weights)
+    return space

@@ -27,6 +27,10 @@ def check_sharing(space: SearchSpace, work: Workload) -> None:
 
         if not has_supernet(space):
             raise InputError("space", space.name, "has no supernet; those of conv-cell and nasbench201 have one")
+    if isinstance(work, TextWorkload):
+        from naopt.networks.supernet_recurrent import recurrent_space
+
+        recurrent_space(space)
 
 
 def shared_data(
@@ -57,6 +61,13 @@ def shared_data(
         channels, classes = loaded.facts["input_shape"][0], len(loaded.facts["classes"])
         network = build_supernet(space, work.settings, channels, classes).to(loaded.device)
         return SharedImages(network, loaded.parts, work.settings, settings), loaded.facts
+    if isinstance(work, TextWorkload):
+        from naopt.networks.supernet_recurrent import build_shared_language_model
+        from naopt.one_shot.text import SharedText
+
+        words = len(loaded.facts["words"])
+        language = build_shared_language_model(space, work.settings, words, settings.weights).to(loaded.device)
+        return SharedText(language, loaded.parts, work.settings), loaded.facts
     raise InputError("task", work.task.kind, "has no supernet")
 
 

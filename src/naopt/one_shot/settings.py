@@ -18,7 +18,8 @@ class OneShotSettings(Settings):
 
     weights: Literal["edge", "branch", "node"] = "edge"
     """What has operations with weights of its own: each input of a node (edge), each input of either of its branches
-    (branch; the official programs), or each node whatever its input (node)."""
+    (branch; the official programs), or each node whatever its input (node). The branches of a node of a recurrent cell
+    are its activations."""
     epochs: int = Field(60, ge=1)
     """Passes over the training data; the programs of ENAS and NAO-WS take 150."""
     learning_rate: float | None = Field(None, gt=0)
@@ -29,6 +30,7 @@ class OneShotSettings(Settings):
     recalibration_batches: int = Field(4, ge=1)
     """Training batches for one path's statistics, where they are recalibrated."""
     score_batch: int = Field(500, ge=2)
-    """Images, or sequences of text, of one batch when paths are measured; all paths see the same batches."""
+    """Images of one batch when paths are measured; all paths see the same batches. For text it is the training
+    settings' valid_batch_size."""
     rollbacks: int = Field(3, ge=0)
     """How often, at most, diverged weights go back to the last good epoch, with half the learning rate from then on."""
