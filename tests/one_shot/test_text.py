@@ -304,5 +304,5 @@ def test_a_text_task_has_a_supernet_of_recurrent_cells(tmp_path: Path) -> None:
     training.run()
     assert training.step == 2 * data.steps
     assert training.measure("valid")["ppl"] < 9
-    with pytest.raises(InputError, match="recurrent-baseline has no supernet for text"):
+    with pytest.raises(InputError, match="'recurrent-baseline': has no supernet for text"):
         shared_data(RecurrentBaselineSpace(), work, OneShotSettings(), "cpu")
