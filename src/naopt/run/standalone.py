@@ -158,7 +158,7 @@ class _Clocked(Evaluator):
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator, self.space, self.metrics = evaluator, evaluator.space, evaluator.metrics
-        self.default_metric = evaluator.default_metric
+        self.default_metric, self.inline = evaluator.default_metric, evaluator.inline
 
     def prepare(self) -> None:
         self.evaluator.prepare()
