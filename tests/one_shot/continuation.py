@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,4 +51,5 @@ def assert_equal(state: TrainingState, other: TrainingState) -> None:
 
 def _timeless(facts: Mapping[str, Any]) -> dict[str, Any]:
     history = [{name: value for name, value in row.items() if name != "seconds"} for row in facts["history"]]
-    return {**facts, "history": history}
+    plain: dict[str, Any] = json.loads(json.dumps({**facts, "history": history}))
+    return plain

@@ -24,6 +24,10 @@ from naopt.spaces import GenericSpace, Position, Tokens
 CHOICES = ("best", "identity", "none", "worst")
 
 
+_NO_CHOICE = 3.0
+"""Cost of a column of a mixture that is no choice."""
+
+
 def toy_space(positions: int = 3) -> GenericSpace:
     """Positions alike; the first choice of each is the best."""
     return GenericSpace([Position(f"p{index}", CHOICES, "operation") for index in range(positions)], "toy")
@@ -31,6 +35,8 @@ def toy_space(positions: int = 3) -> GenericSpace:
 
 class ToyPaths(nn.Module, SharedWeights):
     """One weight for each choice of each position; computes paths only."""
+
+    columns = len(CHOICES)
 
     def __init__(self, space: GenericSpace, dropout: float = 0.0) -> None:
         super().__init__()
@@ -54,18 +60,18 @@ class ToyPaths(nn.Module, SharedWeights):
         costs = self.costs
         assert isinstance(costs, Tensor)
         if self.weights_of_choices is not None:
-            every = costs + (torch.stack(list(self.weights)).view_as(costs) - target).cosh()
+            every = costs + (torch.stack(tuple(self.weights)).view_as(costs) - target).cosh()
             every = F.dropout(every, self.dropout, self.training)
-            return (self.weights_of_choices[:, : len(CHOICES)] * every).sum() / len(self.tokens)
+            weights = self.weights_of_choices
+            total = (weights[:, : len(CHOICES)] * every).sum() + _NO_CHOICE * weights[:, len(CHOICES) :].sum()
+            return total / len(self.tokens)
         rows = torch.arange(len(self.tokens))
-        chosen = torch.stack(self.path_parameters())
+        chosen = torch.stack(tuple(self.path_parameters()))
         return (costs[rows, list(self.tokens)] + (chosen - target).cosh()).mean()
 
 
 class ToyMixtures(ToyPaths, Mixable):
     """The same, with mixtures, whose rows decide the positions."""
-
-    columns = len(CHOICES)
 
     def mixing_shapes(self) -> list[tuple[int, ...]]:
         return [(len(self.space.positions), self.columns)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from naopt.one_shot.warmup import WarmupSettings
 from naopt.searchers.base import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -116,8 +116,9 @@ class DARTSSearcher(OneShotSearcher):
             return _gradients(self._mixed_loss(trainer, valid), self.logits)
         self._mixable.mix(self._weights())
         weights, xi = list(trainer.shared.path_parameters()), float(trainer.optimizer.param_groups[0]["lr"])
+        noise = _noise(trainer.device)
         with _restored(weights) as kept:
-            with _same_noise(trainer.device):
+            with noise():
                 slopes = _gradients(self._mixed_loss(trainer, train), weights)
             _shift(weights, kept, slopes, -xi)
             found = _gradients(self._mixed_loss(trainer, valid), [*self.logits, *weights])
@@ -128,7 +129,7 @@ class DARTSSearcher(OneShotSearcher):
             step, ends = _DIFFERENCE / norm, []
             for signed in (step, -step):
                 _shift(weights, kept, direction, signed)
-                with _same_noise(trainer.device):
+                with noise():
                     ends.append(_gradients(self._mixed_loss(trainer, train), self.logits))
         above, below = ends
         return [g - xi * (a - b) / (2 * step) for g, a, b in zip(gradients, above, below, strict=True)]
@@ -221,16 +222,25 @@ def _restored(weights: Sequence[Tensor]) -> Iterator[list[Tensor]]:
                 weight.copy_(value)
 
 
-@contextmanager
-def _same_noise(device: torch.device) -> Iterator[None]:
-    """Inside, dropout draws from where the generators stand; after it they stand there again.
+def _noise(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
+    """Contexts in which dropout draws what it would draw now; after them the generators stand where they stood.
 
     The difference of two losses would otherwise be mostly that of their masks.
     """
     import torch
 
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
+    devices = [device] if device.type == "cuda" else []
+    cpu, others = torch.get_rng_state(), [torch.cuda.get_rng_state(device) for device in devices]
+
+    @contextmanager
+    def again() -> Iterator[None]:
+        with torch.random.fork_rng(devices=devices):
+            torch.set_rng_state(cpu)
+            for device, state in zip(devices, others, strict=True):
+                torch.cuda.set_rng_state(state, device)
+            yield
+
+    return again
 
 
 def _shift(weights: Sequence[Tensor], origin: Sequence[Tensor], direction: Sequence[Tensor], by: float) -> None:

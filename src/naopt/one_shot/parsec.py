@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from naopt.spaces import SearchSpace, Tokens
 
 _NEGLIGIBLE = 1e-3
-"""Paths whose weight is smaller give no gradient."""
+"""Paths whose weight is smaller, as a share of the largest, give no gradient."""
 
 
 class PARSECSettings(WarmupSettings):
@@ -156,11 +156,10 @@ class PARSECSearcher(OneShotSearcher):
             total[tokens] = total.get(tokens, 0.0) + weight
         touched: list[nn.Parameter] = []
         for tokens, weight in total.items():
-            if weight >= _NEGLIGIBLE:
+            if weight >= _NEGLIGIBLE * max(total.values()):
                 (weight * trainer.loss_of(tokens, batch)).backward()  # type: ignore[no-untyped-call]
                 touched += trainer.shared.path_parameters()
-        if touched:
-            trainer.apply(unique(touched))
+        trainer.apply(unique(touched))
         return -likelihood
 
     def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:  # noqa: ARG002
