@@ -1,4 +1,4 @@
-"""Training speed of NAO's recurrent cell: ours, the straightforward version, and the matrix products alone.
+"""Training speed of NAO's recurrent cell: ours, the straightforward version, the matrix products alone, a supernet.
 
 ``python -m benchmarks.recurrent [--json] [--threads 2] [--sizes 128,300] [--repeats 10] [--cpu-time]``
 
@@ -8,6 +8,9 @@ process; of each the shortest time counts, as other work on the machine only eve
 
 Products alone: those of the straightforward version, each by ``torch.mm`` into memory that is there already; and those
 that ours really does, recorded from a step and repeated on random factors of the same shapes and strides.
+
+Supernet: a step on the path of the same cell with shared weights, whose nodes are numbered otherwise in every step, so
+that each step is on another path, as in a search.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle, islice
 from typing import Any
 
 import torch
@@ -30,8 +34,10 @@ from naopt.networks.language_loss import decoder_loss
 from naopt.networks.language_model import LanguageModel
 from naopt.networks.language_settings import LanguageNetworkSettings
 from naopt.networks.recurrent_cells import TreeCell
+from naopt.networks.supernet_recurrent import build_shared_language_model
+from naopt.one_shot.optimiser import PathSGD
 from naopt.products import times_transposed
-from naopt.spaces.recurrent_cell import RecurrentSpec
+from naopt.spaces.recurrent_cell import RecurrentCellSpace, RecurrentSpec
 
 BATCH, STEPS, WORDS = 64, 35, 10_000
 NAO_PTB = RecurrentSpec(
@@ -66,12 +72,24 @@ class Subject:
         self.mask = torch.empty(BATCH, size).bernoulli_(0.75).div_(0.75)
         self.hidden = torch.randn(STEPS * BATCH, size, requires_grad=True)
         self.upstream = torch.randn(STEPS, BATCH, size)
+        space = RecurrentCellSpace()
+        self.supernet = build_shared_language_model(space, settings.model_copy(update={"hidden_size": size}), WORDS)
+        self.shared_optimizer = PathSGD(self.supernet.parameters(), RATE, fused=True)
+        self.paths = cycle(islice(space.symmetries(space.from_cell(NAO_PTB).tokens), 7))
 
     def step(self) -> None:
         """One training step of ours."""
         self.optimizer.zero_grad()
         self.model.loss(self.tokens, self.targets, self.state).cross_entropy.backward()  # type: ignore[no-untyped-call]
         self.update()
+
+    def supernet_step(self) -> None:
+        """One training step of the supernet."""
+        self.supernet.choose(next(self.paths))
+        self.supernet.loss(self.tokens, self.targets, self.state).cross_entropy.backward()  # type: ignore[no-untyped-call]
+        path = self.supernet.path_parameters()
+        torch.nn.utils.clip_grad_norm_(path, CLIP, foreach=True)
+        self.shared_optimizer.step_on(path)
 
     def update(self) -> None:
         """Clipping and SGD."""
@@ -107,6 +125,7 @@ class Subject:
         return {
             "ours": self.step,
             "reference": self.plain_step,
+            "supernet": self.supernet_step,
             "reference_products": self.plain.products(),
             "cell": self.cell,
             "cell_products": self.own_cell_products,
@@ -239,12 +258,13 @@ def measure(size: int, repeats: int, clock: Callable[[], float]) -> dict[str, An
     words = BATCH * STEPS
     return {
         "hidden_size": size,
-        "words_per_second": {"ours": words / seconds["ours"], "reference": words / seconds["reference"]},
+        "words_per_second": {name: words / seconds[name] for name in ("ours", "reference", "supernet")},
         "words_per_second_of_products_alone": {
             "reference": words / seconds["reference_products"],
             "ours": words / own_products,
         },
         "times_as_fast_as_reference": seconds["reference"] / seconds["ours"],
+        "supernet_rate_over_ours": seconds["ours"] / seconds["supernet"],
         "time_over_reference_products": seconds["ours"] / seconds["reference_products"],
         "time_over_own_products": seconds["ours"] / own_products,
         "reference_time_over_its_products": seconds["reference"] / seconds["reference_products"],
@@ -262,6 +282,7 @@ def describe(found: dict[str, Any]) -> str:
         f"hidden size {found['hidden_size']}",
         f"  ours {speed['ours']:,.0f} words/s, straightforward {speed['reference']:,.0f}: "
         f"{found['times_as_fast_as_reference']:.2f} times as fast",
+        f"  a path of the supernet {speed['supernet']:,.0f} words/s, {found['supernet_rate_over_ours']:.2f} of ours",
         f"  products alone: straightforward {alone['reference']:,.0f} words/s, ours {alone['ours']:,.0f}",
         f"  our step takes {found['time_over_reference_products']:.2f} times the straightforward products, "
         f"{found['time_over_own_products']:.2f} times its own "
