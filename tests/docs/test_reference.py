@@ -202,3 +202,19 @@ def test_fields_of_quality(table: Path, capsys: pytest.CaptureFixture[str]) -> N
     of_decoders = set(re.findall(r"`(\w+)`", text.partition("Models without a decoder lack")[2]))
     assert fields(text, "Measures:") == measures.keys() | of_decoders
     assert measures["spearman"].keys() == {"mean", "ci95", "trials"}
+
+
+def test_fields_of_probes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{a},{b},{a * b}" for a in range(6) for b in range(6)]
+    (tmp_path / "toy.csv").write_text("\n".join(["a,b,score", *rows]), encoding="utf-8")
+    table = tmp_path / "toy.npz"
+    document(capsys, "table", "import", "csv", tmp_path / "toy.csv", table, "--metric", "score")
+    document(
+        capsys, "search", "--table", table, "--searcher", "reinforce", "--budget", "1", "--run", tmp_path / "run"
+    )  # fmt: skip
+    found, text = document(capsys, "probe", tmp_path / "run", "--permutations", "1"), section("probe")
+    assert fields(text, "JSON:") == found.keys()
+    for part in found["completions"]:
+        assert fields(text, "Fields of a completion:") == part.keys()
+    names = [*found["predictivity"]["score"], *found["completions"][0]["distances"]["edit"], *found["distance"]["edit"]]
+    assert all(f"`{name}`" in text for name in names)

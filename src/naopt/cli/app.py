@@ -16,6 +16,7 @@ from naopt.cli.bench import bench
 from naopt.cli.common import note
 from naopt.cli.export import export
 from naopt.cli.list_names import list_names
+from naopt.cli.probe import probe
 from naopt.cli.quality import quality
 from naopt.cli.ranking import ranking
 from naopt.cli.report import report
@@ -65,6 +66,7 @@ app.command("train")(train)
 app.command("export")(export)
 app.command("bench")(bench)
 app.command("quality")(quality)
+app.command("probe")(probe)
 app.command("ranking")(ranking)
 app.command("zoo")(zoo)
 app.command("list")(list_names)
