@@ -56,7 +56,8 @@ class SharedDenseCell(nn.Module):
             source, target = EDGES[edge]
             operation, y, own = self.operations[edge][tokens[edge]], states[source], False
             assert operation is not None
-            assert y is not None
+            if y is None:
+                y = states[source] = torch.zeros_like(x)
             if isinstance(operation, Preactivated):
                 relu = rectified[source]
                 if relu is None:
@@ -98,21 +99,18 @@ class SharedDenseCell(nn.Module):
 
 
 def _live(tokens: Sequence[int]) -> list[int]:
-    """Edges on a way from the input to the output that carries something."""
-    forward = {0}
-    for edge, (source, target) in enumerate(EDGES):
-        if source in forward and tokens[edge] != _NONE:
-            forward.add(target)
-    backward = {3}
+    """Edges on a way to the output.
+
+    Those that begin at a state without input, which is zero, are among them: what normalisation adds is not.
+    """
+    live: list[int] = []
+    read = {3}
     for edge in range(len(EDGES) - 1, -1, -1):
         source, target = EDGES[edge]
-        if target in backward and tokens[edge] != _NONE:
-            backward.add(source)
-    return [
-        edge
-        for edge, (source, target) in enumerate(EDGES)
-        if tokens[edge] != _NONE and source in forward and target in backward
-    ]
+        if target in read and tokens[edge] != _NONE:
+            read.add(source)
+            live.insert(0, edge)
+    return live
 
 
 class NASBench201Supernet(Supernet, Mixable):
