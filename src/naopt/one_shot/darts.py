@@ -38,7 +38,7 @@ class DARTSSettings(WarmupSettings):
     warmup: float = Field(0.0, ge=0, lt=1)
     """The share of the epochs, rounded down to whole ones, in which only the shared weights are trained."""
     order: Literal["first", "second"] = "first"
-    """Whether the mixture's gradient takes into account that the weights follow (about three times the time)."""
+    """Whether the mixture's gradient takes into account that the weights follow (two to three times the time)."""
     mixture_learning_rate: float = Field(3e-4, gt=0)
     """Of the mixture's Adam, whose betas are 0.5 and 0.999."""
     mixture_weight_decay: float = Field(1e-3, ge=0)
