@@ -59,7 +59,7 @@ def shared_data(
         from naopt.one_shot.images import SharedImages
 
         channels, classes = loaded.facts["input_shape"][0], len(loaded.facts["classes"])
-        network = build_supernet(space, work.settings, channels, classes).to(loaded.device)
+        network = build_supernet(space, work.settings, channels, classes, settings.weights).to(loaded.device)
         return SharedImages(network, loaded.parts, work.settings, settings), loaded.facts
     if isinstance(work, TextWorkload):
         from naopt.networks.supernet_recurrent import build_shared_language_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,13 +31,13 @@ class SharedData(ABC):
         network: the supernet, on its device.
 
     Attributes:
-        metric: name of what a path is measured by, without ``shared_``.
+        metric: name of what paths are ranked by, without ``shared_``.
         goal: its direction.
         steps: training steps of one pass over the training data.
     """
 
-    metric: ClassVar[str]
-    goal: ClassVar[Goal]
+    metric: str
+    goal: Goal
     steps: int
 
     def __init__(self, network: nn.Module) -> None:

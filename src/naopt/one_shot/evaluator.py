@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naopt.evaluators.base import Evaluator, evaluators
+from naopt.evaluators.workloads import ImageWorkload
 from naopt.measurement import Measurement
 from naopt.one_shot.build import check_sharing, shared_data
 
@@ -55,7 +56,8 @@ class SharedWeightsEvaluator(Evaluator):
         self.space, self.work, self.settings, self.weights = space, work, settings, weights
         self.device, self.threads = device, threads
         self.metrics = {PREFIX + name: info for name, info in work.metrics.items()}
-        self.default_metric = PREFIX + work.default_metric.removeprefix("valid_")
+        by_loss = isinstance(work, ImageWorkload) and settings.score_by == "loss"
+        self.default_metric = PREFIX + ("loss" if by_loss else work.default_metric.removeprefix("valid_"))
         self._data: SharedData | None = None
 
     def __getstate__(self) -> dict[str, Any]:

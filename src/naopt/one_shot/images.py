@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +23,9 @@ from naopt.training.settings import TrainingSettings
 Labelled = tuple[Tensor, Tensor]
 """Inputs ``(m, c, h, w)`` and labels ``(m,)``."""
 
+IMAGE_SCORES: Mapping[str, tuple[str, Goal]] = {"loss": ("loss", "min"), "accuracy": ("acc", "max")}
+"""Metric and direction by what images are scored by."""
+
 _NORM_MOMENTUM = 0.1
 
 
@@ -40,8 +42,6 @@ class SharedImages(SharedData):
         InputError: images that are streamed from files, which weight sharing does not do.
     """
 
-    metric: ClassVar[str] = "acc"
-    goal: ClassVar[Goal] = "max"
     network: Supernet
 
     def __init__(
@@ -52,6 +52,7 @@ class SharedImages(SharedData):
         settings: OneShotSettings,
     ) -> None:
         super().__init__(network)
+        self.metric, self.goal = IMAGE_SCORES[settings.score_by]
         train, valid = parts["train"], parts["valid"]
         if not isinstance(train, Images) or not isinstance(valid, Images):
             raise InputError("stream", "true", "weight sharing keeps its images in memory")

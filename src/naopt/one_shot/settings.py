@@ -29,6 +29,9 @@ class OneShotSettings(Settings):
     training images, gathered anew for each path. Those gathered in training are of all paths at once, and of no use."""
     recalibration_batches: int = Field(4, ge=1)
     """Training batches for one path's statistics, where they are recalibrated."""
+    score_by: Literal["loss", "accuracy"] = "loss"
+    """What ranks paths on images: cross entropy, which tells them apart sooner and with fewer images, or accuracy. Text
+    has perplexity."""
     score_batch: int = Field(500, ge=2)
     """Images of one batch when paths are measured; all paths see the same batches. For text it is the training
     settings' valid_batch_size."""

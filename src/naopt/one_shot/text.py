@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -59,8 +59,8 @@ class SharedText(SharedData):
         InputError: a part is too short for its batch size.
     """
 
-    metric: ClassVar[str] = "ppl"
-    goal: ClassVar[Goal] = "min"
+    metric = "ppl"
+    goal: Goal = "min"
     network: SharedLanguageModel
 
     def __init__(self, network: SharedLanguageModel, corpus: Corpus, training: LanguageSettings) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from naopt.memory import keep_freed_memory
+from naopt.networks.base import ChildNetwork
 from naopt.one_shot.base import Memory, OneShotSearcher
 from naopt.one_shot.data import Batch, SharedData
 from naopt.one_shot.optimiser import PathSGD
@@ -112,8 +113,9 @@ class SharedTrainer(Trainer):
 
     def _finish_epoch(self, on_step: Callable[[], None]) -> dict[str, float]:
         while self._at < self.data.steps:
-            rate = self._learning_rate()
-            self.optimizer.param_groups[0]["lr"] = rate
+            self.optimizer.param_groups[0]["lr"] = self._learning_rate()
+            if isinstance(self.network, ChildNetwork):
+                self.network.progress = self._progress()
             loss = self.searcher.step(self)
             if not math.isfinite(loss):
                 raise DivergedError(f"loss {loss} of shared weights in epoch {self.epoch + 1} of {self.epochs}")
@@ -130,9 +132,12 @@ class SharedTrainer(Trainer):
         return {**figures, "rollbacks": float(self._rollbacks)}
 
     def _learning_rate(self) -> float:
-        progress = min((self.epoch + self._at / self.data.steps) / self.epochs, 1.0)
-        full = self.last_rate + (self.rate - self.last_rate) * (1 + math.cos(math.pi * progress)) / 2
+        full = self.last_rate + (self.rate - self.last_rate) * (1 + math.cos(math.pi * self._progress())) / 2
         return full * 0.5**self._rollbacks
+
+    def _progress(self) -> float:
+        """Fraction of the training that is done."""
+        return min((self.epoch + self._at / self.data.steps) / self.epochs, 1.0)
 
     def _roll_back(self) -> None:
         assert self._good is not None
