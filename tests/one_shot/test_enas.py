@@ -135,7 +135,7 @@ def test_figures_and_baseline_as_written_by_hand() -> None:
 
 
 def test_it_finds_the_best_path_and_says_so_by_its_entropy() -> None:
-    trainer = toy_trainer(ENASSearcher, ToyPaths, epochs=12, controller_steps=30, controller_learning_rate=0.02)
+    trainer = toy_trainer(ENASSearcher, ToyPaths, epochs=8, controller_steps=30, controller_learning_rate=0.02)
     trainer.run()
     entropies = [row["entropy"] for row in trainer.history if "entropy" in row]
     assert entropies[-1] < entropies[0] < 3 * np.log(4)
@@ -166,13 +166,13 @@ def test_candidates_are_filled_up_where_the_controller_insists() -> None:
 
 
 def test_the_buffer_holds_what_was_written_and_is_rehearsed() -> None:
-    options: dict[str, Any] = {"warmup": 0.0, "controller_steps": 30, "epochs": 8, "controller_learning_rate": 0.01}
+    options: dict[str, Any] = {"warmup": 0.0, "controller_steps": 15, "epochs": 5, "controller_learning_rate": 0.02}
     losses = {}
     for weight in (1e-9, 1.0):
         trainer = toy_trainer(ENASSearcher, ToyPaths, buffer=20, buffer_batch=20, buffer_weight=weight, **options)
         trainer.run()
         losses[weight] = [row["buffer_loss"] for row in trainer.history]
-        assert searched(trainer).memory().facts["buffer"] == {"seen": 8 * 30 * 5}
+        assert searched(trainer).memory().facts["buffer"] == {"seen": 5 * 15 * 5}
         assert searched(trainer).memory().tensors["buffer.tokens"].shape == (20, 3)
     assert losses[1.0][-1] < losses[1e-9][-1]
     assert "buffer_loss" not in toy_trainer(ENASSearcher, ToyPaths, warmup=0.0).train_epoch()

@@ -6,7 +6,7 @@ The loss of a path is the mean over its positions of ``cost + cosh(weight - targ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,8 +92,8 @@ class ToyWiderMixtures(ToyMixtures):
 class ToyData(SharedData):
     """Targets around 1; remembers on which validation batches rewards were asked for."""
 
-    metric: ClassVar[str] = "acc"
-    goal: ClassVar[Goal] = "max"
+    metric = "acc"
+    goal: Goal = "max"
     steps = 6
 
     def __init__(self, network: ToyPaths) -> None:
