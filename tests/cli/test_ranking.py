@@ -50,7 +50,7 @@ def test_what_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     training.stop_after = None
     assert run(["ranking", "ws", "--children", "8", "--repeats", "2"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("ws: random-ws on nasbench201, shared_acc against valid_acc\n")
+    assert out.startswith("ws: random-ws on nasbench201, shared_loss against valid_acc\n")
     assert re.search(r"^Kendall tau +-?\d\.\d\d +-?\d\.\d\d to -?\d\.\d\d$", out, re.MULTILINE)
     assert re.search(r"^trainings +26$", out, re.MULTILINE)
     assert re.search(r"^The shared weights .* The pick beats \d+ % of the random children: .*\.$", out, re.MULTILINE)

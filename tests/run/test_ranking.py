@@ -120,19 +120,31 @@ def test_what_cannot_be_told_is_none() -> None:
 def test_children_are_measured_both_ways(runs: list[Path], training: type[MadeUpTraining]) -> None:
     found = rank(runs[0], children=9, top=3, seed=5)
     record, data = load_run(runs[0]), open_supernet(runs[0])
+    shared = record.objective.metric.removeprefix("shared_")
     assert [c.architecture for c in found.top] == [trial.text for trial in record.ranked()[:3]]
     assert len({c.architecture for c in found.random}) == 9
     for c in (*found.random, *found.top):
         architecture = SPACE.parse(c.architecture)
-        assert c.shared == data.measure(architecture.identity)["acc"]
+        assert c.shared == data.measure(architecture.identity)["loss"]
         assert c.standalone == made_up(architecture, training_seed(5, 0, architecture))
-    assert [c.shared for c in found.top] == [record.score(trial) for trial in record.ranked()[:3]]
-    assert (found.metric, found.goal, found.unit, found.shared_metric) == ("valid_acc", "max", "%", "shared_acc")
-    assert found.figures == ranking_figures(found.random, found.top, "max", "max")
+    assert [c.shared for c in found.top] == [-(record.score(trial) or 0) for trial in record.ranked()[:3]]
+    assert (found.metric, found.goal, found.unit, found.shared_metric) == ("valid_acc", "max", "%", "shared_loss")
+    assert found.figures == ranking_figures(found.random, found.top, "min", "max")
     assert found.trainings == len(training.asked) == len({c.architecture for c in (*found.random, *found.top)})
     assert (found.failed, found.seconds) == (0, 0.5 * found.trainings)
     assert found.cpu_seconds > 0
     assert read_ranking(runs[0]) == found
+
+
+@pytest.mark.usefixtures("training")
+@pytest.mark.parametrize(("by", "metric", "goal"), [("loss", "shared_loss", "min"), ("accuracy", "shared_acc", "max")])
+def test_children_are_ranked_by_what_the_run_went_by(by: str, metric: str, goal: Any, tmp_path: Path) -> None:
+    record = sharing_run(tmp_path / "ws", searcher={"name": "random-ws", "epochs": 1, "score_by": by})
+    found = rank(tmp_path / "ws", children=6, top=3)
+    assert found.shared_metric == metric
+    scores = [c.shared if goal == "max" else -c.shared for c in found.top if c.shared is not None]
+    assert scores == [record.score(trial) for trial in record.ranked()[:3]]
+    assert found.figures == ranking_figures(found.random, found.top, goal, "max")
 
 
 @pytest.mark.usefixtures("training")

@@ -128,6 +128,8 @@ class SharedTrainer(Trainer):
             if not math.isfinite(value):
                 raise DivergedError(f"{name} {value} in epoch {self.epoch + 1} of {self.epochs}")
             figures[name] = value
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters()):
+            raise DivergedError(f"shared weights are not finite after epoch {self.epoch + 1} of {self.epochs}")
         self._at, self._sum = 0, 0.0
         return {**figures, "rollbacks": float(self._rollbacks)}
 
