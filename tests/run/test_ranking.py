@@ -120,7 +120,6 @@ def test_what_cannot_be_told_is_none() -> None:
 def test_children_are_measured_both_ways(runs: list[Path], training: type[MadeUpTraining]) -> None:
     found = rank(runs[0], children=9, top=3, seed=5)
     record, data = load_run(runs[0]), open_supernet(runs[0])
-    shared = record.objective.metric.removeprefix("shared_")
     assert [c.architecture for c in found.top] == [trial.text for trial in record.ranked()[:3]]
     assert len({c.architecture for c in found.random}) == 9
     for c in (*found.random, *found.top):

@@ -77,6 +77,7 @@ def rank(
         if number is not None and number < least:
             raise InputError(name, number, f"must be at least {least}")
     record = _finished(Path(directory))
+    objective = record.objective
     shared = shared_evaluator(record.directory, device=record.config.device)
     source: Standalone
     if table is None:
@@ -106,7 +107,7 @@ def rank(
 
     def ranked(architectures: Sequence[Architecture]) -> tuple[RankedChild, ...]:
         texts = [record.space.format(a) for a in architectures]
-        return tuple(_child(t, shared_found[t], shared.default_metric, found[t], source.metric) for t in texts)
+        return tuple(_child(t, shared_found[t], objective.metric, found[t], source.metric) for t in texts)
 
     random, chosen = ranked(drawn), ranked(best)
     all_found = [measurement for text in every for measurement in found[text]]
@@ -116,14 +117,14 @@ def rank(
         space=record.space.name,
         searcher=record.config.searcher,
         run_seed=record.config.seed,
-        shared_metric=shared.default_metric,
+        shared_metric=objective.metric,
         metric=source.metric,
         goal=source.info.goal,
         unit=source.info.unit,
         table=source.table,
         seed=seed,
         repeats=repeats or 1,
-        figures=ranking_figures(random, chosen, shared.metrics[shared.default_metric].goal, source.info.goal),
+        figures=ranking_figures(random, chosen, objective.goal, source.info.goal),
         random=random,
         top=chosen,
         trainings=0 if source.table else len(all_found),
