@@ -24,6 +24,9 @@ class OneShotSettings(Settings):
     """Passes over the training data; the programs of ENAS and NAO-WS take 150."""
     learning_rate: float | None = Field(None, gt=0)
     """At the first step of a cosine; if unset, that of the training settings."""
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    """Of the shared weights: SGD with the momentum of the training settings (all published programs), or Adam, which
+    needs fewer steps where each operation is seldom on the path. It wants a learning rate of its own, about 0.01."""
     statistics: Literal["batch", "recalibrated"] = "batch"
     """How a path is normalised when it is measured: by the statistics of the measured batch (NAO, ENAS), or by those of
     training images, gathered anew for each path. Those gathered in training are of all paths at once, and of no use."""

@@ -15,13 +15,13 @@ from naopt.memory import keep_freed_memory
 from naopt.networks.base import ChildNetwork
 from naopt.one_shot.base import Memory, OneShotSearcher
 from naopt.one_shot.data import Batch, SharedData
-from naopt.one_shot.optimiser import PathSGD
+from naopt.one_shot.optimiser import PathAdam, PathOptimiser, PathSGD
 from naopt.tasks.parts import Part
 from naopt.training.trainer import DivergedError, Trainer, TrainingState, nothing
 
 
 class SharedTrainer(Trainer):
-    """Trains a supernet on the paths that a weight-sharing searcher samples, by SGD with a cosine.
+    """Trains a supernet on the paths that a weight-sharing searcher samples, with a learning rate that falls by a cosine.
 
     A loss, or a figure of the searcher's, that is not finite sends weights, optimiser and searcher back to where the
     epoch began; it begins again with other batches and half the learning rate, ``rollbacks`` times at most.
@@ -31,14 +31,14 @@ class SharedTrainer(Trainer):
         searcher: fresh.
         learning_rate: at the first step; it ends at ``min_learning_rate``.
         min_learning_rate: at the last.
-        momentum: of SGD; Nesterov's if ``nesterov``.
+        momentum: of SGD, if the settings say SGD; Nesterov's if ``nesterov``.
         nesterov: see there.
         weight_decay: L2 coefficient, on the parameters of the path.
         clip_norm: bound of the gradient's global norm; 0 for none.
         device: where everything is.
     """
 
-    optimizer: PathSGD
+    optimizer: PathOptimiser
 
     def __init__(
         self,
@@ -58,14 +58,14 @@ class SharedTrainer(Trainer):
         self.data, self.searcher, self.settings, self.device = data, searcher, searcher.settings, device
         self.epochs = self.settings.epochs
         self.rate, self.last_rate, self.clip_norm = learning_rate, min_learning_rate, clip_norm
-        self.optimizer = PathSGD(
-            self.network.parameters(),
-            learning_rate,
-            momentum,
-            weight_decay=weight_decay,
-            nesterov=nesterov and momentum > 0,
-            fused=device.type in ("cpu", "cuda"),
-        )
+        parameters, fused = list(self.network.parameters()), device.type in ("cpu", "cuda")
+        if self.settings.optimiser == "adam":
+            self.optimizer = PathAdam(parameters, learning_rate, weight_decay=weight_decay, fused=fused)
+        else:
+            nesterov = nesterov and momentum > 0
+            self.optimizer = PathSGD(
+                parameters, learning_rate, momentum, weight_decay=weight_decay, nesterov=nesterov, fused=fused
+            )
         self._at, self._sum, self._rollbacks = 0, 0.0, 0
         if device.type == "cpu":
             keep_freed_memory()
