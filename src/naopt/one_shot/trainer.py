@@ -21,7 +21,7 @@ from naopt.training.trainer import DivergedError, Trainer, TrainingState, nothin
 
 
 class SharedTrainer(Trainer):
-    """Trains a supernet on the paths that a weight-sharing searcher samples, with a learning rate that falls by a cosine.
+    """Trains a supernet on the paths that a searcher samples, with a learning rate that falls by a cosine.
 
     A loss, or a figure of the searcher's, that is not finite sends weights, optimiser and searcher back to where the
     epoch began; it begins again with other batches and half the learning rate, ``rollbacks`` times at most.
