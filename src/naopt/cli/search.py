@@ -12,7 +12,9 @@ from naopt.cli.common import JsonOption, SetOption
 
 def search(
     space: Annotated[str | None, typer.Option(help="Search space: NAME or NAME:option=value,...")] = None,
-    task: Annotated[str | None, typer.Option(help="Train on a task: digits, images:PATH, cifar10:PATH.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Train on a task: digits, images:PATH, cifar10:PATH, ptb:PATH, text:PATH, others.")
+    ] = None,
     table: Annotated[str | None, typer.Option(help="Look up in a table: a file or a built-in name.")] = None,
     supernet: Annotated[
         str | None, typer.Option(metavar="DIR", help="Measure with the shared weights of a weight-sharing run.")

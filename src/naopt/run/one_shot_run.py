@@ -1,6 +1,6 @@
 """The first part of a weight-sharing search: a supernet is trained, in the run's directory, and survives being killed.
 
-``supernet.safetensors`` is the training's state after the latest epoch that was saved, and in the end; ``curve.csv``
+``supernet.safetensors`` is the training's state after the latest epoch that was saved, and in the end; ``supernet.csv``
 has a line for each epoch.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from naopt.one_shot.trainer import SharedTrainer
     from naopt.run.setup import Setup
 
-SUPERNET, SUPERNET_CURVE = "supernet.safetensors", "curve.csv"
+SUPERNET, SUPERNET_CURVE = "supernet.safetensors", "supernet.csv"
 CHECKPOINT_SECONDS = 30.0
 
 
