@@ -13,7 +13,7 @@ from naopt.cli.common import JsonOption, SetOption
 def search(
     space: Annotated[str | None, typer.Option(help="Search space: NAME or NAME:option=value,...")] = None,
     task: Annotated[
-        str | None, typer.Option(help="Train on a task: digits, images:PATH, cifar10:PATH, ptb:PATH, text:PATH, others.")
+        str | None, typer.Option(help="Train on a task: digits, images:PATH, cifar10:PATH, ptb:PATH, text:PATH ...")
     ] = None,
     table: Annotated[str | None, typer.Option(help="Look up in a table: a file or a built-in name.")] = None,
     supernet: Annotated[
