@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from naopt.networks.supernet import SharedWeights
     from naopt.one_shot.trainer import SharedTrainer
 
 one_shot: Registry[type[OneShotSearcher]] = Registry("weight-sharing searcher", "naopt.one_shot")
@@ -56,13 +57,24 @@ class OneShotSearcher(ABC):
     def __init__(self, space: SearchSpace, settings: OneShotSettings, *, seed: int) -> None:
         self.space, self.settings, self.seed = space, settings, seed
         self.rng = np.random.default_rng([seed, 1])
+        self._shared: SharedWeights | None = None
 
-    def begin(self, trainer: SharedTrainer) -> None:  # noqa: B027
+    def begin(self, trainer: SharedTrainer) -> None:
         """Makes what depends on the supernet. Raises ``InputError`` for a supernet that does not serve."""
+        self._shared = trainer.shared
 
     def sample(self) -> Tokens:
-        """Tokens of the path of one training step."""
-        return self.space.sample(self.rng).tokens
+        """Tokens of the path of one training step; by default of a random one, see ``draws`` of the settings."""
+        drawn = [self.space.sample(self.rng).tokens for _ in range(self.settings.draws)]
+        if len(drawn) == 1 or self._shared is None:
+            return drawn[0]
+        return max(drawn, key=self._read)
+
+    def _read(self, tokens: Tokens) -> int:
+        """How many tensors of shared weights a path reads."""
+        assert self._shared is not None
+        self._shared.choose(tokens)
+        return len(self._shared.path_parameters())
 
     def step(self, trainer: SharedTrainer) -> float:
         """One training step on the next batch; gives its loss. By default on one sampled path (ENAS)."""

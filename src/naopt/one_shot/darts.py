@@ -77,6 +77,7 @@ class DARTSSearcher(OneShotSearcher):
         if not isinstance(trainer.shared, Mixable):
             rule = "searches only where operations can be mixed: in conv-cell and nasbench201"
             raise InputError("searcher", "darts", f"{rule}, not in {self.space.name}")
+        super().begin(trainer)
         self._mixable: Mixable = trainer.shared
         like = next(trainer.network.parameters())
         draws = torch.Generator().manual_seed(self.seed)

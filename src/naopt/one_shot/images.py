@@ -130,6 +130,8 @@ class SharedImages(SharedData):
         """Gathers the chosen path's statistics from training images, always the same: plain means over the batches."""
         try:
             size = min(self.training.batch_size, len(self.train))
+            for norm in self._norms:
+                norm.reset_running_stats()  # those of a path that broke are not finite, and would remain so
             for index in range(self.settings.recalibration_batches):
                 for norm in self._norms:
                     norm.training, norm.momentum = True, 1 / (index + 1)

@@ -10,7 +10,7 @@ from pydantic import Field
 from naopt.configuration import PresetSettings
 from naopt.errors import InputError
 from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
-from naopt.one_shot.settings import OneShotSettings
+from naopt.one_shot.warmup import WarmupSettings
 from naopt.searchers.base import Proposal, sample_new
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -22,30 +22,51 @@ if TYPE_CHECKING:
     from naopt.searchers.nao_rounds import NAORounds
 
 
-class NAOSharingSettings(OneShotSettings, PresetSettings):
+_OFFICIAL: dict[str, Any] = {
+    "warmup": 0.0,
+    "sampling": "uniform",
+    "new": 300,
+    "seeds": 100,
+    "weights": "branch",
+    "score_by": "accuracy",
+}
+
+
+class NAOSharingSettings(WarmupSettings, PresetSettings):
     """Settings of NAO-WS; presets hold those of the three official programs and of their recurrent one."""
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "default": {},
-        "tensorflow": {"epochs": 150, "pool": 1000, "every": 30, "new": 500, "random_new": 50, "seeds": 100},
-        "pytorch": {"epochs": 150, "pool": 600, "every": 30, "new": 300, "seeds": 100},
+        "tensorflow": {
+            **_OFFICIAL,
+            "epochs": 150,
+            "pool": 1000,
+            "every": 30,
+            "new": 500,
+            "random_new": 50,
+        },
+        "pytorch": {**_OFFICIAL, "epochs": 150, "pool": 600, "every": 30},
         "balanced": {
+            **_OFFICIAL,
             "epochs": 200,
             "pool": 1000,
             "every": 50,
-            "new": 300,
-            "seeds": 100,
             "replace": "all",
             "sampling": "parameters",
         },
-        "recurrent": {"epochs": 1000, "pool": 1000, "every": 200, "new": 300, "random_new": 50, "seeds": 100},
+        "recurrent": {**_OFFICIAL, "epochs": 1000, "pool": 1000, "every": 200, "random_new": 50},
     }
 
     preset: Literal["default", "tensorflow", "pytorch", "balanced", "recurrent"] = "default"
+    warmup: float = Field(0.5, ge=0, lt=1)
+    """The share of the epochs, rounded down to whole ones, in which paths of the whole space are trained instead of the
+    pool's. The programs have none: their first rounds learn from what hardly trained weights say, which is that
+    operations without weights are best."""
     pool: int = Field(100, ge=4)
-    """Architectures whose paths are trained; random ones at first."""
+    """Architectures whose paths are trained after that; random ones at first."""
     every: int | None = Field(None, ge=1)
-    """Epochs between two rounds, in which the pool is measured and renewed; if unset a fifth of all."""
+    """Epochs from one round, in which the pool is measured and renewed, to the next, the first being due at the end of
+    the warm-up or, without one, after so many epochs; if unset a fifth of those after the warm-up."""
     new: int = Field(50, ge=1)
     """Architectures that NAO puts into the pool in each round."""
     random_new: int = Field(0, ge=0)
@@ -53,7 +74,7 @@ class NAOSharingSettings(OneShotSettings, PresetSettings):
     replace: Literal["worst", "all"] = "worst"
     """Whether the new ones take the places of the worst, or are the next pool (then all that were ever measured are
     what NAO learns from)."""
-    sampling: Literal["uniform", "parameters"] = "uniform"
+    sampling: Literal["uniform", "parameters"] = "parameters"
     """How often an architecture of the pool is trained: all alike, or in proportion to its path's parameters."""
     seeds: int = Field(10, ge=1)
     """K: from how many of the best NAO ascends."""
@@ -79,7 +100,8 @@ class NAOSharing(OneShotSearcher):
     def __init__(self, space: SearchSpace, settings: NAOSharingSettings, *, seed: int) -> None:
         super().__init__(space, settings, seed=seed)
         self.options = settings
-        self.every = settings.every or max(1, round(settings.epochs / 5))
+        self.warm = int(settings.warmup * settings.epochs)
+        self.every = settings.every or max(1, round((settings.epochs - self.warm) / 5))
         self.pool = sample_new(space, set(), settings.pool, self.rng)
         if len(self.pool) < 2:
             raise InputError("space", space.name, "has too few architectures for a pool")
@@ -88,7 +110,13 @@ class NAOSharing(OneShotSearcher):
 
     def begin(self, trainer: SharedTrainer) -> None:
         """See ``OneShotSearcher``."""
+        super().begin(trainer)
         self._weigh(trainer)
+
+    def step(self, trainer: SharedTrainer) -> float:
+        """One training step on a path of the pool, or of the whole space while warming up."""
+        warming = self.options.warming_up(trainer.epoch)
+        return trainer.train_path(super().sample() if warming else self.sample())
 
     def sample(self) -> Tokens:
         """A random architecture of the pool, by the shares that ``sampling`` gives."""
@@ -101,7 +129,8 @@ class NAOSharing(OneShotSearcher):
         The last epoch has none: what would be new could not be trained any more.
         """
         epoch = trainer.epoch + 1
-        if epoch % self.every or epoch == trainer.epochs:
+        trained = epoch - self.warm
+        if trained < 0 or epoch == trainer.epochs or trained % self.every or not (trained or self.warm):
             return {}
         kept = {} if self.options.replace == "worst" else self.measured
         scores = self._measure(self.pool, trainer)

@@ -113,10 +113,11 @@ class PARSECSearcher(OneShotSearcher):
 
         The loss is the path's, or ``-T log mean_k exp(-l_k / T)`` of several.
         """
-        if not self.options.warming_up(trainer.epoch) and not self._learn(trainer):
+        warming = self.options.warming_up(trainer.epoch)
+        if not warming and not self._learn(trainer):
             return math.nan
         if self.options.weight_samples == 1:
-            return trainer.train_path(self.sample())
+            return trainer.train_path(super().sample() if warming and not self.options.start else self.sample())
         return self._train_weighted(trainer)
 
     def _learn(self, trainer: SharedTrainer) -> bool:

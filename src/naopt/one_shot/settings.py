@@ -20,6 +20,9 @@ class OneShotSettings(Settings):
     """What has operations with weights of its own: each input of a node (edge), each input of either of its branches
     (branch; the official programs), or each node whatever its input (node). The branches of a node of a recurrent cell
     are its activations."""
+    draws: int = Field(3, ge=1)
+    """Where random paths are trained, one is the richest in weights of so many uniform ones: what has no weights needs
+    no training, and what has is otherwise too seldom on the path to be judged by. 1 is plain uniform sampling."""
     epochs: int = Field(60, ge=1)
     """Passes over the training data; the programs of ENAS and NAO-WS take 150."""
     learning_rate: float | None = Field(None, gt=0)

@@ -96,6 +96,10 @@ class SharedTrainer(Trainer):
 
     # What ``Trainer`` asks for.
 
+    def epoch_start(self) -> TrainingState:
+        """The state at the start of the epoch, from which a training that was stopped amid it goes on."""
+        return self.state() if self._good is None else self._good
+
     def train_epoch(self, on_step: Callable[[], None] = nothing) -> dict[str, float]:
         """See ``Trainer``. Figures: ``train_loss``, the rate, ``rollbacks`` so far, and what the searcher gives."""
         if self._good is None:
@@ -143,15 +147,13 @@ class SharedTrainer(Trainer):
 
     def _roll_back(self) -> None:
         assert self._good is not None
-        generator = torch.get_rng_state()
-        rollbacks, own = self._rollbacks + 1, self.searcher.rng.bit_generator.state
+        good, now = _copied(self._good), self.state()
         for parameter in self.network.parameters():
             parameter.grad = None
-        self.restore(_copied(self._good))
         # Randomness goes on from where it diverged: the same batches and paths would diverge again.
-        torch.set_rng_state(generator)
-        self.searcher.rng.bit_generator.state = own
-        self._rollbacks = rollbacks
+        good.tensors.update((name, tensor) for name, tensor in now.tensors.items() if name.startswith("generator."))
+        good.facts["own"] |= {"rng": now.facts["own"]["rng"], "rollbacks": self._rollbacks + 1}
+        self.restore(good)
 
     def measure(self, part: Part) -> dict[str, float]:
         """A path that the searcher samples, on the validation data."""
