@@ -8,6 +8,7 @@ from typing import Any
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.run.config import parse_setting
+from naopt.run.kinds import shares_weights
 from naopt.searchers import searchers
 
 _ALL = "searcher"
@@ -26,6 +27,10 @@ def searcher_settings(names: Sequence[str], assignments: Iterable[str] = ()) -> 
     """
     if not names or len(set(names)) != len(names):
         raise InputError("searchers", ",".join(names), "name at least one, none twice")
+    for name in names:
+        if shares_weights(name):
+            rule = "shares weights between the networks that it trains, which takes a task; a table has none"
+            raise InputError("searcher", name, rule)
     types = {name: searchers.get(name).settings_type for name in names}
     values: dict[str, dict[str, Any]] = {name: {} for name in names}
     for text in assignments:

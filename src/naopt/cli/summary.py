@@ -22,6 +22,7 @@ def run_document(record: RunRecord, report: Path | None) -> dict[str, Any]:
     return {
         "run": str(record.directory),
         "status": status(record),
+        "stopped": record.stopped,
         "space": record.meta["space"],
         "searcher": config.searcher,
         "seed": config.seed,
@@ -49,6 +50,8 @@ def run_lines(record: RunRecord, report: Path | None) -> Iterator[str]:
     objective, config, best = record.objective, record.config, record.best()
     found = ", ".join(f"{sum(t.origin == o for t in record.evaluated)} {o}" for o in origins(record))
     yield f"run:        {record.directory} ({status(record)})"
+    if record.stopped is not None:
+        yield f"stopped:    {record.stopped}"
     yield f"space:      {record.meta['space']}"
     yield f"searcher:   {config.searcher}, seed {config.seed}"
     yield f"evaluated:  {len(record.evaluated)} of {config.budget}" + (f" ({found})" if found else "")

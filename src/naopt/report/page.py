@@ -363,4 +363,7 @@ def _settings(record: RunRecord, against: RunRecord | None) -> str:
 
 
 def _source(record: RunRecord) -> str:
-    return f"task {record.config.task}" if record.config.task else f"table {Path(record.config.table).stem}"
+    config = record.config
+    if config.task:
+        return f"task {config.task}"
+    return f"table {Path(config.table).stem}" if config.table else f"supernet {Path(config.supernet).name}"

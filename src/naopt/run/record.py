@@ -53,6 +53,11 @@ class RunRecord:
         """Wall time of the search, all its parts together."""
         return float(self.meta.get("seconds", 0.0))
 
+    @property
+    def stopped(self) -> str | None:
+        """Why the search cannot go on, where it cannot: its shared weights diverged."""
+        return self.meta.get("stopped")
+
     def score(self, trial: Trial) -> float | None:
         """The trial's objective turned so that larger is better; ``None`` if it has none."""
         return None if trial.measurement is None else self.objective.score(trial.measurement)

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naopt._version import __version__
-from naopt.errors import InputError, RunStoppedError
+from naopt.errors import InputError, NaoptError, RunStoppedError
 from naopt.run.config import RunConfig
 from naopt.run.executors import LocalExecutor, create_executor
 from naopt.run.interrupt import stop_on_signal
 from naopt.run.kinds import shares_weights
 from naopt.run.locking import locked
 from naopt.run.loop import Observer, run_search
-from naopt.run.one_shot_run import train_supernet
+from naopt.run.one_shot_run import SupernetDivergedError, check_supernet, train_supernet
 from naopt.run.progress import ProgressBar
 from naopt.run.record import CONFIG, DATABASE, LOCK, RunRecord, load_run
 from naopt.run.setup import Setup, prepare
@@ -40,6 +40,7 @@ def start_run(directory: str | Path, config: RunConfig) -> RunRecord:
     Raises:
         InputError: a configuration or data that cannot be used, or a directory that is not empty; nothing was written.
         RunStoppedError: a signal, an interrupted evaluation or a full disk stopped it; ``resume_run`` goes on.
+        NaoptError: shared weights diverged too often.
     """
     directory = Path(directory)
     setup = prepare(config, directory)
@@ -48,6 +49,7 @@ def start_run(directory: str | Path, config: RunConfig) -> RunRecord:
         raise InputError("run", str(directory), f"exists and is not an empty directory{hint}")
     setup.evaluator.check()
     if shares_weights(setup.config.searcher):
+        check_supernet(setup)
         _make(directory, setup)
         return _execute_sharing(directory, setup)
     executor = _executor(setup, setup.config.workers)
@@ -64,7 +66,7 @@ def resume_run(directory: str | Path, *, workers: int | None = None) -> RunRecor
 
     Raises:
         InputError: not a run, one that another process executes, or whose task, table or space is not as it was.
-        RunStoppedError: as ``start_run``.
+        RunStoppedError, NaoptError: as ``start_run``.
     """
     directory = Path(directory)
     record = load_run(directory)
@@ -143,10 +145,16 @@ def _execute(directory: Path, setup: Setup, executor: LocalExecutor | RayExecuto
 def _execute_sharing(directory: Path, setup: Setup) -> RunRecord:
     """Trains the supernet, then measures the searcher's candidates with it."""
     with _stoppable(directory), locked(directory / LOCK, "executed"):
-        started = time.monotonic()
-        candidates = train_supernet(directory, setup)
-        with RunStore(directory / DATABASE) as store:
-            store.note(seconds=float(store.meta().get("seconds", 0.0)) + time.monotonic() - started)
+        started, stopped = time.monotonic(), None
+        try:
+            candidates = train_supernet(directory, setup)
+        except SupernetDivergedError as error:
+            stopped = str(error)
+            raise NaoptError(f"run '{directory}': {error}") from None
+        finally:
+            with RunStore(directory / DATABASE) as store:
+                seconds = float(store.meta().get("seconds", 0.0)) + time.monotonic() - started
+                store.note(seconds=seconds, stopped=stopped)
         with stop_on_signal(), LocalExecutor(setup.evaluator) as executor:
             _measure(directory, setup, executor, candidates)
     return load_run(directory)
