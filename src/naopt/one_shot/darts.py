@@ -68,7 +68,7 @@ class DARTSSearcher(OneShotSearcher):
         self.logits: list[nn.Parameter] = []
 
     def begin(self, trainer: SharedTrainer) -> None:
-        """Makes the logits. Raises ``InputError`` for a supernet that does not mix."""
+        """Makes the logits. Raises ``InputError`` for a supernet that does not mix, or not with its settings."""
         import torch
         from torch import nn
 
@@ -91,6 +91,7 @@ class DARTSSearcher(OneShotSearcher):
             betas=(0.5, 0.999),
             weight_decay=self.options.mixture_weight_decay,
         )
+        self._mixable.mix(self._weights())
 
     def step(self, trainer: SharedTrainer) -> float:
         """One step of the mixture, unless warming up, and one of the shared weights."""

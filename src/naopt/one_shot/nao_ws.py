@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -126,14 +127,17 @@ class NAOSharing(OneShotSearcher):
     def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:
         """A round, where one is due. Figures: mean and best of the pool by shared weights, and where the new are from.
 
-        The last epoch has none: what would be new could not be trained any more.
+        The last epoch has none: what would be new could not be trained any more. Where nothing of the pool has a score
+        the figure is not finite.
         """
         epoch = trainer.epoch + 1
         trained = epoch - self.warm
         if trained < 0 or epoch == trainer.epochs or trained % self.every or not (trained or self.warm):
             return {}
         kept = {} if self.options.replace == "worst" else self.measured
-        scores = self._measure(self.pool, trainer)
+        scores = _without_gaps(self._scores(self.pool, trainer))
+        if not np.isfinite(scores).all():
+            return {"pool_mean": math.nan}
         self.measured = {**kept, **dict(zip(self.pool, scores.tolist(), strict=True))}
         known, values = list(self.measured), np.array(list(self.measured.values()))
         new = self._ascend(known, values, self.options.new)
@@ -151,25 +155,21 @@ class NAOSharing(OneShotSearcher):
 
     def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:
         """Half of them the best of the pool, the other half what NAO finds from them in rounds with trained weights."""
-        scores = self._measure(self.pool, trainer)
+        scores = _without_gaps(self._scores(self.pool, trainer))
         order = np.argsort(-scores, kind="stable")
         found = [Proposal(self.pool[index], "pool") for index in order[: max(2, (count + 1) // 2)]][:count]
         known, values = list(self.pool), scores
-        while len(found) < count:
+        while len(found) < count and np.isfinite(values).all():
             new = self._ascend(known, values, min(count - len(found), max(1, count // 10)))
             if not new:
                 break
             found += new
             fresh = [proposal.architecture for proposal in new]
-            known, values = known + fresh, np.append(values, self._measure(fresh, trainer))
+            known, values = known + fresh, _without_gaps(np.append(values, self._scores(fresh, trainer)))
         return found
 
-    def _measure(self, architectures: list[Architecture], trainer: SharedTrainer) -> NDArray[np.float64]:
-        """Scores with shared weights; one that has none is as bad as the worst."""
-        scores = trainer.data.scores([architecture.identity for architecture in architectures])
-        finite = np.isfinite(scores)
-        scores[~finite] = scores[finite].min() if finite.any() else 0.0
-        return scores
+    def _scores(self, architectures: list[Architecture], trainer: SharedTrainer) -> NDArray[np.float64]:
+        return trainer.data.scores([architecture.identity for architecture in architectures])
 
     def _ascend(self, known: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
         proposals, _ = self._rounds().propose(known, scores, set(known), wanted, self.rng)
@@ -209,3 +209,9 @@ class NAOSharing(OneShotSearcher):
         self.measured = {self.space.architecture(tokens): score for tokens, score in memory.facts["measured"]}
         shares = memory.facts["shares"]
         self._shares = None if shares is None else np.array(shares)
+
+
+def _without_gaps(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores where one that is missing is as bad as the worst; all are ``-inf`` if none is there."""
+    finite = np.isfinite(scores)
+    return np.where(finite, scores, scores.min(where=finite, initial=np.inf)) if finite.any() else scores
