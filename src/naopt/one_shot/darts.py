@@ -56,8 +56,8 @@ class DARTSSearcher(OneShotSearcher):
     2. shared weights: one step on a training batch, as a mixture.
 
     Departures: the virtual step is a plain gradient step, as in the equation (the program's has momentum and weight
-    decay); the losses of the finite difference see the same dropout; candidates beside the derived architecture,
-    measured as single paths, which were never trained alone.
+    decay); the losses of the finite difference see the same dropout. The derived architecture is the only candidate: it
+    is measured as a single path, which was never trained alone.
     """
 
     settings_type = DARTSSettings
@@ -157,26 +157,19 @@ class DARTSSearcher(OneShotSearcher):
         return figures
 
     def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:  # noqa: ARG002
-        """The derived architecture, then distinct samples of the mixtures, where these decide the positions one by one.
+        """The derived architecture alone: what single paths score says nothing after mixtures were trained.
 
-        Elsewhere its neighbours, one change away, in random order. In a space that lists only some architectures the
-        derived one may be missing.
+        In a space that lists only some architectures it may be missing; then candidates are distinct samples of the
+        mixtures where these decide the positions one by one, and random architectures elsewhere.
         """
-        tokens, weights = self._derived(), self._weights()
-        first = [Proposal(self.space.architecture(tokens), "derived")] if self.space.contains(tokens) else []
-        table: NDArray[np.float64] | None = None
-        if self._decide_positions():
-            table = weights[0].double().cpu().numpy()
-        else:
-            for proposal in tuple(first):
-                near = list(self.space.neighbours(proposal.architecture))
-                order = self.rng.permutation(len(near))
-                first += [Proposal(near[index], "neighbour", parent=proposal.architecture) for index in order]
+        tokens = self._derived()
+        if self.space.contains(tokens):
+            return [Proposal(self.space.architecture(tokens), "derived")]
 
         def draw(some: int) -> list[Tokens]:
-            return [] if table is None else _drawn(table, some, self.rng)
+            return _drawn(self._weights()[0].double().cpu().numpy(), some, self.rng) if self._decide_positions() else []
 
-        return draw_candidates(self.space, draw, count, "mixture", self.rng, first)
+        return draw_candidates(self.space, draw, count, "mixture", self.rng)
 
     def _decide_positions(self) -> bool:
         """Whether there is one table whose rows are the space's positions."""
