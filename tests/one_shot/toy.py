@@ -145,9 +145,21 @@ def toy_trainer(
 ) -> SharedTrainer:
     """The training of a searcher on the toy."""
     torch.manual_seed(seed)
-    space = toy_space(positions)
-    data = ToyData(network(space, dropout))
-    searcher = kind(space, kind.settings_type.parse({"epochs": 5} | settings), seed=seed)
+    searcher = kind(toy_space(positions), kind.settings_type.parse({"epochs": 5} | settings), seed=seed)
+    return toy_training(searcher, network, dropout=dropout, rate=rate, momentum=momentum)
+
+
+def toy_training(
+    searcher: OneShotSearcher,
+    network: type[ToyPaths] = ToyMixtures,
+    *,
+    dropout: float = 0.0,
+    rate: float = 0.1,
+    momentum: float = 0.9,
+) -> SharedTrainer:
+    """The training of a fresh searcher of a toy space on the toy; torch's generator initialises it."""
+    assert isinstance(searcher.space, GenericSpace)
+    data = ToyData(network(searcher.space, dropout))
     return SharedTrainer(data, searcher, learning_rate=rate, momentum=momentum, device=torch.device("cpu"))
 
 

@@ -3,7 +3,7 @@
 from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
 from naopt.one_shot.darts import DARTSSearcher
 from naopt.one_shot.distribution import ArchitectureDistribution
-from naopt.one_shot.enas import ENASSearcher
+from naopt.one_shot.enas import ENASSearcher, ENASSettings
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.one_shot.nao_ws import NAOSharing
 from naopt.one_shot.parsec import PARSECSearcher
@@ -14,6 +14,7 @@ __all__ = [
     "ArchitectureDistribution",
     "DARTSSearcher",
     "ENASSearcher",
+    "ENASSettings",
     "Memory",
     "NAOSharing",
     "OneShotSearcher",

@@ -1,7 +1,7 @@
 """From runs to subjects: the searcher's model as it stands after all measurements of the run.
 
 A searcher is a function of its settings, its seed and what it was told, so a fresh one that is told the run's history
-has the model of the one that searched.
+has the model of the one that searched. What shares weights remembers its model with them.
 """
 
 from __future__ import annotations
@@ -71,6 +71,25 @@ def of_reinforce(record: RunRecord, setup: Setup) -> Subject:
     memory = searcher.options.buffer
     kind = f"with a memory of {memory}" if memory else "without a memory"
     return controller_subject(setup.space, controller, f"LSTM controller of reinforce {kind}")
+
+
+@adapters.register("enas")
+def of_enas(record: RunRecord, setup: Setup) -> Subject:
+    """The LSTM controller, as it is saved with the supernet."""
+    from naopt.one_shot import ENASSearcher, ENASSettings, Memory
+    from naopt.run.one_shot_run import SUPERNET
+    from naopt.training.checkpoint import load_checkpoint
+
+    path = record.directory / SUPERNET
+    if not path.is_file():
+        raise InputError("run", str(record.directory), "has no trained controller yet; see naopt resume")
+    state, settings = load_checkpoint(path), setup.settings
+    assert isinstance(settings, ENASSettings)
+    searcher = ENASSearcher(setup.space, settings, seed=record.config.seed)
+    searcher.restore(Memory(state.below("own.searcher"), state.facts["own"]["searcher"]))
+    kind = f"with a memory of {settings.buffer}" if settings.buffer else "without a memory"
+    epochs = f"after {state.facts['epoch']} of {settings.epochs} epochs"
+    return controller_subject(setup.space, searcher.controller, f"LSTM controller of enas {kind}, {epochs}")
 
 
 @adapters.register("nao")

@@ -13,17 +13,21 @@ In one line, or as a pytest class::
 """
 
 from naopt.testing.evaluators import EvaluatorSuite, check_evaluator
+from naopt.testing.one_shot import OneShotCase, OneShotSuite, check_one_shot
 from naopt.testing.searchers import SearcherCase, SearcherSuite, check_searcher
 from naopt.testing.spaces import SpaceSuite, check_space
 from naopt.testing.tasks import TaskSuite, check_task
 
 __all__ = [
     "EvaluatorSuite",
+    "OneShotCase",
+    "OneShotSuite",
     "SearcherCase",
     "SearcherSuite",
     "SpaceSuite",
     "TaskSuite",
     "check_evaluator",
+    "check_one_shot",
     "check_searcher",
     "check_space",
     "check_task",
