@@ -150,7 +150,7 @@ def test_what_cannot_be_searched(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give --task or --table"),
+        ([], "give --task, --table or --supernet"),
         (["--task", "digist"], "did you mean 'digits'"),
         (["--task", "images:nowhere"], "nowhere"),
         (["--task", "digits", "--set", "epochs=0", "--searcher", "random"], "training setting epochs '0'"),
