@@ -22,7 +22,6 @@ CHEAP: dict[str, dict[str, Any]] = {
 CASES: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in one_shot.names()),
     ("enas", {"buffer": 8, "buffer_batch": 4, "warmup": 0.0}),
-    ("nao-ws", {"replace": "all", "random_new": 1, "every": 1, "warmup": 0.0, "sampling": "uniform"}),
     ("parsec", {"weight_samples": 3, "warmup": 0.0}),
     ("darts", {"order": "second", "warmup": 0.4}),
 ]

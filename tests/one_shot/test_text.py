@@ -18,6 +18,7 @@ from naopt.evaluators.workloads import create_workload
 from naopt.networks.language_model import ChunkLoss, build_language_model
 from naopt.networks.language_settings import LanguageSettings
 from naopt.networks.supernet_recurrent import build_shared_language_model
+from naopt.one_shot.base import OneShotSearcher
 from naopt.one_shot.build import shared_data
 from naopt.one_shot.build import shared_trainer as shared_trainer_of
 from naopt.one_shot.random_ws import RandomSharing
@@ -27,9 +28,9 @@ from naopt.one_shot.trainer import SharedTrainer
 from naopt.spaces import EnumeratedSpace, RecurrentBaselineSpace, SearchSpace, Tokens
 from naopt.spaces.recurrent_cell import RecurrentCellSpace
 from naopt.tasks import Corpus
+from naopt.testing import OneShotCase, OneShotSuite
 from naopt.training.language import LanguageTrainer
 from naopt.training.trainer import DivergedError
-from tests.one_shot.continuation import assert_continues
 
 CPU = torch.device("cpu")
 WORDS = 200
@@ -243,12 +244,13 @@ def test_shared_weights_learn_for_all_paths() -> None:
     assert "ppl" in training.measure("valid")
 
 
-@pytest.mark.parametrize("stop_at", [1, 5, 7, 9])
-def test_a_training_that_was_killed_goes_on_bit_for_bit(stop_at: int, tmp_path: Path) -> None:
-    def make() -> SharedTrainer:
-        return shared_trainer(shared_text(word_dropout=0.2, state_dropout=0.3), epochs=2, momentum=0.5)
+def test_a_training_that_was_killed_goes_on_bit_for_bit() -> None:
+    def make(searcher: OneShotSearcher) -> SharedTrainer:
+        data = shared_text(word_dropout=0.2, state_dropout=0.3)
+        return SharedTrainer(data, searcher, learning_rate=1.0, momentum=0.5, device=CPU)
 
-    assert_continues(make, tmp_path / "state.safetensors", stop_at=stop_at)
+    case = OneShotCase(RandomSharing, OneShotSettings(epochs=2), SPACE, make)
+    OneShotSuite().test_a_search_goes_on_from_where_it_was_stopped(case)
 
 
 def test_memory_before_the_first_step() -> None:
