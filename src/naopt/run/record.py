@@ -8,6 +8,13 @@ from typing import Any
 
 from naopt.errors import InputError, UnknownNameError
 from naopt.run.config import RunConfig
+from naopt.run.finalists import (
+    finalists,
+    standalone_objective,
+    trained_finalists,
+    wanted_finalists,
+    with_finalists,
+)
 from naopt.run.store import RunStore
 from naopt.run.trial import Trial
 from naopt.searchers.base import Objective
@@ -44,9 +51,13 @@ class RunRecord:
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is spent, or the searcher found nothing new."""
+        """Whether the budget is spent, or the searcher found nothing new, and all finalists are trained."""
         spent = len(self.evaluated) >= self.config.budget
-        return spent or (bool(self.meta.get("exhausted")) and len(self.evaluated) == len(self.trials))
+        spent = spent or (bool(self.meta.get("exhausted")) and len(self.evaluated) == len(self.trials))
+        if not spent:
+            return False
+        wanted = finalists(self.trials, self.objective, wanted_finalists(self.config))
+        return len(trained_finalists(self.meta)) >= len(wanted)
 
     @property
     def seconds(self) -> float:
@@ -68,12 +79,19 @@ class RunRecord:
         return self.objective.metric in self.meta.get("surrogates", [])
 
     def ranked(self) -> list[Trial]:
-        """Trials with a score, the best first; of equal ones the earlier first."""
-        scored = [(score, trial) for trial in self.trials if (score := self.score(trial)) is not None]
-        return [trial for _, trial in sorted(scored, key=lambda pair: (-pair[0], pair[1].index))]
+        """Trials with a score, the best first; of equal ones the earlier first.
+
+        Finalists that were trained stand-alone come before all others, by what that gave.
+        """
+        scored = finalists(self.trials, self.objective, len(self.trials))
+        trained = {index for index, well in trained_finalists(self.meta).items() if well}
+        if not trained:
+            return scored
+        first = finalists([t for t in scored if t.index in trained], standalone_objective(self.config), len(trained))
+        return first + [trial for trial in scored if trial.index not in trained]
 
     def best(self) -> Trial | None:
-        """The best trial by the objective; ``None`` if no evaluation succeeded."""
+        """The first of ``ranked``; ``None`` if no evaluation succeeded."""
         return next(iter(self.ranked()), None)
 
     def trajectory(self) -> list[float | None]:
@@ -116,7 +134,8 @@ def load_run(directory: str | Path) -> RunRecord:
             objective = Objective(meta["objective"]["metric"], meta["objective"]["goal"])
         except (KeyError, TypeError) as error:
             raise InputError("run", str(directory), f"{DATABASE} is damaged: {error!r} in its meta data") from error
-        return RunRecord(directory, config, space, objective, store.trials(space), store.rounds(), meta)
+        trials = with_finalists(store.trials(space), meta)
+        return RunRecord(directory, config, space, objective, trials, store.rounds(), meta)
 
 
 def recorded_space(name: str, positions: tuple[Position, ...]) -> SearchSpace:

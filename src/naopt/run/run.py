@@ -17,6 +17,7 @@ from naopt._version import __version__
 from naopt.errors import InputError, NaoptError, RunStoppedError
 from naopt.run.config import RunConfig
 from naopt.run.executors import LocalExecutor, create_executor
+from naopt.run.finalists import train_finalists
 from naopt.run.interrupt import stop_on_signal
 from naopt.run.kinds import shares_weights
 from naopt.run.locking import locked
@@ -78,7 +79,7 @@ def resume_run(directory: str | Path, *, workers: int | None = None) -> RunRecor
     if (setup.space.name, [(p.name, list(p.choices)) for p in setup.space.positions]) != (record.meta["space"], known):
         raise InputError("run", str(directory), f"space {record.meta['space']} is not as it was when the run began")
     if shares_weights(setup.config.searcher):
-        return _execute_sharing(directory, setup)
+        return _execute_sharing(directory, setup, workers)
     return _execute(directory, setup, _executor(setup, workers or setup.config.workers))
 
 
@@ -142,8 +143,8 @@ def _execute(directory: Path, setup: Setup, executor: LocalExecutor | RayExecuto
     return load_run(directory)
 
 
-def _execute_sharing(directory: Path, setup: Setup) -> RunRecord:
-    """Trains the supernet, then measures the searcher's candidates with it."""
+def _execute_sharing(directory: Path, setup: Setup, workers: int | None = None) -> RunRecord:
+    """Trains the supernet, measures the searcher's candidates with it, and trains the finalists stand-alone."""
     with _stoppable(directory), locked(directory / LOCK, "executed"):
         started, stopped = time.monotonic(), None
         try:
@@ -157,6 +158,8 @@ def _execute_sharing(directory: Path, setup: Setup) -> RunRecord:
                 store.note(seconds=seconds, stopped=stopped)
         with stop_on_signal(), LocalExecutor(setup.evaluator) as executor:
             _measure(directory, setup, executor, candidates)
+            with RunStore(directory / DATABASE) as store:
+                train_finalists(store, setup, workers or setup.config.workers)
     return load_run(directory)
 
 

@@ -1,0 +1,104 @@
+"""The last part of a weight-sharing search: the best candidates are trained stand-alone, and the best of them is found.
+
+What the trainings found is in the run's meta data, ``finalists``: by trial index, status, reason, metrics and seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from naopt.evaluators.training import TrainingEvaluator
+from naopt.evaluators.workloads import create_workload
+from naopt.measurement import Measurement
+from naopt.run.executors import LocalExecutor
+from naopt.run.loop import Job, evaluation_seed
+from naopt.run.trial import Trial
+from naopt.searchers.base import Objective
+
+if TYPE_CHECKING:
+    from naopt.run.config import RunConfig
+    from naopt.run.setup import Setup
+    from naopt.run.store import RunStore
+
+_KEY = "finalists"
+
+
+def wanted_finalists(config: RunConfig) -> int:
+    """How many finalists a run's configuration asks for; 0 where its searcher shares no weights."""
+    return int(config.searcher_settings.get(_KEY, 0))
+
+
+def finalists(trials: Sequence[Trial], objective: Objective, count: int) -> list[Trial]:
+    """The best ``count`` trials by the shared weights; of equal ones the earlier first."""
+    scored = [(s, t) for t in trials if t.measurement is not None and (s := objective.score(t.measurement)) is not None]
+    return [trial for _, trial in sorted(scored, key=lambda pair: (-pair[0], pair[1].index))[:count]]
+
+
+def standalone_objective(config: RunConfig) -> Objective:
+    """What finalists are compared by: the task's own metric on the validation data."""
+    work = create_workload(config.task, config.training)
+    metric = work.default_metric
+    return Objective(metric, work.metrics[metric.removeprefix("valid_")].goal)
+
+
+def train_finalists(store: RunStore, setup: Setup, workers: int) -> None:
+    """Trains the finalists of a run that were not trained yet, with a seed each, and stores what they gave.
+
+    Args:
+        store: of the run, all of whose candidates are measured.
+        setup: of the run.
+        workers: processes that train; results do not depend on it.
+    """
+    config = setup.config
+    chosen = finalists(store.trials(setup.space), setup.objective, wanted_finalists(config))
+    results: dict[str, Any] = dict(store.meta().get(_KEY, {}))
+    jobs = [
+        Job(trial.index, trial.architecture, evaluation_seed(config.seed, trial.architecture))
+        for trial in chosen
+        if str(trial.index) not in results
+    ]
+    if not jobs:
+        return
+    evaluator = TrainingEvaluator(
+        setup.space, config.task, config.training, device=config.device, threads=config.threads
+    )
+    with _timed(store), LocalExecutor(evaluator, workers, config.timeout or None) as executor:
+        for index, found in executor.evaluate(jobs):
+            if found.status == "interrupted":
+                raise KeyboardInterrupt
+            facts = {"metrics": dict(found.metrics), "status": found.status, "reason": found.reason}
+            results[str(index)] = {**facts, "seconds": found.seconds}
+            store.note(**{_KEY: results})
+
+
+def with_finalists(trials: Sequence[Trial], meta: Mapping[str, Any]) -> list[Trial]:
+    """The trials; those that were trained stand-alone with the metrics of that beside their own."""
+    results = meta.get(_KEY, {})
+
+    def completed(trial: Trial) -> Trial:
+        found = results.get(str(trial.index))
+        if found is None or trial.measurement is None:
+            return trial
+        measurement: Measurement = replace(trial.measurement, metrics={**trial.measurement.metrics, **found["metrics"]})
+        return replace(trial, measurement=measurement)
+
+    return [completed(trial) for trial in trials]
+
+
+def trained_finalists(meta: Mapping[str, Any]) -> dict[int, bool]:
+    """Trials that were trained stand-alone, and whether that ended well."""
+    return {int(index): found["status"] == "ok" for index, found in meta.get(_KEY, {}).items()}
+
+
+@contextmanager
+def _timed(store: RunStore) -> Iterator[None]:
+    """Adds the time inside to the run's."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        store.note(seconds=float(store.meta().get("seconds", 0.0)) + time.monotonic() - started)
