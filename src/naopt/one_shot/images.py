@@ -12,6 +12,7 @@ from torch import Tensor
 
 from naopt.errors import InputError
 from naopt.measurement import Goal
+from naopt.networks.operations import BatchNorm
 from naopt.networks.supernet import Supernet, path_norms
 from naopt.one_shot.base import Memory
 from naopt.one_shot.data import SharedData, without_gradients
@@ -128,17 +129,27 @@ class SharedImages(SharedData):
 
     def _recalibrate(self) -> None:
         """Gathers the chosen path's statistics from training images, always the same: plain means over the batches."""
+        path = {id(parameter) for parameter in self.shared.path_parameters()}
+        norms = [norm for norm in self._norms if id(norm.weight) in path]
+        uses = dict.fromkeys(norms, 0)
+
+        def count(norm: BatchNorm, _: object) -> None:
+            # A path may use a normalisation more than once.
+            uses[norm] += 1
+            norm.momentum = 1 / uses[norm]
+
+        handles = [norm.register_forward_pre_hook(count) for norm in norms]
         try:
             size = min(self.training.batch_size, len(self.train))
-            for norm in self._norms:
+            for norm in norms:
+                norm.training = True
                 norm.reset_running_stats()  # those of a path that broke are not finite, and would remain so
             for index in range(self.settings.recalibration_batches):
-                for norm in self._norms:
-                    norm.training, norm.momentum = True, 1 / (index + 1)
                 rows = self._calibrating.roll(-index * size)[:size]
                 self.network(self._inputs(self.train, rows)[0])
         finally:
-            for norm in self._norms:
+            for norm, handle in zip(norms, handles, strict=True):
+                handle.remove()
                 norm.training, norm.momentum = False, _NORM_MOMENTUM
 
     @staticmethod
