@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from naopt._version import __version__
 from naopt.errors import InputError, NaoptError, RunStoppedError
+from naopt.one_shot.candidates import CandidateSearcher
 from naopt.run.config import RunConfig
 from naopt.run.executors import LocalExecutor, create_executor
 from naopt.run.finalists import train_finalists
@@ -148,7 +149,7 @@ def _execute_sharing(directory: Path, setup: Setup, workers: int | None = None) 
     with _stoppable(directory), locked(directory / LOCK, "executed"):
         started, stopped = time.monotonic(), None
         try:
-            candidates = train_supernet(directory, setup)
+            candidates = _candidates(directory, setup)
         except SupernetDivergedError as error:
             stopped = str(error)
             raise NaoptError(f"run '{directory}': {error}") from None
@@ -161,6 +162,16 @@ def _execute_sharing(directory: Path, setup: Setup, workers: int | None = None) 
             with RunStore(directory / DATABASE) as store:
                 train_finalists(store, setup, workers or setup.config.workers)
     return load_run(directory)
+
+
+def _candidates(directory: Path, setup: Setup) -> CandidateSearcher:
+    """What proposes the candidates, after training; if they are stored already, nothing is left to be proposed."""
+    with RunStore(directory / DATABASE) as store:
+        proposed = bool(store.rounds())
+    if proposed:
+        config = setup.config
+        return CandidateSearcher(setup.space, setup.objective, (), seed=config.seed, budget=config.budget)
+    return train_supernet(directory, setup)
 
 
 def _measure(directory: Path, setup: Setup, executor: LocalExecutor | RayExecutor, searcher: Searcher) -> None:
