@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from naopt._version import __version__
 from naopt.errors import InputError
 from naopt.metrics.rank import kendall_tau, pairwise_accuracy
+from naopt.one_shot.evaluator import PREFIX
 from naopt.report import charts
 from naopt.report.elements import asset, code, duration, flat, json_block, number, rows_table, section
 from naopt.report.ranking_section import ranking_section
+from naopt.report.shared_training import shared_training_section
 from naopt.report.summary import cost, finite, metric_names, origin_statistics, parent_index, round_summaries, value_of
 from naopt.run.ranking_result import read_ranking
 from naopt.spaces.drawing import STYLE, draw_graph
@@ -59,7 +61,7 @@ def write_report(record: RunRecord, path: Path, against: RunRecord | None = None
         against: a run to compare the trajectory with: a random search of equal budget.
 
     Raises:
-        InputError: the other run optimises another metric, or the run's ranking is damaged.
+        InputError: the other run optimises another metric, or the run's ranking or learning curve is damaged.
         OSError: the file cannot be written.
     """
     Path(path).write_text(render(record, against), encoding="utf-8")
@@ -75,6 +77,7 @@ def render(record: RunRecord, against: RunRecord | None = None) -> str:
         _header(record),
         _best(record),
         _figures(record, against),
+        shared_training_section(record.directory),
         _ranking(record),
         _origins(record),
         _rounds(record),
@@ -158,7 +161,7 @@ def _header(record: RunRecord) -> str:
         (f"best {record.objective.metric}", number(value)),
         ("queries", f"{len(record.evaluated):,} of {record.config.budget:,}"),
         ("failed", f"{failed:,}"),
-        ("time of all children", duration(spent.children)),
+        (f"time of all {_measured(record)[1]}", duration(spent.children)),
         ("seed", str(record.config.seed)),
     ]
     created = str(record.meta.get("created", ""))
@@ -176,6 +179,12 @@ def _header(record: RunRecord) -> str:
         + "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts)
         + "</dl></header>"
     )
+
+
+def _measured(record: RunRecord) -> tuple[str, str]:
+    """What an evaluation is about, one and many: with shared weights no child is trained."""
+    shared = record.objective.metric.startswith(PREFIX)
+    return ("measurement", "measurements") if shared else ("child", "children")
 
 
 def _best(record: RunRecord) -> str:
@@ -277,11 +286,11 @@ def _rounds(record: RunRecord) -> str:
 
 
 def _cost(record: RunRecord) -> str:
-    spent = cost(record)
+    spent, (one, many) = cost(record), _measured(record)
     rows = [
-        ("all children together", duration(spent.children)),
-        ("one child, mean", duration(spent.mean)),
-        ("one child, median", duration(spent.median)),
+        (f"all {many} together", duration(spent.children)),
+        (f"one {one}, mean", duration(spent.mean)),
+        (f"one {one}, median", duration(spent.median)),
         ("searcher: fits and ascents", duration(spent.searcher)),
         ("wall time of the search", duration(spent.wall)),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,15 @@ def learning_curve(history: Sequence[Mapping[str, float]]) -> str:
     rows = [[str(epoch), *(f"{figures[name]:.8g}" if name in figures else "" for name in names)]
             for epoch, figures in enumerate(history, 1)]  # fmt: skip
     return "\n".join(",".join(row) for row in [["epoch", *names], *rows]) + "\n"
+
+
+def read_curve(path: Path) -> list[dict[str, float]]:
+    """The figures of each epoch; inverse of ``learning_curve``. Raises ``InputError`` for a damaged file."""
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        return [{name: float(text) for name, text in row.items() if text and name != "epoch"} for row in rows]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError("learning curve", str(path), f"cannot be read: {error}") from error
 
 
 @contextmanager
