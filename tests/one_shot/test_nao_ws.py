@@ -14,7 +14,7 @@ from naopt.errors import InputError
 from naopt.one_shot.nao_ws import NAOSharing, NAOSharingSettings
 from naopt.one_shot.trainer import SharedTrainer
 from naopt.searchers import Proposal
-from naopt.spaces import Architecture, ConvCellSpace, GenericSpace, Position, Tokens
+from naopt.spaces import Architecture, ConvCellSpace, GenericSpace, NASBench201Space, Position, Tokens
 from naopt.training.trainer import DivergedError
 from tests.one_shot.toy import ToyData, best, toy_space, toy_trainer
 
@@ -110,7 +110,7 @@ def test_where_all_are_replaced_nao_learns_from_all_that_were_measured() -> None
 
 
 def test_paths_are_of_the_pool_once_it_is_warm() -> None:
-    trainer = toy_trainer(NAOSharing, **{**SMALL, "warmup": 0.5, "pool": 4}, epochs=4)
+    trainer = toy_trainer(NAOSharing, **{**SMALL, "warmup": 0.5, "pool": 4, "outside": 0.0}, epochs=4)
     trained: list[Tokens] = []
     train_path = trainer.train_path
     trainer.train_path = lambda tokens: trained.append(tuple(tokens)) or train_path(tokens)  # type: ignore[method-assign, func-returns-value]
@@ -238,3 +238,16 @@ def test_a_pool_holds_no_architecture_twice_whatever_its_tokens() -> None:
     space = ConvCellSpace(1, "identity+conv3x3")
     pool = NAOSharing(space, NAOSharingSettings(pool=30), seed=0).pool
     assert len({space.canonical(a.tokens) for a in pool}) == len(pool) == 30
+
+
+def test_no_two_of_the_pool_compute_the_same() -> None:
+    space = NASBench201Space()
+    searcher = NAOSharing(space, NAOSharingSettings(pool=60), seed=0)
+    forms = [space.canonical(architecture.tokens) for architecture in searcher.pool]
+    assert len(set(forms)) == len(forms) == 60
+    scores = np.arange(60.0)
+    found = searcher._ascend(searcher.pool, scores, 20)
+    fresh = [space.canonical(proposal.architecture.tokens) for proposal in found]
+    assert len(found) == 20
+    assert len({*forms, *fresh}) == 80
+    assert all(proposal.architecture.tokens == form for proposal, form in zip(found, fresh, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -25,12 +26,17 @@ if TYPE_CHECKING:
 
 _OFFICIAL: dict[str, Any] = {
     "warmup": 0.0,
+    "outside": 0.0,
     "sampling": "uniform",
     "new": 300,
     "seeds": 100,
     "weights": "branch",
     "score_by": "accuracy",
 }
+
+
+_ATTEMPTS = 5
+"""How often what turns out to compute the same as something known is replaced."""
 
 
 class NAOSharingSettings(WarmupSettings, PresetSettings):
@@ -75,6 +81,9 @@ class NAOSharingSettings(WarmupSettings, PresetSettings):
     replace: Literal["worst", "all"] = "worst"
     """Whether the new ones take the places of the worst, or are the next pool (then all that were ever measured are
     what NAO learns from)."""
+    outside: float = Field(0.5, ge=0, lt=1)
+    """After the warm-up, the share of training steps that still go to paths of the whole space. The programs have none:
+    the pool is trained more than what it is compared with, so what was once in it stays there."""
     sampling: Literal["uniform", "parameters"] = "parameters"
     """How often an architecture of the pool is trained: all alike, or in proportion to its path's parameters."""
     seeds: int = Field(10, ge=1)
@@ -92,7 +101,9 @@ class NAOSharing(OneShotSearcher):
     fitted to that, and what it finds uphill of the best takes the places of the worst.
 
     Departures from the official programs: all architectures of a round are measured on the same validation images (they
-    draw one minibatch each); the pool holds no architecture twice, whatever its tokens; missing ones are refilled; and
+    draw one minibatch each); half of the steps go on training the whole space (``outside``); no two
+    architectures of the pool compute the same (where they may, on NAS-Bench-201, one cell in many spellings would fill
+    it); and
     in the end NAO searches on, with trained weights that change no more, until the budget of candidates is spent.
     """
 
@@ -103,7 +114,7 @@ class NAOSharing(OneShotSearcher):
         self.options = settings
         self.warm = int(settings.warmup * settings.epochs)
         self.every = settings.every or max(1, round((settings.epochs - self.warm) / 5))
-        self.pool = sample_new(space, set(), settings.pool, self.rng)
+        self.pool = self._random(set(), settings.pool)
         if len(self.pool) < 2:
             raise InputError("space", space.name, "has too few architectures for a pool")
         self.measured: dict[Architecture, float] = {}
@@ -115,9 +126,9 @@ class NAOSharing(OneShotSearcher):
         self._weigh(trainer)
 
     def step(self, trainer: SharedTrainer) -> float:
-        """One training step on a path of the pool, or of the whole space while warming up."""
-        warming = self.options.warming_up(trainer.epoch)
-        return trainer.train_path(super().sample() if warming else self.sample())
+        """One training step, on a path of the pool, or of the whole space: while warming up, and by ``outside``."""
+        anywhere = self.options.warming_up(trainer.epoch) or self.rng.random() < self.options.outside
+        return trainer.train_path(super().sample() if anywhere else self.sample())
 
     def sample(self) -> Tokens:
         """A random architecture of the pool, by the shares that ``sampling`` gives."""
@@ -143,7 +154,7 @@ class NAOSharing(OneShotSearcher):
         new = self._ascend(known, values, self.options.new)
         seen = {*known, *(proposal.architecture for proposal in new)}
         added = [proposal.architecture for proposal in new]
-        added += sample_new(self.space, seen, self.options.random_new, self.rng)
+        added += self._random(seen, self.options.random_new)
         if self.options.replace == "worst":
             order = np.argsort(-scores, kind="stable")
             added = [self.pool[index] for index in order[: max(1, len(self.pool) - len(added))]] + added
@@ -172,8 +183,30 @@ class NAOSharing(OneShotSearcher):
         return trainer.data.scores([architecture.identity for architecture in architectures])
 
     def _ascend(self, known: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
-        proposals, _ = self._rounds().propose(known, scores, set(known), wanted, self.rng)
-        return proposals
+        """At most ``wanted`` new architectures from one round of NAO, and as many more as it takes to replace twins."""
+        taken, barred, found = set(known), set(known), list[Proposal]()
+        for _ in range(_ATTEMPTS):
+            if len(found) == wanted:
+                break
+            proposals, _ = self._rounds().propose(known, scores, barred, wanted - len(found), self.rng)
+            for proposal in proposals:
+                architecture = self._canonical(proposal.architecture)
+                barred |= {proposal.architecture, architecture}
+                if architecture not in taken:
+                    taken.add(architecture)
+                    found.append(replace(proposal, architecture=architecture))
+        return found
+
+    def _random(self, taken: set[Architecture], count: int) -> list[Architecture]:
+        """At most ``count`` random architectures, no two of which compute the same."""
+        found: dict[Architecture, None] = {}
+        for _ in range(_ATTEMPTS):
+            drawn = map(self._canonical, sample_new(self.space, {*taken, *found}, count - len(found), self.rng))
+            found |= {architecture: None for architecture in drawn if architecture not in taken}
+        return list(found)
+
+    def _canonical(self, architecture: Architecture) -> Architecture:
+        return self.space.architecture(self.space.canonical(architecture.tokens))
 
     def _rounds(self) -> NAORounds:
         """Made anew for each round: its model depends on nothing but what it is fitted to."""
