@@ -316,9 +316,6 @@ def test_a_rate_beyond_reason(tmp_path: Path) -> None:
     assert all(t.isfinite().all() for t in load_file(tmp_path / "run" / "supernet.safetensors").values())
 
 
-# What was changed.
-
-
 def interrupted(directory: Path, searcher: str, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     with monkeypatch.context() as patch:
         break_step(patch, 4, pressed)
@@ -371,9 +368,6 @@ def test_a_supernet_of_another_run_is_refused(
     (tmp_path / "run" / "supernet.safetensors").write_bytes((whole("random-ws") / "supernet.safetensors").read_bytes())
     with pytest.raises(InputError, match="is of another searcher"):
         resume_run(tmp_path / "run")
-
-
-# What is refused before anything is written.
 
 
 def test_a_space_that_is_smaller_than_the_budget(tmp_path: Path) -> None:
