@@ -67,7 +67,7 @@ def run_lines(record: RunRecord, report: Path | None) -> Iterator[str]:
         yield f"best:       {metric} {value}, evaluation {best.index} of round {best.round}, {best.origin}"
         yield f"            {best.text}"
         if trained := trained_finalists(record.meta):
-            chosen = standalone_objective(config).metric
+            chosen = standalone_objective(record.meta).metric
             found = f"; {chosen} {best.measurement.metrics[chosen]:.6g}" if trained.get(best.index) else ""
             yield f"finalists:  {len(trained)} trained stand-alone, the best of them is best{found}"
     for (kind, reason), count in list(record.failures().items())[:5]:

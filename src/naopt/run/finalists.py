@@ -1,6 +1,7 @@
 """The last part of a weight-sharing search: the best candidates are trained stand-alone, and the best of them is found.
 
-What the trainings found is in the run's meta data, ``finalists``: by trial index, status, reason, metrics and seconds.
+The run's meta data has them under ``finalists``: ``metric`` and ``goal`` by which they are compared, and in
+``results``, by trial index, status, reason, metrics and seconds.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from naopt.evaluators.training import TrainingEvaluator
-from naopt.evaluators.workloads import create_workload
-from naopt.measurement import Measurement
+from naopt.one_shot import one_shot
 from naopt.run.executors import LocalExecutor
 from naopt.run.loop import Job, evaluation_seed
 from naopt.run.trial import Trial
@@ -29,7 +29,7 @@ _KEY = "finalists"
 
 def wanted_finalists(config: RunConfig) -> int:
     """How many finalists a run's configuration asks for; 0 where its searcher shares no weights."""
-    return int(config.searcher_settings.get(_KEY, 0))
+    return int(config.searcher_settings.get(_KEY, 0)) if config.searcher in one_shot.names() else 0
 
 
 def finalists(trials: Sequence[Trial], objective: Objective, count: int) -> list[Trial]:
@@ -38,11 +38,9 @@ def finalists(trials: Sequence[Trial], objective: Objective, count: int) -> list
     return [trial for _, trial in sorted(scored, key=lambda pair: (-pair[0], pair[1].index))[:count]]
 
 
-def standalone_objective(config: RunConfig) -> Objective:
-    """What finalists are compared by: the task's own metric on the validation data."""
-    work = create_workload(config.task, config.training)
-    metric = work.default_metric
-    return Objective(metric, work.metrics[metric.removeprefix("valid_")].goal)
+def standalone_objective(meta: Mapping[str, Any]) -> Objective:
+    """What a run's finalists are compared by: the task's own metric on the validation data."""
+    return Objective(meta[_KEY]["metric"], meta[_KEY]["goal"])
 
 
 def train_finalists(store: RunStore, setup: Setup, workers: int) -> None:
@@ -55,7 +53,7 @@ def train_finalists(store: RunStore, setup: Setup, workers: int) -> None:
     """
     config = setup.config
     chosen = finalists(store.trials(setup.space), setup.objective, wanted_finalists(config))
-    results: dict[str, Any] = dict(store.meta().get(_KEY, {}))
+    results: dict[str, Any] = store.meta().get(_KEY, {}).get("results", {})
     jobs = [
         Job(trial.index, trial.architecture, evaluation_seed(config.seed, trial.architecture))
         for trial in chosen
@@ -66,24 +64,26 @@ def train_finalists(store: RunStore, setup: Setup, workers: int) -> None:
     evaluator = TrainingEvaluator(
         setup.space, config.task, config.training, device=config.device, threads=config.threads
     )
+    metric = evaluator.default_metric
+    about = {"metric": metric, "goal": evaluator.metrics[metric].goal}
     with _timed(store), LocalExecutor(evaluator, workers, config.timeout or None) as executor:
         for index, found in executor.evaluate(jobs):
             if found.status == "interrupted":
                 raise KeyboardInterrupt
             facts = {"metrics": dict(found.metrics), "status": found.status, "reason": found.reason}
             results[str(index)] = {**facts, "seconds": found.seconds}
-            store.note(**{_KEY: results})
+            store.note(**{_KEY: {**about, "results": results}})
 
 
 def with_finalists(trials: Sequence[Trial], meta: Mapping[str, Any]) -> list[Trial]:
     """The trials; those that were trained stand-alone with the metrics of that beside their own."""
-    results = meta.get(_KEY, {})
+    results = meta.get(_KEY, {}).get("results", {})
 
     def completed(trial: Trial) -> Trial:
         found = results.get(str(trial.index))
         if found is None or trial.measurement is None:
             return trial
-        measurement: Measurement = replace(trial.measurement, metrics={**trial.measurement.metrics, **found["metrics"]})
+        measurement = replace(trial.measurement, metrics={**trial.measurement.metrics, **found["metrics"]})
         return replace(trial, measurement=measurement)
 
     return [completed(trial) for trial in trials]
@@ -91,7 +91,7 @@ def with_finalists(trials: Sequence[Trial], meta: Mapping[str, Any]) -> list[Tri
 
 def trained_finalists(meta: Mapping[str, Any]) -> dict[int, bool]:
     """Trials that were trained stand-alone, and whether that ended well."""
-    return {int(index): found["status"] == "ok" for index, found in meta.get(_KEY, {}).items()}
+    return {int(index): found["status"] == "ok" for index, found in meta.get(_KEY, {}).get("results", {}).items()}
 
 
 @contextmanager

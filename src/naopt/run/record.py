@@ -87,7 +87,7 @@ class RunRecord:
         trained = {index for index, well in trained_finalists(self.meta).items() if well}
         if not trained:
             return scored
-        first = finalists([t for t in scored if t.index in trained], standalone_objective(self.config), len(trained))
+        first = finalists([t for t in scored if t.index in trained], standalone_objective(self.meta), len(trained))
         return first + [trial for trial in scored if trial.index not in trained]
 
     def best(self) -> Trial | None:

@@ -18,7 +18,7 @@ from naopt.errors import InputError, NaoptError, RunStoppedError
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.run.config import RunConfig
 from naopt.run.executors import LocalExecutor, create_executor
-from naopt.run.finalists import train_finalists
+from naopt.run.finalists import train_finalists, trained_finalists, wanted_finalists
 from naopt.run.interrupt import stop_on_signal
 from naopt.run.kinds import shares_weights
 from naopt.run.locking import locked
@@ -193,6 +193,8 @@ def _stoppable(directory: Path) -> Iterator[None]:
         done = f"stopped after {len(record.evaluated)} of {record.config.budget} evaluations"
         if shares_weights(record.config.searcher) and not record.trials:
             done = "stopped in the training of shared weights"
+        elif (wanted := wanted_finalists(record.config)) and len(record.evaluated) == len(record.trials):
+            done = f"stopped after {len(trained_finalists(record.meta))} of {wanted} finalists"
         raise RunStoppedError(f"{done}; go on with: naopt resume {directory}") from None
 
 
