@@ -66,7 +66,10 @@ def ranking_rows(ranking: Ranking) -> list[tuple[str, str, str]]:
     """Figure, value and interval, as text."""
     f, count = ranking.figures, len(ranking.top)
     metric = ranking.metric + (f", {ranking.unit}" if ranking.unit else "")
-    rows = [("Kendall tau", *_estimate(f.kendall_tau)), ("Spearman", number(None) if f.spearman is None else f"{f.spearman:.2f}", "")]
+    rows = [
+        ("Kendall tau", *_estimate(f.kendall_tau)),
+        ("Spearman", number(None) if f.spearman is None else f"{f.spearman:.2f}", ""),
+    ]
     rows += [(f"overlap of the top {o.k} (by chance {o.by_chance:.2f})", f"{o.share:.2f}", "") for o in f.overlap]
     rows += [
         (f"pick: {metric}", number(f.pick), ""),
