@@ -85,7 +85,9 @@ def test_saved_tables_come_back(
     assert same(load_table(path), made)
 
 
-@pytest.mark.parametrize("space", [NASBench201Space(), ConvCellSpace(), ConvCellSpace(2, "enas-5")], ids=lambda space: space.name)
+@pytest.mark.parametrize(
+    "space", [NASBench201Space(), ConvCellSpace(), ConvCellSpace(2, "enas-5")], ids=lambda space: space.name
+)
 def test_tables_of_named_spaces_come_back(space: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = list({space.sample(rng): None for _ in range(9)})
