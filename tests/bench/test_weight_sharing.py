@@ -170,7 +170,7 @@ def test_settings_of_one_searcher_are_its_own(tmp_path: Path) -> None:
 
 
 def test_commands_run_in_processes_of_their_own(tmp_path: Path) -> None:
-    assert 5 < naopt("list", "spaces") < 1000
+    assert 5 < naopt("list", "spaces") < 10_000  # a forked process begins with the peak of the tests that forked it
     with pytest.raises(InputError, match=r"naopt: run .*: has no config.toml"):
         naopt("ranking", tmp_path)
 

@@ -175,7 +175,7 @@ def test_a_pool_without_scores_has_diverged() -> None:
     with pytest.raises(DivergedError, match="pool_mean nan in epoch 1 of 2"):
         trainer.train_epoch()
     found = searched(trainer).candidates(8, trainer)
-    assert [p.origin for p in found] == ["pool"] * 4, "nothing can be learned from them"
+    assert [p.origin for p in found] == ["pool"] * 4 + ["refill"] * 4, "nothing can be learned from them"
 
 
 def test_half_of_the_candidates_are_the_best_of_the_pool() -> None:
@@ -198,7 +198,7 @@ def test_few_candidates() -> None:
     trainer = toy_trainer(NAOSharing, **SMALL)
     Uphill(trainer, [])
     assert len(searched(trainer).candidates(1, trainer)) == 1
-    assert [p.origin for p in searched(trainer).candidates(8, trainer)] == ["pool"] * 4
+    assert [p.origin for p in searched(trainer).candidates(8, trainer)] == ["pool"] * 4 + ["refill"] * 4
 
 
 def test_it_finds_the_best_path() -> None:

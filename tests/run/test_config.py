@@ -133,7 +133,7 @@ def test_a_table_brings_its_space_and_goal(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "task '': give --task or --table"),
+        ({}, "task '': give --task, --table or --supernet"),
         ({"task": "digits", "table": "toy.npz"}, "give one of them, not both"),
         ({"table": "missing.npz"}, "table 'missing.npz'"),
         ({"table": "toy.npz", "metric": "scoer"}, "did you mean 'score'"),

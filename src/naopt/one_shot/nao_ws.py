@@ -177,7 +177,8 @@ class NAOSharing(OneShotSearcher):
             found += new
             fresh = [proposal.architecture for proposal in new]
             known, values = known + fresh, _without_gaps(np.append(values, self._scores(fresh, trainer)))
-        return found
+        taken = {*known, *(proposal.architecture for proposal in found)}
+        return found + [Proposal(a, "refill") for a in self._random(taken, count - len(found))]
 
     def _scores(self, architectures: list[Architecture], trainer: SharedTrainer) -> NDArray[np.float64]:
         return trainer.data.scores([architecture.identity for architecture in architectures])
