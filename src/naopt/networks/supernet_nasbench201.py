@@ -12,7 +12,7 @@ from naopt.networks.base import AuxiliaryHead, add, arranged, drop_path, initial
 from naopt.networks.nasbench201 import ResidualReduction, edge_operation
 from naopt.networks.operations import BatchNorm, Preactivated
 from naopt.networks.settings import NetworkSettings
-from naopt.networks.supernet import Mixable, Supernet, WeightSharing, unique
+from naopt.networks.supernet import Mixable, Supernet, WeightSharing
 from naopt.spaces import Architecture, NASBench201Space, Tokens
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
 
@@ -166,7 +166,7 @@ class NASBench201Supernet(Supernet, Mixable):
             assert isinstance(cell, SharedDenseCell)
             for module in cell.path_modules(self._tokens):
                 found += module.parameters()
-        return unique(found)
+        return found
 
     def child_state(self, architecture: Architecture) -> dict[str, Tensor]:
         """See ``Supernet``."""

@@ -18,6 +18,7 @@ from naopt.one_shot.base import Memory
 from naopt.one_shot.data import SharedData, without_gradients
 from naopt.one_shot.settings import OneShotSettings
 from naopt.tasks.parts import Part
+from naopt.training.image_trainer import classification_loss
 from naopt.training.images import Images, ImageSource, batch_count
 from naopt.training.settings import TrainingSettings
 
@@ -87,13 +88,7 @@ class SharedImages(SharedData):
     def loss(self, batch: Labelled) -> Tensor:
         """Mean cross entropy; the auxiliary head's is added with its weight."""
         inputs, labels = batch
-        logits, auxiliary = self.network.outputs(inputs)
-        smoothing = self.training.label_smoothing
-        loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        if auxiliary is not None:
-            extra = F.cross_entropy(auxiliary, labels, label_smoothing=smoothing)
-            loss = loss + self.training.auxiliary_weight * extra
-        return loss
+        return classification_loss(*self.network.outputs(inputs), labels, self.training)
 
     def reward(self, batch: Labelled) -> float:
         """Accuracy in 0..1; 0 where logits are not finite."""

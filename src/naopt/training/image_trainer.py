@@ -35,6 +35,15 @@ class _Outputs(nn.Module):
         return self.network.outputs(images)
 
 
+def classification_loss(logits: Tensor, auxiliary: Tensor | None, labels: Tensor, settings: TrainingSettings) -> Tensor:
+    """Mean cross entropy of ``(n, classes)`` logits, smoothed; that of the auxiliary head is added with its weight."""
+    loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
+    if auxiliary is not None:
+        extra = F.cross_entropy(auxiliary, labels, label_smoothing=settings.label_smoothing)
+        loss = loss + settings.auxiliary_weight * extra
+    return loss
+
+
 class ImageTrainer(Trainer):
     """SGD on images, with a learning rate that moves every step.
 
@@ -129,7 +138,7 @@ class ImageTrainer(Trainer):
         with self._own_randomness(), _compilation(self.settings):
             with arithmetic(self.precision, self.device):
                 logits, auxiliary = self._forward(inputs)
-                loss = self._loss(logits, auxiliary, labels)
+                loss = classification_loss(logits, auxiliary, labels, self.settings)
             self.optimizer.zero_grad()
             scaled = loss * (weight * self.world.size) if self.world.size > 1 else loss
             self._scaler.scale(scaled).backward()  # type: ignore[no-untyped-call]
@@ -141,21 +150,13 @@ class ImageTrainer(Trainer):
         self._sums[0] += loss.detach() * weight
         self._sums[1] += (logits.detach().argmax(1) == labels).sum()
 
-    def _loss(self, logits: Tensor, auxiliary: Tensor | None, labels: Tensor) -> Tensor:
-        smoothing = self.settings.label_smoothing
-        loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        if auxiliary is not None:
-            extra = F.cross_entropy(auxiliary, labels, label_smoothing=smoothing)
-            loss = loss + self.settings.auxiliary_weight * extra
-        return loss
-
     def _own_randomness(self) -> _Fork:
         return _Fork(self.step * self.world.size + self.world.rank if self.world.size > 1 else None, self.device)
 
     def _probe(self, inputs: Tensor, labels: Tensor) -> str:
         def loss(network: nn.Module) -> Tensor:
             assert isinstance(network, ChildNetwork)
-            return self._loss(*network.outputs(inputs), labels)
+            return classification_loss(*network.outputs(inputs), labels, self.settings)
 
         return choose_precision(self.network, loss, self.device)[0]
 
