@@ -22,11 +22,11 @@ from typing import Any
 
 from naopt.errors import InputError, NaoptError, RunStoppedError
 from naopt.metrics import paired_summary, summarise
+from naopt.ranking.result import RANKING, Estimate, Ranking, read_ranking
 from naopt.run import RunConfig, load_run
 from naopt.run.config import merge_values
 from naopt.run.files import write_text
 from naopt.run.kinds import shares_weights
-from naopt.run.ranking_result import RANKING, Estimate, Ranking, read_ranking
 
 SEARCHERS = "nao-ws,enas,random-ws,parsec,darts"
 BASELINE = "random-ws"

@@ -18,7 +18,7 @@ from naopt.run.one_shot_run import open_supernet, shared_evaluator
 from naopt.spaces import NASBench101Space, RecurrentCellSpace, create_space
 from naopt.testing import EvaluatorSuite
 from naopt.training.checkpoint import load_checkpoint, save_checkpoint
-from tests.run.ranking_toys import TINY, sharing_run
+from tests.ranking.toys import TINY, sharing_run
 
 SPACE = create_space("conv-cell:nodes=1")
 

@@ -9,9 +9,9 @@ import pytest
 
 from naopt.cli.app import run as naopt
 from naopt.errors import RunStoppedError
+from naopt.execution.jobs import evaluation_seed
 from naopt.run import load_run, resume_run
-from naopt.run.loop import evaluation_seed
-from tests.run.ranking_toys import MadeUpTraining, made_up, make_up_trainings, sharing_run
+from tests.ranking.toys import MadeUpTraining, made_up, make_up_trainings, sharing_run
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from naopt.run import RunConfig, RunRecord, load_run, resume_run, start_run
 from naopt.run import one_shot_run as room
 from naopt.run.setup import prepare
 from naopt.spaces import Architecture
-from tests.run.ranking_toys import TINY
+from tests.ranking.toys import TINY
 
 SEARCHERS: dict[str, dict[str, Any]] = {
     "random-ws": {"epochs": 3},

@@ -16,10 +16,10 @@ from rich.console import Console
 
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.table import TableEvaluator
+from naopt.execution.interrupt import stop_on_signal
+from naopt.execution.progress import ProgressBar
 from naopt.measurement import Measurement
 from naopt.run import RunConfig, RunRecord, Trial, load_run, resume_run, start_run
-from naopt.run.interrupt import stop_on_signal
-from naopt.run.progress import ProgressBar
 from naopt.searchers import Objective
 from naopt.spaces import Architecture, GenericSpace, NASBench201Space
 from tests.run.toys import SPACE, toy, write_table

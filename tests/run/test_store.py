@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from naopt.errors import InputError, RunStoppedError
+from naopt.execution import Trial
 from naopt.measurement import Measurement
-from naopt.run import Trial
 from naopt.run.store import RunStore, create_database
 from naopt.spaces import GenericSpace, Position
 from tests.run.toys import SPACE, toy

@@ -40,7 +40,7 @@ def _write(document: dict[str, Any], path: Path) -> None:
     import json
 
     from naopt.errors import InputError
-    from naopt.run.values import plain
+    from naopt.values import plain
 
     try:
         path.write_text(json.dumps(plain(document), indent=1, allow_nan=False) + "\n", encoding="utf-8")

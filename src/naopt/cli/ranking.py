@@ -36,9 +36,9 @@ def ranking(
 ) -> None:
     """Compare shared weights with training, on random and on the best children of a weight-sharing run."""
     from naopt.cli.study import progress
+    from naopt.ranking.rank import rank
     from naopt.report import write_report
     from naopt.report.ranking_section import ranking_rows, ranking_sentence
-    from naopt.run.ranking import rank
     from naopt.run.record import REPORT, load_run
 
     found = rank(

@@ -20,9 +20,9 @@ class Evaluator(ABC):
 
     Contract. ``evaluate`` depends only on the evaluator's own settings, the architecture and the seed, never on what
     was evaluated before, so that it may run in any order, in any process, on any worker. It returns a measurement for
-    everything that can happen to a child (divergence, memory, a failed build): an exception is a bug, and the executor
+    everything that can happen to a child (divergence, memory, a failed build): an exception is a bug, and the engine
     turns it into a ``failed`` measurement. Instances are picklable and cheap to pickle: heavy things (data, table
-    contents) are loaded by ``prepare``, which the executor calls once in each worker.
+    contents) are loaded by ``prepare``, which the engine calls once in each worker.
 
     Attributes:
         space: the space of the architectures that it measures.

@@ -34,7 +34,7 @@ def write_bench(document: Document, trials: Sequence[SearchTrial], folder: Path)
     Raises:
         InputError: a file cannot be written.
     """
-    from naopt.run.values import plain
+    from naopt.values import plain
 
     files = {
         "bench.json": json.dumps(plain(document), indent=1, allow_nan=False) + "\n",
@@ -104,7 +104,7 @@ def surrogate_warning(document: Document) -> str:
 
 def page(title: str, sections: Sequence[str], data: Document) -> str:
     """A self-contained page."""
-    from naopt.run.values import plain
+    from naopt.values import plain
 
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

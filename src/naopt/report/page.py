@@ -11,18 +11,18 @@ from naopt._version import __version__
 from naopt.errors import InputError
 from naopt.metrics.rank import kendall_tau, pairwise_accuracy
 from naopt.one_shot.evaluator import PREFIX
+from naopt.ranking.result import read_ranking
 from naopt.report import charts
 from naopt.report.elements import asset, code, duration, flat, json_block, number, rows_table, section
 from naopt.report.ranking_section import ranking_section
 from naopt.report.shared_training import shared_training_section
 from naopt.report.summary import cost, finite, metric_names, origin_statistics, parent_index, round_summaries, value_of
-from naopt.run.ranking_result import read_ranking
 from naopt.spaces.drawing import STYLE, draw_graph
 
 if TYPE_CHECKING:
+    from naopt.execution.trial import Trial
     from naopt.measurement import Measurement
     from naopt.run.record import RunRecord
-    from naopt.run.trial import Trial
 
 _ORIGINS = {
     "random": "drawn from the random pool",

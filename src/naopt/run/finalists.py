@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from naopt.evaluators.training import TrainingEvaluator
+from naopt.execution.jobs import Job, evaluation_seed
+from naopt.execution.local import LocalEngine
+from naopt.execution.trial import Trial
 from naopt.one_shot import one_shot
-from naopt.run.executors import LocalExecutor
-from naopt.run.loop import Job, evaluation_seed
-from naopt.run.trial import Trial
 from naopt.searchers.base import Objective
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def train_finalists(store: RunStore, setup: Setup, workers: int) -> None:
     )
     metric = evaluator.default_metric
     about = {"metric": metric, "goal": evaluator.metrics[metric].goal}
-    with _timed(store), LocalExecutor(evaluator, workers, config.timeout or None) as executor:
-        for index, found in executor.evaluate(jobs):
+    with _timed(store), LocalEngine(evaluator, workers, config.timeout or None) as engine:
+        for index, found in engine.evaluate(jobs):
             if found.status == "interrupted":
                 raise KeyboardInterrupt
             facts = {"metrics": dict(found.metrics), "status": found.status, "reason": found.reason}

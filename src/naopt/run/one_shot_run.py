@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 from naopt.errors import InputError, NaoptError
 from naopt.evaluators.training import select_device
 from naopt.evaluators.workloads import create_workload
+from naopt.execution.interrupt import stop_after_step, stop_on_signal
 from naopt.one_shot import OneShotSearcher, OneShotSettings
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.run.config import RunConfig
 from naopt.run.files import write_text
-from naopt.run.interrupt import stop_after_step, stop_on_signal
 from naopt.run.kinds import searcher_kind
 from naopt.run.record import CONFIG, load_run
 from naopt.run.training_progress import TrainingProgress, learning_curve
-from naopt.run.values import plain
 from naopt.spaces import create_space
+from naopt.values import plain
 
 if TYPE_CHECKING:
     from naopt.one_shot.data import SharedData

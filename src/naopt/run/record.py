@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from naopt.errors import InputError, UnknownNameError
+from naopt.execution.trial import Trial
 from naopt.run.config import RunConfig
 from naopt.run.finalists import (
     finalists,
@@ -16,7 +17,6 @@ from naopt.run.finalists import (
     with_finalists,
 )
 from naopt.run.store import RunStore
-from naopt.run.trial import Trial
 from naopt.searchers.base import Objective
 from naopt.spaces import GenericSpace, Position, SearchSpace, create_space
 

@@ -15,24 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 from naopt._version import __version__
 from naopt.errors import InputError, NaoptError, RunStoppedError
+from naopt.execution.conversation import Start
+from naopt.execution.engine import Engine
+from naopt.execution.engines import create_engine
+from naopt.execution.interrupt import stop_on_signal
+from naopt.execution.local import LocalEngine
+from naopt.execution.loop import run_search
+from naopt.execution.observer import Observer
+from naopt.execution.progress import ProgressBar
+from naopt.execution.trial import Trial
+from naopt.locking import locked
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.run.config import RunConfig
-from naopt.run.executors import LocalExecutor, create_executor
 from naopt.run.finalists import train_finalists, trained_finalists, wanted_finalists
-from naopt.run.interrupt import stop_on_signal
 from naopt.run.kinds import shares_weights
-from naopt.run.locking import locked
-from naopt.run.loop import Observer, run_search
 from naopt.run.one_shot_run import SupernetDivergedError, check_supernet, train_supernet
-from naopt.run.progress import ProgressBar
 from naopt.run.record import CONFIG, DATABASE, LOCK, RunRecord, load_run
 from naopt.run.setup import Setup, prepare
 from naopt.run.store import RunStore, create_database
-from naopt.run.trial import Trial
-from naopt.run.values import plain
+from naopt.values import plain
 
 if TYPE_CHECKING:
-    from naopt.run.ray_executor import RayExecutor
     from naopt.searchers import Searcher
 
 
@@ -54,9 +57,9 @@ def start_run(directory: str | Path, config: RunConfig) -> RunRecord:
         check_supernet(setup)
         _make(directory, setup)
         return _execute_sharing(directory, setup)
-    executor = _executor(setup, setup.config.workers)
+    engine = _engine(setup, setup.config.workers)
     _make(directory, setup)
-    return _execute(directory, setup, executor)
+    return _execute(directory, setup, engine)
 
 
 def resume_run(directory: str | Path, *, workers: int | None = None) -> RunRecord:
@@ -81,7 +84,7 @@ def resume_run(directory: str | Path, *, workers: int | None = None) -> RunRecor
         raise InputError("run", str(directory), f"space {record.meta['space']} is not as it was when the run began")
     if shares_weights(setup.config.searcher):
         return _execute_sharing(directory, setup, workers)
-    return _execute(directory, setup, _executor(setup, workers or setup.config.workers))
+    return _execute(directory, setup, _engine(setup, workers or setup.config.workers))
 
 
 _MAY_CHANGE = ("workers", "device", "engine", "timeout")
@@ -101,8 +104,8 @@ def _refuse_changes(record: RunRecord) -> None:
             raise InputError("run", str(record.directory), rule)
 
 
-def _executor(setup: Setup, workers: int) -> LocalExecutor | RayExecutor:
-    return create_executor(setup.config.engine, setup.evaluator, workers, setup.config.timeout or None)
+def _engine(setup: Setup, workers: int) -> Engine:
+    return create_engine(setup.config.engine, setup.evaluator, workers, setup.config.timeout or None)
 
 
 def _make(directory: Path, setup: Setup) -> None:
@@ -138,9 +141,9 @@ def _make(directory: Path, setup: Setup) -> None:
         raise InputError("run", str(directory), error.strerror or "cannot be made") from error
 
 
-def _execute(directory: Path, setup: Setup, executor: LocalExecutor | RayExecutor) -> RunRecord:
-    with _stoppable(directory), stop_on_signal(), executor, locked(directory / LOCK, "executed"):
-        _measure(directory, setup, executor, setup.searcher())
+def _execute(directory: Path, setup: Setup, engine: Engine) -> RunRecord:
+    with _stoppable(directory), stop_on_signal(), engine, locked(directory / LOCK, "executed"):
+        _measure(directory, setup, engine, setup.searcher())
     return load_run(directory)
 
 
@@ -157,8 +160,8 @@ def _execute_sharing(directory: Path, setup: Setup, workers: int | None = None) 
             with RunStore(directory / DATABASE) as store:
                 seconds = float(store.meta().get("seconds", 0.0)) + time.monotonic() - started
                 store.note(seconds=seconds, stopped=stopped)
-        with stop_on_signal(), LocalExecutor(setup.evaluator) as executor:
-            _measure(directory, setup, executor, candidates)
+        with stop_on_signal(), LocalEngine(setup.evaluator) as engine:
+            _measure(directory, setup, engine, candidates)
             with RunStore(directory / DATABASE) as store:
                 train_finalists(store, setup, workers or setup.config.workers)
     return load_run(directory)
@@ -174,13 +177,13 @@ def _candidates(directory: Path, setup: Setup) -> CandidateSearcher:
     return train_supernet(directory, setup)
 
 
-def _measure(directory: Path, setup: Setup, executor: LocalExecutor | RayExecutor, searcher: Searcher) -> None:
+def _measure(directory: Path, setup: Setup, engine: Engine, searcher: Searcher) -> None:
     budget = setup.config.budget
     with RunStore(directory / DATABASE) as store:
         past = store.trials(setup.space)
         done = [trial for trial in past if trial.measurement is not None]
         with ProgressBar(budget, done, setup.objective) as bar:
-            run_search(searcher, executor, budget, observer=_Recorder(store, bar), past=past)
+            run_search(searcher, engine, budget, observer=_Recorder(store, bar), start=Start(past))
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from naopt.errors import InputError, RunStoppedError
+from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
-from naopt.run.trial import Trial
-from naopt.run.values import plain
 from naopt.spaces import Architecture, SearchSpace
+from naopt.values import plain
 
 FORMAT = 1
 

@@ -14,12 +14,12 @@ from naopt._version import __version__
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.final import FinalResult, Watch, final_workload, train_final
 from naopt.evaluators.workloads import Workload
+from naopt.execution.interrupt import stop_after_step
+from naopt.locking import locked
 from naopt.run.files import write_text
-from naopt.run.interrupt import stop_after_step
-from naopt.run.locking import locked
 from naopt.run.training_progress import TrainingProgress, learning_curve
-from naopt.run.values import plain
 from naopt.spaces import Architecture, SearchSpace, create_space
+from naopt.values import plain
 
 if TYPE_CHECKING:
     from naopt.training.distributed import World

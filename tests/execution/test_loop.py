@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,25 +9,37 @@ import pytest
 
 from naopt.configuration import Settings
 from naopt.errors import RunStoppedError
+from naopt.execution import Engine, Job, Observer, SearcherError, Start, Trial, run_search, search
+from naopt.execution.jobs import evaluation_seed
 from naopt.measurement import Measurement
-from naopt.run import Job, Observer, SearcherError, Trial, run_search, search
-from naopt.run.loop import evaluation_seed
 from naopt.searchers import Objective, RandomSearcher
 from naopt.spaces import Architecture, create_space
 from tests.run.toys import SPACE, Scripted, finished, in_rounds, toy
 
 
-class Shuffled:
+class Shuffled(Engine):
     """Finishes jobs in an order of its own."""
+
+    workers = 3
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.jobs: list[Job] = []
+        self.waiting: list[Job] = []
 
-    def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Measurement]]:
-        self.jobs += jobs
-        for at in self.rng.permutation(len(jobs)):
-            yield jobs[at].index, finished(jobs[at].architecture)
+    def submit(self, job: Job) -> None:
+        self.jobs.append(job)
+        self.waiting.append(job)
+
+    def next_done(self, seconds: float | None = None) -> tuple[Job, Measurement] | None:
+        job = self.waiting.pop(int(self.rng.integers(len(self.waiting))))
+        return job, self.measure(job)
+
+    def measure(self, job: Job) -> Measurement:
+        return finished(job.architecture)
+
+    def close(self) -> None:
+        self.waiting.clear()
 
 
 class Notes(Observer):
@@ -78,7 +90,7 @@ def test_a_search_cut_off_anywhere_goes_on_to_the_same_archive(proposed: int, ke
     missing = set(order[kept:].tolist())
     past = [replace(trial, measurement=None) if trial.index in missing else trial for trial in whole[:proposed]]
     executor = Shuffled(3)
-    again = run_search(in_rounds(), executor, 10, observer=Observer(), past=past)
+    again = run_search(in_rounds(), executor, 10, observer=Observer(), start=Start(past))
     assert archive(again) == archive(whole)
     assert {job.index for job in executor.jobs} == missing | set(range(proposed, 10))
 
@@ -86,7 +98,7 @@ def test_a_search_cut_off_anywhere_goes_on_to_the_same_archive(proposed: int, ke
 def test_a_complete_past_is_only_told() -> None:
     whole = run_search(in_rounds(), Shuffled(0), 10, observer=Observer())
     searcher, executor = in_rounds(), Shuffled(0)
-    assert run_search(searcher, executor, 10, observer=Observer(), past=whole) == whole
+    assert run_search(searcher, executor, 10, observer=Observer(), start=Start(whole)) == whole
     assert executor.jobs == []
     assert len(searcher.history) == 10
 
@@ -100,9 +112,8 @@ def test_a_searcher_that_finds_nothing_new_ends_the_search() -> None:
 
 def test_metrics_become_plain_floats() -> None:
     class Numpy(Shuffled):
-        def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Measurement]]:
-            for job in jobs:
-                yield job.index, Measurement({"score": np.float64(1.5)}, np.float64(2))
+        def measure(self, job: Job) -> Measurement:
+            return Measurement({"score": np.float64(1.5)}, np.float64(2))
 
     (trial,) = run_search(Scripted([[toy("fine")]]), Numpy(0), 1, observer=Observer())
     assert trial.measurement is not None
@@ -112,14 +123,13 @@ def test_metrics_become_plain_floats() -> None:
 
 def test_interrupted_evaluations_stop_the_search_and_are_no_results() -> None:
     class Interrupting(Shuffled):
-        def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Measurement]]:
-            yield jobs[0].index, Measurement(status="interrupted", reason="power cut")
-            yield jobs[1].index, finished(jobs[1].architecture)
+        def measure(self, job: Job) -> Measurement:
+            return finished(job.architecture) if job.index else Measurement(status="interrupted", reason="power cut")
 
     notes = Notes()
     with pytest.raises(RunStoppedError, match="evaluation 0 was interrupted: power cut"):
         run_search(in_rounds(), Interrupting(0), 2, observer=notes)
-    assert notes.lines[-1] == ("measured", 1)
+    assert notes.lines[2:] == [("measured", 1)]
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
+from naopt.execution.jobs import Job
+from naopt.execution.local import LocalEngine
 from naopt.measurement import Measurement
-from naopt.run.executors import LocalExecutor
-from naopt.run.loop import Job
+from naopt.ranking.training_cache import TrainingCache
 from naopt.run.record import RunRecord
-from naopt.run.training_cache import TrainingCache
 from naopt.spaces import Architecture, SearchSpace
 from naopt.tables import load_table
 
@@ -119,7 +119,7 @@ class Trained(Standalone):
         self.space, self.metric = record.space, evaluator.default_metric
         self.info = evaluator.metrics[self.metric]
         self._seed, self._repeats = seed, repeats
-        self._executor = LocalExecutor(_Clocked(evaluator), workers, config.timeout or None)
+        self._engine = LocalEngine(_Clocked(evaluator), workers, config.timeout or None)
         about = {
             "naopt": __version__,
             "task": config.task,
@@ -139,8 +139,8 @@ class Trained(Standalone):
                 for index, key in enumerate(keys)
                 if self._cache.get(key) is None
             ]
-            with progress("trainings", len(keys), len(keys) - len(jobs)) as advance, self._executor as executor:
-                for index, measurement in executor.evaluate(jobs):
+            with progress("trainings", len(keys), len(keys) - len(jobs)) as advance, self._engine as engine:
+                for index, measurement in engine.evaluate(jobs):
                     if measurement.status == "interrupted":
                         raise RunStoppedError(f"a training was interrupted: {measurement.reason}")
                     self._cache.add(keys[index], measurement)

@@ -1,11 +1,9 @@
-"""Where evaluations happen: in this process, in worker processes, or on a Ray cluster.
-
-Whatever happens to an evaluation comes back as a measurement with a reason, and the others go on.
-"""
+"""The engine of this machine: evaluations in this process, or in worker processes."""
 
 from __future__ import annotations
 
 import copy
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -13,21 +11,18 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Self
 
 from pebble import ProcessExpired, ProcessPool
 
 from naopt.errors import InputError, NaoptError
 from naopt.evaluators.base import Evaluator
+from naopt.execution.engine import Engine
+from naopt.execution.jobs import Job
+from naopt.execution.measure import measure
 from naopt.measurement import Measurement
 from naopt.processes import interrupts_blocked
-from naopt.run.loop import Job
-
-if TYPE_CHECKING:
-    from naopt.run.ray_executor import RayExecutor
 
 _RESTARTS = 3
 """How often in a row the workers may die before one of them has begun an evaluation."""
@@ -37,24 +32,7 @@ class WorkerError(NaoptError):
     """Worker processes cannot be started."""
 
 
-def measure(evaluator: Evaluator, job: Job) -> Measurement:
-    """One evaluation; an exception becomes a ``failed`` (out of memory: ``oom``) measurement with its text."""
-    started = time.perf_counter()
-    try:
-        found = evaluator.evaluate(job.architecture, job.seed)
-    except MemoryError as error:
-        return Measurement(seconds=time.perf_counter() - started, status="oom", reason=f"out of memory: {_line(error)}")
-    except Exception as error:
-        reason = f"{type(error).__name__}: {_line(error)}"
-        return Measurement(seconds=time.perf_counter() - started, status="failed", reason=reason)
-    return Measurement(dict(found.metrics), found.seconds, found.status, found.reason)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or "no message"
-
-
-class LocalExecutor:
+class LocalEngine(Engine):
     """Evaluates on this machine; a context manager.
 
     Inline evaluators (lookups) run in this process. All others run in worker processes, even with one worker, so that
@@ -74,37 +52,49 @@ class LocalExecutor:
             raise InputError("workers", workers, "must be at least 1")
         self.evaluator, self.workers, self.timeout = evaluator, workers, timeout
         self._pool: ProcessPool | None = None
+        self._waiting, self._ended = deque[Job](), deque[tuple[Job, Measurement]]()
+        self._running, self._restarts = dict[Future[Measurement], Job](), 0
         if evaluator.inline:
             evaluator.prepare()
         else:
             copy.deepcopy(evaluator).prepare()
 
-    def evaluate(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Measurement]]:
-        """Measures every job; yields ``(index, measurement)`` as they end."""
+    def submit(self, job: Job) -> None:
+        """See ``Engine``."""
+        self._waiting.append(job)
+
+    def next_done(self, seconds: float | None = None) -> tuple[Job, Measurement] | None:
+        """See ``Engine``."""
         if self.evaluator.inline:
-            for job in jobs:
-                yield job.index, measure(self.evaluator, job)
-            return
-        waiting, running, restarts = deque(jobs), dict[Future[Measurement], Job](), 0
-        while waiting or running:
-            pool = self._running_pool()
-            # Few at a time: a pool that breaks forgets what it has not yet passed on.
-            while waiting and len(running) <= self.workers:
-                job = waiting.popleft()
-                running[pool.schedule(_evaluate, args=(job,), timeout=self.timeout)] = job
-            ended, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
-            lost = not pool.active
-            for future in ended:
-                found = self._result(future)
-                if found is not None:
-                    restarts = 0
-                    yield running.pop(future).index, found
-            if lost:
-                restarts += 1
-                if restarts == _RESTARTS:
-                    raise WorkerError("worker processes die before they begin to work (out of memory?)")
-                waiting.extendleft(sorted(running.values(), key=lambda job: -job.index))
-                running.clear()
+            job = self._waiting.popleft()
+            return job, measure(self.evaluator, job)
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        while not self._ended:
+            self._advance(min(1.0, max(end - time.monotonic(), 0.0)))
+            if not self._ended and time.monotonic() >= end:
+                return None
+        return self._ended.popleft()
+
+    def _advance(self, seconds: float) -> None:
+        """Schedules what waits, and takes what has ended within so many seconds."""
+        pool = self._running_pool()
+        # Few at a time: a pool that breaks forgets what it has not yet passed on.
+        while self._waiting and len(self._running) <= self.workers:
+            job = self._waiting.popleft()
+            self._running[pool.schedule(_evaluate, args=(job,), timeout=self.timeout)] = job
+        ended, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
+        lost = not pool.active
+        for future in ended:
+            found = self._result(future)
+            if found is not None:
+                self._restarts = 0
+                self._ended.append((self._running.pop(future), found))
+        if lost:
+            self._restarts += 1
+            if self._restarts == _RESTARTS:
+                raise WorkerError("worker processes die before they begin to work (out of memory?)")
+            self._waiting.extendleft(sorted(self._running.values(), key=lambda job: -job.index))
+            self._running.clear()
 
     def _result(self, future: Future[Measurement]) -> Measurement | None:
         """What a future that ended says; ``None`` if the pool broke before the evaluation began."""
@@ -120,7 +110,7 @@ class LocalExecutor:
 
     def _running_pool(self) -> ProcessPool:
         if self._pool is None or not self._pool.active:
-            self.close()
+            self._end_pool()
             self._pool = ProcessPool(
                 self.workers,
                 initializer=_begin_worker,
@@ -134,32 +124,17 @@ class LocalExecutor:
         return self._pool
 
     def close(self) -> None:
-        """Ends the workers, whatever they are doing."""
+        """See ``Engine``."""
+        self._end_pool()
+        self._waiting.clear()
+        self._ended.clear()
+        self._running.clear()
+
+    def _end_pool(self) -> None:
         if self._pool is not None:
             self._pool.stop()  # type: ignore[no-untyped-call]
             self._pool.join()
             self._pool = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def create_executor(
-    engine: str, evaluator: Evaluator, workers: int, timeout: float | None = None
-) -> LocalExecutor | RayExecutor:
-    """The executor of an engine: ``local`` or ``ray``. Inline evaluators run in this process on every engine.
-
-    Raises:
-        InputError: Ray is asked for and not installed, or what ``evaluator.prepare`` finds.
-    """
-    if engine == "ray" and not evaluator.inline:
-        from naopt.run.ray_executor import RayExecutor
-
-        return RayExecutor(evaluator, workers, timeout)
-    return LocalExecutor(evaluator, workers, timeout)
 
 
 def _exit(code: int) -> str:

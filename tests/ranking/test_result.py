@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from naopt.run.ranking_result import RankedChild, ranking_figures
+from naopt.ranking.result import RankedChild, ranking_figures
 
 
 def child(shared: float | None, standalone: float | None) -> RankedChild:

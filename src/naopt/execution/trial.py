@@ -17,6 +17,7 @@ class Trial:
         origin: how the searcher found it (``random``, ``ascent``, ...), ``parent`` from what.
         predicted: what the searcher expected, in the metric's own unit; ``None`` if it expected nothing.
         measurement: ``None`` until it was measured.
+        place: how many results of the search came before its own; ``None`` until it was measured.
     """
 
     index: int
@@ -27,3 +28,4 @@ class Trial:
     parent: Architecture | None = None
     predicted: float | None = None
     measurement: Measurement | None = None
+    place: int | None = None

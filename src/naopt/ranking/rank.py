@@ -16,13 +16,13 @@ import numpy as np
 from naopt._version import __version__
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
+from naopt.execution.interrupt import stop_on_signal
 from naopt.measurement import Measurement
-from naopt.run.interrupt import stop_on_signal
+from naopt.ranking.result import Estimate, RankedChild, Ranking, RankingFigures, TopOverlap, ranking_figures
+from naopt.ranking.standalone import CPU_SECONDS, LookedUp, Progress, Standalone, Trained, quiet
 from naopt.run.kinds import shares_weights
 from naopt.run.one_shot_run import shared_evaluator
-from naopt.run.ranking_result import Estimate, RankedChild, Ranking, RankingFigures, TopOverlap, ranking_figures
 from naopt.run.record import RunRecord, load_run
-from naopt.run.standalone import CPU_SECONDS, LookedUp, Progress, Standalone, Trained, quiet
 from naopt.searchers.base import sample_new
 from naopt.spaces import Architecture
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from naopt.errors import InputError
+from naopt.locking import locked
 from naopt.measurement import Measurement
 from naopt.run.files import write_text
-from naopt.run.locking import locked
-from naopt.run.values import plain
+from naopt.values import plain
 
 ABOUT, LINES, LOCK = "about.json", "trainings.jsonl", ".lock"
 

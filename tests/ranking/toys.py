@@ -68,7 +68,7 @@ class SlowTraining(TrainingEvaluator):
 
 def make_up_trainings(monkeypatch: pytest.MonkeyPatch) -> type[MadeUpTraining]:
     """Until the test ends, children of rankings are not really trained."""
-    monkeypatch.setattr("naopt.run.standalone.TrainingEvaluator", MadeUpTraining)
+    monkeypatch.setattr("naopt.ranking.standalone.TrainingEvaluator", MadeUpTraining)
     monkeypatch.setattr(MadeUpTraining, "asked", [])
     monkeypatch.setattr(MadeUpTraining, "failing", set())
     monkeypatch.setattr(MadeUpTraining, "stop_after", None)
@@ -77,15 +77,15 @@ def make_up_trainings(monkeypatch: pytest.MonkeyPatch) -> type[MadeUpTraining]:
 
 def rank_slowly(directory: str, workers: int) -> None:
     """What a process does that is killed."""
-    from naopt.run.ranking import rank
+    from naopt.ranking.rank import rank
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("naopt.run.standalone.TrainingEvaluator", SlowTraining)
+        patch.setattr("naopt.ranking.standalone.TrainingEvaluator", SlowTraining)
         rank(directory, children=12, top=2, workers=workers)
 
 
 if __name__ == "__main__":
     # Under its own name: worker processes have to find the classes above.
-    from tests.run.ranking_toys import rank_slowly as begin
+    from tests.ranking.toys import rank_slowly as begin
 
     begin(sys.argv[1], int(sys.argv[2]))

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from naopt.errors import InputError
+from naopt.execution import Job, LocalEngine, create_engine
+from naopt.execution.local import WorkerError, _exit
 from naopt.measurement import Measurement
-from naopt.run import Job, LocalExecutor, create_executor
-from naopt.run.executors import WorkerError, _exit
 from tests.run.toys import ToyEvaluator, toy
 
 JOBS = [
@@ -23,7 +23,7 @@ JOBS = [
 
 @pytest.fixture(scope="module")
 def results() -> dict[int, Measurement]:
-    with LocalExecutor(ToyEvaluator(), workers=2, timeout=1.0) as executor:
+    with LocalEngine(ToyEvaluator(), workers=2, timeout=1.0) as executor:
         return dict(executor.evaluate(JOBS))
 
 
@@ -52,7 +52,7 @@ def test_the_others_go_on_in_worker_processes(results: dict[int, Measurement]) -
 
 
 def test_one_pool_serves_many_rounds_and_is_left_in_the_middle_of_one() -> None:
-    with LocalExecutor(ToyEvaluator(), workers=1) as executor:
+    with LocalEngine(ToyEvaluator(), workers=1) as executor:
         (first,) = executor.evaluate([Job(0, toy("fine", 1), 0)])
         (second,) = executor.evaluate([Job(1, toy("fine", 2), 0)])
         assert first[1].metrics["pid"] == second[1].metrics["pid"]
@@ -63,7 +63,7 @@ def test_one_pool_serves_many_rounds_and_is_left_in_the_middle_of_one() -> None:
 
 def test_inline_evaluators_run_here() -> None:
     evaluator = ToyEvaluator(inline=True)
-    with create_executor("local", evaluator, 4) as executor:
+    with create_engine("local", evaluator, 4) as executor:
         results = dict(executor.evaluate([Job(0, toy("fine"), 0), Job(1, toy("raise"), 0)]))
     assert results[0].metrics["pid"] == os.getpid()
     assert results[1].status == "failed"
@@ -73,23 +73,23 @@ def test_inline_evaluators_run_here() -> None:
 def test_bad_data_is_found_before_any_worker_starts(tmp_path: Path) -> None:
     for inline in (False, True):
         with pytest.raises(InputError, match="no such folder"):
-            LocalExecutor(ToyEvaluator(inline=inline, data=tmp_path / "missing"))
+            LocalEngine(ToyEvaluator(inline=inline, data=tmp_path / "missing"))
 
 
 def test_the_evaluator_that_is_sent_to_workers_is_not_loaded() -> None:
     evaluator = ToyEvaluator()
-    LocalExecutor(evaluator)
+    LocalEngine(evaluator)
     assert not evaluator.prepared
 
 
 def test_no_workers() -> None:
     with pytest.raises(InputError, match="workers '0': must be at least 1"):
-        LocalExecutor(ToyEvaluator(), workers=0)
+        LocalEngine(ToyEvaluator(), workers=0)
 
 
 def test_workers_that_cannot_begin_end_the_search() -> None:
     with (
-        LocalExecutor(ToyEvaluator(broken_workers=True)) as executor,
+        LocalEngine(ToyEvaluator(broken_workers=True)) as executor,
         pytest.raises(WorkerError, match="die before they begin"),
     ):
         list(executor.evaluate([Job(0, toy("fine"), 0)]))
@@ -103,10 +103,10 @@ def test_exit_codes_in_words(code: int, text: str) -> None:
 
 
 _ORPHANING = """
-from naopt.run import Job, LocalExecutor
+from naopt.execution import Job, LocalEngine
 from tests.run.toys import ToyEvaluator, toy
 if __name__ == "__main__":
-    with LocalExecutor(ToyEvaluator()) as executor:
+    with LocalEngine(ToyEvaluator()) as executor:
         for index, found in executor.evaluate([Job(0, toy("fine"), 0), Job(1, toy("sleep"), 0)]):
             print(int(found.metrics["pid"]), flush=True)
 """

@@ -19,17 +19,17 @@ import numpy as np
 import pytest
 
 from naopt.errors import InputError, RunStoppedError
+from naopt.locking import locked
 from naopt.measurement import Measurement, MetricInfo
+from naopt.ranking.rank import Ranking, rank
+from naopt.ranking.result import RANKING, ranking_figures, read_ranking
+from naopt.ranking.standalone import training_seed
+from naopt.ranking.training_cache import ABOUT, LINES, LOCK, TrainingCache
 from naopt.run import RunConfig, load_run, start_run
-from naopt.run.locking import locked
 from naopt.run.one_shot_run import open_supernet
-from naopt.run.ranking import Ranking, rank
-from naopt.run.ranking_result import RANKING, ranking_figures, read_ranking
-from naopt.run.standalone import training_seed
-from naopt.run.training_cache import ABOUT, LINES, LOCK, TrainingCache
 from naopt.spaces import Architecture, create_space
 from naopt.tables import Table, save_table
-from tests.run.ranking_toys import MadeUpTraining, SlowTraining, made_up, make_up_trainings, sharing_run
+from tests.ranking.toys import MadeUpTraining, SlowTraining, made_up, make_up_trainings, sharing_run
 from tests.run.toys import write_table
 
 SPACE = create_space("nasbench201")
@@ -198,7 +198,7 @@ def test_a_killed_ranking_goes_on(runs: list[Path], training: type[MadeUpTrainin
     def count() -> int:
         return lines.read_bytes().count(b"\n") if lines.exists() else 0
 
-    process = subprocess.Popen([sys.executable, "-m", "tests.run.ranking_toys", str(runs[0]), "1"])
+    process = subprocess.Popen([sys.executable, "-m", "tests.ranking.toys", str(runs[0]), "1"])
     while process.poll() is None and count() < 3:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -216,7 +216,7 @@ def test_a_killed_ranking_goes_on(runs: list[Path], training: type[MadeUpTrainin
 
 
 def test_workers_change_nothing(runs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("naopt.run.standalone.TrainingEvaluator", SlowTraining)
+    monkeypatch.setattr("naopt.ranking.standalone.TrainingEvaluator", SlowTraining)
     copy = shutil.copytree(runs[0], runs[0].parent / "copy")
     one, two = rank(runs[0], children=4, top=1), rank(copy, children=4, top=1, workers=2)
     assert timeless(one) == timeless(two)

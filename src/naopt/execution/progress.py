@@ -9,8 +9,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from naopt.run.loop import Observer
-from naopt.run.trial import Trial
+from naopt.execution.observer import Observer
+from naopt.execution.trial import Trial
 from naopt.searchers.base import Objective
 
 

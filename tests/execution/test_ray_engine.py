@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from naopt.errors import InputError
+from naopt.execution import Job, create_engine
 from naopt.measurement import Measurement
-from naopt.run import Job, create_executor
 from tests.run.toys import ToyEvaluator, toy
 
 
@@ -75,7 +75,7 @@ class FakeRay(types.ModuleType):
 def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     fake = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", fake)
-    monkeypatch.setattr("naopt.run.ray_executor.time", types.SimpleNamespace(monotonic=lambda: fake.now))
+    monkeypatch.setattr("naopt.execution.ray_engine.time", types.SimpleNamespace(monotonic=lambda: fake.now))
     return fake
 
 
@@ -83,7 +83,7 @@ def test_whatever_happens_is_a_measurement(ray: FakeRay) -> None:
     fates = ["fine", "raise", "exit", "sleep", "memory"]
     jobs = [Job(index, toy(fate), 0) for index, fate in enumerate(fates)]
     jobs += [Job(index, toy("fine", index), 0) for index in range(5, 9)]
-    with create_executor("ray", ToyEvaluator(), 2, timeout=1.5) as executor:
+    with create_engine("ray", ToyEvaluator(), 2, timeout=1.5) as executor:
         results = dict(executor.evaluate(jobs))
         assert len(ray.actors) == 4
         assert dict(executor.evaluate([Job(9, toy("fine", 9), 0)]))[9].ok
@@ -101,23 +101,23 @@ def test_a_cuda_evaluator_reserves_a_gpu_and_a_running_cluster_is_used(ray: Fake
     ray.started = True
     evaluator = ToyEvaluator()
     evaluator.device = "cuda:0"  # type: ignore[attr-defined]
-    create_executor("ray", evaluator, 1)
+    create_engine("ray", evaluator, 1)
     assert ray.options["num_gpus"] == 1
 
 
 def test_lookups_need_no_cluster(ray: FakeRay) -> None:
-    with create_executor("ray", ToyEvaluator(inline=True), 2) as executor:
+    with create_engine("ray", ToyEvaluator(inline=True), 2) as executor:
         assert dict(executor.evaluate([Job(0, toy("fine"), 0)]))[0].ok
     assert not ray.started
 
 
 def test_bad_data_is_found_before_the_cluster_starts(ray: FakeRay, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        create_executor("ray", ToyEvaluator(data=tmp_path / "missing"), 1)
+        create_engine("ray", ToyEvaluator(data=tmp_path / "missing"), 1)
     assert not ray.started
 
 
 def test_without_ray_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"engine 'ray': Ray is not installed; pip install 'naopt\[ray\]'"):
-        create_executor("ray", ToyEvaluator(), 1)
+        create_engine("ray", ToyEvaluator(), 1)
