@@ -26,7 +26,7 @@ from naopt.ranking.result import RANKING, ranking_figures, read_ranking
 from naopt.ranking.standalone import training_seed
 from naopt.ranking.training_cache import ABOUT, LINES, LOCK, TrainingCache
 from naopt.run import RunConfig, load_run, start_run
-from naopt.run.one_shot_run import open_supernet
+from naopt.run.supernet import open_supernet
 from naopt.spaces import Architecture, create_space
 from naopt.tables import Table, save_table
 from tests.ranking.toys import MadeUpTraining, SlowTraining, made_up, make_up_trainings, sharing_run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from naopt.measurement import Measurement
 from naopt.spaces import Architecture
@@ -17,7 +17,8 @@ class Trial:
         origin: how the searcher found it (``random``, ``ascent``, ...), ``parent`` from what.
         predicted: what the searcher expected, in the metric's own unit; ``None`` if it expected nothing.
         measurement: ``None`` until it was measured.
-        place: how many results of the search came before its own; ``None`` until it was measured.
+        place: how many results of the search came before its own, which is a matter of workers and does not make trials
+            different; ``None`` until it was measured.
     """
 
     index: int
@@ -28,4 +29,4 @@ class Trial:
     parent: Architecture | None = None
     predicted: float | None = None
     measurement: Measurement | None = None
-    place: int | None = None
+    place: int | None = field(default=None, compare=False)

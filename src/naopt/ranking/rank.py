@@ -18,11 +18,11 @@ from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.execution.interrupt import stop_on_signal
 from naopt.measurement import Measurement
+from naopt.one_shot.kinds import shares_weights
 from naopt.ranking.result import Estimate, RankedChild, Ranking, RankingFigures, TopOverlap, ranking_figures
 from naopt.ranking.standalone import CPU_SECONDS, LookedUp, Progress, Standalone, Trained, quiet
-from naopt.run.kinds import shares_weights
-from naopt.run.one_shot_run import shared_evaluator
 from naopt.run.record import RunRecord, load_run
+from naopt.run.supernet import shared_evaluator
 from naopt.searchers.base import sample_new
 from naopt.spaces import Architecture
 

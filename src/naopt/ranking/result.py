@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from naopt.errors import InputError
+from naopt.files import write_text
 from naopt.measurement import Goal
 from naopt.metrics import (
     kendall_tau,
@@ -22,7 +23,6 @@ from naopt.metrics import (
     spearman,
     wilson_interval,
 )
-from naopt.run.files import write_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

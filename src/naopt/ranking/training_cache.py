@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from naopt.errors import InputError
+from naopt.files import write_text
 from naopt.locking import locked
 from naopt.measurement import Measurement
-from naopt.run.files import write_text
 from naopt.values import plain
 
 ABOUT, LINES, LOCK = "about.json", "trainings.jsonl", ".lock"

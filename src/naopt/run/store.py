@@ -36,7 +36,7 @@ CREATE TABLE results (
 """
 
 
-def create_database(path: Path, meta: Mapping[str, Any]) -> None:
+def create_database(path: Path, meta: Mapping[str, Any], prior: Sequence[Any] = ()) -> None:  # noqa: ARG001
     """Writes a database without trials. ``meta`` holds JSON values."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -53,7 +53,7 @@ class RunStore:
         InputError: there is no such file, or it is not a run's database of a known format.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, writable: bool = True) -> None:  # noqa: ARG002
         self.path = path
         if not path.is_file():
             raise InputError("run", str(path.parent), f"has no {path.name}; it is not a run's directory")
@@ -61,7 +61,8 @@ class RunStore:
         try:
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._connection.execute("PRAGMA synchronous = NORMAL")
-            version = self.meta()["format"]
+            self.meta = self._meta()
+            version = self.meta["format"]
         except (sqlite3.DatabaseError, KeyError, ValueError) as error:
             self._connection.close()
             raise InputError("run", str(path.parent), f"{path.name} is not a run's database: {error}") from error
@@ -71,10 +72,11 @@ class RunStore:
 
     # Reading.
 
-    def meta(self) -> dict[str, Any]:
+    def _meta(self) -> dict[str, Any]:
         """Everything known about the run as a whole."""
         return {key: json.loads(value) for key, value in self._connection.execute("SELECT key, value FROM meta")}
 
+    @property
     def rounds(self) -> list[dict[str, Any]]:
         """What the searcher said about each round."""
         return [json.loads(log) for (log,) in self._connection.execute("SELECT log FROM rounds ORDER BY round")]
@@ -94,6 +96,24 @@ class RunStore:
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
             raise InputError("run", str(self.path.parent), f"{self.path.name} is damaged: {error}") from error
 
+    def finalists(self) -> dict[int, Measurement]:
+        """Rows."""
+        found = self.meta.get("finalists", {}).get("results", {})
+        return {int(i): Measurement(f["metrics"], f["seconds"], f["status"], f["reason"]) for i, f in found.items()}
+
+    def record_finalist(self, index: int, found: Measurement, **meta: Any) -> None:
+        """Rows."""
+        facts = {"metrics": dict(found.metrics), "status": found.status, "reason": found.reason}
+        results = {
+            **self.meta.get("finalists", {}).get("results", {}),
+            str(index): {**facts, "seconds": found.seconds},
+        }
+        self.note(finalists={**self.meta["finalist_objective"], "results": results}, **meta)
+
+    def prior(self, space: SearchSpace) -> list[tuple[Architecture, Measurement]]:  # noqa: ARG002
+        """Nothing."""
+        return []
+
     # Writing.
 
     def propose(self, trials: Sequence[Trial], log: Mapping[str, Any]) -> None:
@@ -106,12 +126,14 @@ class RunStore:
             connection.execute("INSERT INTO rounds VALUES (?, ?)", (trials[0].round, json.dumps(plain(log))))
             connection.executemany("INSERT INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def record(self, index: int, measurement: Measurement, **meta: Any) -> None:
+    def record(self, trial: Trial, **meta: Any) -> None:
         """Stores a result, and what changes in ``meta`` with it.
 
         Raises:
             ValueError: an interrupted evaluation, which is not a result.
         """
+        index, measurement = trial.index, trial.measurement
+        assert measurement is not None
         if measurement.status == "interrupted":
             raise ValueError("an interrupted evaluation is not a result")
         metrics = json.dumps(dict(measurement.metrics))
@@ -127,6 +149,7 @@ class RunStore:
 
     def _put(self, connection: sqlite3.Connection, meta: Mapping[str, Any]) -> None:
         rows = [(key, json.dumps(plain(value))) for key, value in meta.items()]
+        self.meta.update(plain(meta))
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 
     @contextmanager

@@ -7,7 +7,7 @@ import pytest
 from naopt.errors import UnknownNameError
 from naopt.one_shot import ENASSearcher, one_shot
 from naopt.one_shot.enas import ENASSettings
-from naopt.run.kinds import searcher_kind, searcher_names, searcher_settings, shares_weights
+from naopt.one_shot.kinds import searcher_kind, searcher_names, searcher_settings, shares_weights
 from naopt.searchers import NAOSearcher, searchers
 
 
