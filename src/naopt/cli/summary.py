@@ -47,7 +47,7 @@ def trial_document(trial: Trial) -> dict[str, Any]:
 
 def run_lines(record: RunRecord, report: Path | None) -> Iterator[str]:
     """The run in a few readable lines."""
-    from naopt.run.finalists import standalone_objective, trained_finalists
+    from naopt.run.finalists import standalone_objective
 
     objective, config, best = record.objective, record.config, record.best()
     found = ", ".join(f"{sum(t.origin == o for t in record.evaluated)} {o}" for o in origins(record))
@@ -66,9 +66,13 @@ def run_lines(record: RunRecord, report: Path | None) -> Iterator[str]:
         metric = f"{objective.metric} (surrogate)" if record.surrogate else objective.metric
         yield f"best:       {metric} {value}, evaluation {best.index} of round {best.round}, {best.origin}"
         yield f"            {best.text}"
-        if trained := trained_finalists(record.meta):
+        if trained := record.finalists:
             chosen = standalone_objective(record.meta).metric
-            found = f"; {chosen} {best.measurement.metrics[chosen]:.6g}" if trained.get(best.index) else ""
+            found = (
+                f"; {chosen} {best.measurement.metrics[chosen]:.6g}"
+                if best.index in trained and trained[best.index].ok
+                else ""
+            )
             yield f"finalists:  {len(trained)} trained stand-alone, the best of them is best{found}"
     for (kind, reason), count in list(record.failures().items())[:5]:
         yield f"{kind + ':':<11} {count} x {reason}"

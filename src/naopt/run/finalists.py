@@ -1,7 +1,6 @@
 """The last part of a weight-sharing search: the best candidates are trained stand-alone, and the best of them is found.
 
-The run's meta data has them under ``finalists``: ``metric`` and ``goal`` by which they are compared, and in
-``results``, by trial index, status, reason, metrics and seconds.
+The run's meta data has ``metric`` and ``goal`` by which they are compared, under ``finalist_objective``.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from naopt.evaluators.training import TrainingEvaluator
 from naopt.execution.jobs import Job, evaluation_seed
 from naopt.execution.local import LocalEngine
 from naopt.execution.trial import Trial
+from naopt.measurement import Measurement
 from naopt.one_shot import one_shot
 from naopt.searchers.base import Objective
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from naopt.run.setup import Setup
     from naopt.run.store import RunStore
 
-_KEY = "finalists"
+_KEY = "finalist_objective"
 
 
 def wanted_finalists(config: RunConfig) -> int:
     """How many finalists a run's configuration asks for; 0 where its searcher shares no weights."""
-    return int(config.searcher_settings.get(_KEY, 0)) if config.searcher in one_shot.names() else 0
+    return int(config.searcher_settings.get("finalists", 0)) if config.searcher in one_shot.names() else 0
 
 
 def finalists(trials: Sequence[Trial], objective: Objective, count: int) -> list[Trial]:
@@ -53,11 +53,11 @@ def train_finalists(store: RunStore, setup: Setup, workers: int) -> None:
     """
     config = setup.config
     chosen = finalists(store.trials(setup.space), setup.objective, wanted_finalists(config))
-    results: dict[str, Any] = store.meta().get(_KEY, {}).get("results", {})
+    known = store.finalists()
     jobs = [
         Job(trial.index, trial.architecture, evaluation_seed(config.seed, trial.architecture))
         for trial in chosen
-        if str(trial.index) not in results
+        if trial.index not in known
     ]
     if not jobs:
         return
@@ -70,28 +70,20 @@ def train_finalists(store: RunStore, setup: Setup, workers: int) -> None:
         for index, found in engine.evaluate(jobs):
             if found.status == "interrupted":
                 raise KeyboardInterrupt
-            facts = {"metrics": dict(found.metrics), "status": found.status, "reason": found.reason}
-            results[str(index)] = {**facts, "seconds": found.seconds}
-            store.note(**{_KEY: {**about, "results": results}})
+            store.record_finalist(index, found, **{_KEY: about})
 
 
-def with_finalists(trials: Sequence[Trial], meta: Mapping[str, Any]) -> list[Trial]:
+def with_finalists(trials: Sequence[Trial], results: Mapping[int, Measurement]) -> list[Trial]:
     """The trials; those that were trained stand-alone with the metrics of that beside their own."""
-    results = meta.get(_KEY, {}).get("results", {})
 
     def completed(trial: Trial) -> Trial:
-        found = results.get(str(trial.index))
+        found = results.get(trial.index)
         if found is None or trial.measurement is None:
             return trial
-        measurement = replace(trial.measurement, metrics={**trial.measurement.metrics, **found["metrics"]})
+        measurement = replace(trial.measurement, metrics={**trial.measurement.metrics, **found.metrics})
         return replace(trial, measurement=measurement)
 
     return [completed(trial) for trial in trials]
-
-
-def trained_finalists(meta: Mapping[str, Any]) -> dict[int, bool]:
-    """Trials that were trained stand-alone, and whether that ended well."""
-    return {int(index): found["status"] == "ok" for index, found in meta.get(_KEY, {}).get("results", {}).items()}
 
 
 @contextmanager
@@ -101,4 +93,4 @@ def _timed(store: RunStore) -> Iterator[None]:
     try:
         yield
     finally:
-        store.note(seconds=float(store.meta().get("seconds", 0.0)) + time.monotonic() - started)
+        store.note(seconds=float(store.meta.get("seconds", 0.0)) + time.monotonic() - started)

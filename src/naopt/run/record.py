@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from naopt.errors import InputError, UnknownNameError
 from naopt.execution.trial import Trial
+from naopt.measurement import Measurement
 from naopt.run.config import RunConfig
 from naopt.run.finalists import (
     finalists,
     standalone_objective,
-    trained_finalists,
     wanted_finalists,
     with_finalists,
 )
@@ -29,6 +29,7 @@ class RunRecord:
 
     Attributes:
         meta: versions, time of creation, seconds spent, positions of the space ... by name.
+        finalists: what trials gave that were trained stand-alone, by index.
     """
 
     directory: Path
@@ -38,6 +39,7 @@ class RunRecord:
     trials: list[Trial]
     rounds: list[dict[str, Any]]
     meta: dict[str, Any]
+    finalists: dict[int, Measurement] = field(default_factory=dict)
 
     @property
     def evaluated(self) -> list[Trial]:
@@ -57,7 +59,7 @@ class RunRecord:
         if not spent:
             return False
         wanted = finalists(self.trials, self.objective, wanted_finalists(self.config))
-        return len(trained_finalists(self.meta)) >= len(wanted)
+        return len(self.finalists) >= len(wanted)
 
     @property
     def seconds(self) -> float:
@@ -84,7 +86,7 @@ class RunRecord:
         Finalists that were trained stand-alone come before all others, by what that gave.
         """
         scored = finalists(self.trials, self.objective, len(self.trials))
-        trained = {index for index, well in trained_finalists(self.meta).items() if well}
+        trained = {index for index, found in self.finalists.items() if found.ok}
         if not trained:
             return scored
         first = finalists([t for t in scored if t.index in trained], standalone_objective(self.meta), len(trained))
@@ -126,16 +128,16 @@ def load_run(directory: str | Path) -> RunRecord:
     """
     directory = Path(directory)
     config = RunConfig.read(directory / CONFIG)
-    with RunStore(directory / DATABASE) as store:
-        meta = store.meta()
+    with RunStore(directory / DATABASE, writable=False) as store:
+        meta = store.meta
         try:
             positions = tuple(Position(p["name"], tuple(p["choices"]), p["kind"]) for p in meta["positions"])
             space = recorded_space(meta["space"], positions)
             objective = Objective(meta["objective"]["metric"], meta["objective"]["goal"])
         except (KeyError, TypeError) as error:
             raise InputError("run", str(directory), f"{DATABASE} is damaged: {error!r} in its meta data") from error
-        trials = with_finalists(store.trials(space), meta)
-        return RunRecord(directory, config, space, objective, trials, store.rounds(), meta)
+        trials = with_finalists(store.trials(space), store.finalists())
+        return RunRecord(directory, config, space, objective, trials, store.rounds, meta, store.finalists())
 
 
 def recorded_space(name: str, positions: tuple[Position, ...]) -> SearchSpace:

@@ -27,7 +27,7 @@ from naopt.execution.trial import Trial
 from naopt.locking import locked
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.run.config import RunConfig
-from naopt.run.finalists import train_finalists, trained_finalists, wanted_finalists
+from naopt.run.finalists import train_finalists, wanted_finalists
 from naopt.run.kinds import shares_weights
 from naopt.run.one_shot_run import SupernetDivergedError, check_supernet, train_supernet
 from naopt.run.record import CONFIG, DATABASE, LOCK, RunRecord, load_run
@@ -158,7 +158,7 @@ def _execute_sharing(directory: Path, setup: Setup, workers: int | None = None) 
             raise NaoptError(f"run '{directory}': {error}") from None
         finally:
             with RunStore(directory / DATABASE) as store:
-                seconds = float(store.meta().get("seconds", 0.0)) + time.monotonic() - started
+                seconds = float(store.meta.get("seconds", 0.0)) + time.monotonic() - started
                 store.note(seconds=seconds, stopped=stopped)
         with stop_on_signal(), LocalEngine(setup.evaluator) as engine:
             _measure(directory, setup, engine, candidates)
@@ -170,7 +170,7 @@ def _execute_sharing(directory: Path, setup: Setup, workers: int | None = None) 
 def _candidates(directory: Path, setup: Setup) -> CandidateSearcher:
     """What proposes the candidates, after training; if they are stored already, nothing is left to be proposed."""
     with RunStore(directory / DATABASE) as store:
-        proposed = bool(store.rounds())
+        proposed = bool(store.rounds)
     if proposed:
         config = setup.config
         return CandidateSearcher(setup.space, setup.objective, (), seed=config.seed, budget=config.budget)
@@ -197,7 +197,7 @@ def _stoppable(directory: Path) -> Iterator[None]:
         if shares_weights(record.config.searcher) and not record.trials:
             done = "stopped in the training of shared weights"
         elif (wanted := wanted_finalists(record.config)) and len(record.evaluated) == len(record.trials):
-            done = f"stopped after {len(trained_finalists(record.meta))} of {wanted} finalists"
+            done = f"stopped after {len(record.finalists)} of {wanted} finalists"
         raise RunStoppedError(f"{done}; go on with: naopt resume {directory}") from None
 
 
@@ -206,7 +206,7 @@ class _Recorder(Observer):
 
     def __init__(self, store: RunStore, bar: ProgressBar) -> None:
         self._store, self._bar = store, bar
-        self._started, self._before = time.monotonic(), float(store.meta().get("seconds", 0.0))
+        self._started, self._before = time.monotonic(), float(store.meta.get("seconds", 0.0))
 
     @property
     def _seconds(self) -> float:
@@ -221,7 +221,7 @@ class _Recorder(Observer):
 
     def measured(self, trial: Trial) -> None:
         if trial.measurement is not None:
-            self._store.record(trial.index, trial.measurement, seconds=self._seconds)
+            self._store.record(trial, seconds=self._seconds)
         self._bar.measured(trial)
 
     def exhausted(self) -> None:
