@@ -37,6 +37,8 @@ class Measurement:
     seconds: float = 0.0
     status: Status = "ok"
     reason: str = ""
+    details: str = ""
+    """Traceback and last lines of output of what failed."""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:

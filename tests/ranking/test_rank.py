@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from naopt.run.supernet import open_supernet
 from naopt.spaces import Architecture, create_space
 from naopt.tables import Table, save_table
 from tests.ranking.toys import MadeUpTraining, SlowTraining, made_up, make_up_trainings, sharing_run
+from tests.run.databases import rewrite
 from tests.run.toys import write_table
 
 SPACE = create_space("nasbench201")
@@ -293,14 +292,10 @@ def test_bad_runs(runs: list[Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="searcher random shares no weights"):
         rank(tmp_path / "other")
 
-    def change(statement: str) -> None:
-        with closing(sqlite3.connect(runs[0] / "run.db")) as connection, connection:
-            connection.execute(statement)
-
-    change("UPDATE results SET status = 'diverged', reason = 'no'")
+    rewrite(runs[0], "UPDATE results SET status = 'diverged', reason = 'no'")
     with pytest.raises(InputError, match="has no pick"):
         rank(runs[0])
-    change("DELETE FROM results WHERE trial > 2")
+    rewrite(runs[0], "DELETE FROM results WHERE trial > 2")
     with pytest.raises(InputError, match="is not finished; go on with: naopt resume"):
         rank(runs[0])
 

@@ -63,7 +63,7 @@ def test_a_stopped_run_trains_what_is_missing(
     assert record.finished
     assert len(training.asked) == 3
     assert [t.text for t in record.ranked()] == [t.text for t in whole.ranked()]
-    assert record.meta["finalists"] == whole.meta["finalists"]
+    assert record.finalists == whole.finalists
 
 
 def test_show_says_which_were_trained(

@@ -38,7 +38,7 @@ def begin(directory: Path, workers: int, *, group: bool = False) -> subprocess.P
 def results(directory: Path) -> int:
     if not directory.exists():
         return 0
-    with RunStore(directory / "run.db") as store:
+    with RunStore(directory / "run.db", writable=False) as store:
         return sum(trial.measurement is not None for trial in store.trials(ConvCellSpace(2)))
 
 

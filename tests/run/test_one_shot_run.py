@@ -136,7 +136,7 @@ def test_a_run_leaves_what_it_says(searcher: str, whole: Callable[[str], Path]) 
     assert lines[0].startswith("epoch,train_loss,learning_rate,")
     assert len(lines) == 1 + SEARCHERS[searcher]["epochs"]
     files = {path.name for path in directory.iterdir()} - {"distribution.json"}
-    assert files == {"config.toml", "run.db", "run.lock", "supernet.csv", "supernet.safetensors"}
+    assert files == {"config.toml", "run.count", "run.db", "run.lock", "supernet.csv", "supernet.safetensors"}
 
 
 @pytest.mark.usefixtures("every_epoch")

@@ -6,8 +6,8 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from naopt.measurement import Measurement
 from naopt.run import RunConfig, RunRecord, Trial, load_run, resume_run, start_run
 from naopt.searchers import Objective
 from naopt.spaces import Architecture, GenericSpace, NASBench201Space
+from tests.run.databases import rewrite
 from tests.run.toys import SPACE, toy, write_table
 
 
@@ -33,13 +34,6 @@ def config(tmp_path: Path) -> RunConfig:
 @pytest.fixture
 def record(tmp_path: Path, config: RunConfig) -> RunRecord:
     return start_run(tmp_path / "new" / "run", config)
-
-
-def rewrite(directory: Path, statement: str) -> None:
-    connection = sqlite3.connect(directory / "run.db")
-    with connection:
-        connection.execute(statement)
-    connection.close()
 
 
 def test_a_search_is_a_directory(record: RunRecord) -> None:

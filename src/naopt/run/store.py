@@ -1,168 +1,239 @@
 """``run.db``: proposals, results and round logs of one run, in SQLite.
 
-One transaction holds all proposals of a round with its log, one a result, so the process may be killed at any moment.
-The journal is a write-ahead log: readers are never blocked, and at most the latest transactions are lost if the whole
-machine goes down.
+What belongs together is one transaction, on the disk when the call returns, so the process may be killed and the
+machine may go down at any moment. ``run.count`` beside it says how much that is: a database that lost what it once
+acknowledged is refused.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from naopt.errors import InputError, RunStoppedError
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
+from naopt.run import schema
+from naopt.run.integrity import CountFile, Counts, read_unchanged
+from naopt.run.schema import FORMAT, Row, Tables
 from naopt.spaces import Architecture, SearchSpace
 from naopt.values import plain
 
-FORMAT = 1
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE rounds (round INTEGER PRIMARY KEY, log TEXT NOT NULL);
-CREATE TABLE proposals (
-    trial INTEGER PRIMARY KEY, round INTEGER NOT NULL REFERENCES rounds, tokens TEXT NOT NULL, text TEXT NOT NULL,
-    origin TEXT NOT NULL, parent TEXT, predicted REAL
-);
-CREATE TABLE results (
-    trial INTEGER PRIMARY KEY REFERENCES proposals, status TEXT NOT NULL, reason TEXT NOT NULL,
-    metrics TEXT NOT NULL, seconds REAL NOT NULL
-);
-"""
+_LEAST_BYTES = 512
+"""No database is smaller; of an empty one SQLite would delete the write-ahead log."""
 
 
-def create_database(path: Path, meta: Mapping[str, Any], prior: Sequence[Any] = ()) -> None:  # noqa: ARG001
-    """Writes a database without trials. ``meta`` holds JSON values."""
-    with closing(sqlite3.connect(path)) as connection:
+def create_database(
+    path: Path, meta: Mapping[str, Any], prior: Iterable[tuple[Architecture, Measurement, str]] = ()
+) -> None:
+    """Writes a database without trials.
+
+    Args:
+        path: of the file, which is not there yet.
+        meta: JSON values.
+        prior: what other searches measured, and the source of each.
+    """
+    rows = {"meta": schema.meta_rows({"format": FORMAT, **meta}), "prior": schema.prior_rows(prior)}
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection, connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_SCHEMA)
-        with connection:
-            rows = {"format": FORMAT, **meta}.items()
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", [(k, json.dumps(plain(v))) for k, v in rows])
+        connection.execute("BEGIN")
+        schema.write(connection, rows)
+    with CountFile(path.with_suffix(".count")) as counts:
+        counts.write(Counts(0, 0, 0, 0))
 
 
 class RunStore:
-    """An open ``run.db``; a context manager.
+    """An open ``run.db``: read once, written through. A context manager.
+
+    A database of an older format is brought to today's when it is opened to be written, else read as if it were.
+
+    Args:
+        path: of the file.
+        writable: whether there is something to store; needs a folder that may be written to. One process at a time
+            may have a run open like this.
+
+    Attributes:
+        meta: everything known about the run as a whole.
+        rounds: what the searcher said about each round.
 
     Raises:
-        InputError: there is no such file, or it is not a run's database of a known format.
+        InputError: there is no such file, it is not a run's database of a known format, it is damaged, or it cannot
+            be written. Nothing is changed then.
+        RunStoppedError: the disk is full.
     """
 
-    def __init__(self, path: Path, *, writable: bool = True) -> None:  # noqa: ARG002
+    def __init__(self, path: Path, *, writable: bool = True) -> None:
         self.path = path
         if not path.is_file():
             raise InputError("run", str(path.parent), f"has no {path.name}; it is not a run's directory")
-        self._connection = sqlite3.connect(path)
+        acknowledged = CountFile.read(path.with_suffix(".count"))
+        if not os.access(path, os.R_OK):
+            raise self._refusal(f"cannot be read: {os.strerror(13)}")
+        if (size := path.stat().st_size) < _LEAST_BYTES:
+            raise self._refusal(f"is not a run's database: it has {size} bytes")
+        try:
+            version, self._tables = read_unchanged(path, self._read)
+            self.meta = {key: json.loads(value) for key, value in self._tables.pop("meta")}
+            self.rounds = [json.loads(log) for _, log in self._tables.pop("rounds")]
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise error if isinstance(error, InputError) else self._refusal(f"is damaged: {error}") from error
+        self._transactions = int(self.meta.pop("transactions", 0))
+        if acknowledged is not None and (missing := acknowledged.missing(self._counts)):
+            raise self._refusal(f"is damaged: {missing}")
+        self._parsed: list[tuple[SearchSpace, list[Trial]]] = []
+        self._connection: sqlite3.Connection | None = None
+        if writable:
+            self._open(version)
+
+    def _read(self, connection: sqlite3.Connection) -> tuple[int, Tables]:
+        try:
+            version = schema.version(connection)
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            raise self._refusal(f"is not a run's database: {error}") from error
+        if version not in (1, FORMAT):
+            raise self._refusal(f"has format {version}, this naopt reads up to {FORMAT}")
+        try:
+            return int(str(version)), schema.read(connection, int(str(version)))
+        except (sqlite3.DatabaseError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._refusal(f"is damaged: {error}") from error
+
+    def _open(self, version: int) -> None:
+        try:
+            self._count_file = CountFile(self.path.with_suffix(".count"))
+            if not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)):
+                self._count_file.close()
+                raise PermissionError(13, os.strerror(13))
+        except OSError as error:
+            raise self._refusal(f"cannot be written: {error.strerror}") from error
+        self._connection = sqlite3.connect(self.path, isolation_level=None)
         try:
             self._connection.execute("PRAGMA foreign_keys = ON")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self.meta = self._meta()
-            version = self.meta["format"]
-        except (sqlite3.DatabaseError, KeyError, ValueError) as error:
-            self._connection.close()
-            raise InputError("run", str(path.parent), f"{path.name} is not a run's database: {error}") from error
-        if version != FORMAT:
-            self._connection.close()
-            raise InputError("run", str(path.parent), f"{path.name} has format {version}, this naopt reads {FORMAT}")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            if version != FORMAT:
+                self._write({}, {}, anew=True)
+            else:
+                self._acknowledge()
+        except BaseException:
+            self.close()
+            raise
 
     # Reading.
-
-    def _meta(self) -> dict[str, Any]:
-        """Everything known about the run as a whole."""
-        return {key: json.loads(value) for key, value in self._connection.execute("SELECT key, value FROM meta")}
-
-    @property
-    def rounds(self) -> list[dict[str, Any]]:
-        """What the searcher said about each round."""
-        return [json.loads(log) for (log,) in self._connection.execute("SELECT log FROM rounds ORDER BY round")]
 
     def trials(self, space: SearchSpace) -> list[Trial]:
         """All trials in order, those that are not measured included.
 
         Raises:
-            InputError: rows that are damaged, or do not belong to ``space``.
+            InputError: they do not belong to ``space``.
         """
-        query = (
-            "SELECT trial, round, tokens, text, origin, parent, predicted, status, reason, metrics, seconds"
-            " FROM proposals LEFT JOIN results USING (trial) ORDER BY trial"
-        )
+        for known, trials in self._parsed:
+            if known is space:
+                return list(trials)
         try:
-            return [_trial(space, row) for row in self._connection.execute(query)]
-        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
-            raise InputError("run", str(self.path.parent), f"{self.path.name} is damaged: {error}") from error
+            trials = schema.trials(space, self._tables["proposals"], self._tables["results"])
+        except (TypeError, ValueError) as error:
+            raise self._refusal(f"is damaged: {error}") from error
+        self._parsed.append((space, trials))
+        return list(trials)
 
     def finalists(self) -> dict[int, Measurement]:
-        """Rows."""
-        found = self.meta.get("finalists", {}).get("results", {})
-        return {int(i): Measurement(f["metrics"], f["seconds"], f["status"], f["reason"]) for i, f in found.items()}
+        """What trials gave that were trained stand-alone, by index of the trial."""
+        return {row[0]: schema.measurement(row[1:]) for row in self._tables["finalists"]}
 
-    def record_finalist(self, index: int, found: Measurement, **meta: Any) -> None:
-        """Rows."""
-        facts = {"metrics": dict(found.metrics), "status": found.status, "reason": found.reason}
-        results = {
-            **self.meta.get("finalists", {}).get("results", {}),
-            str(index): {**facts, "seconds": found.seconds},
-        }
-        self.note(finalists={**self.meta["finalist_objective"], "results": results}, **meta)
+    def prior(self, space: SearchSpace) -> list[tuple[Architecture, Measurement]]:
+        """What other searches measured. Raises as ``trials``."""
+        rows = self._tables["prior"]
+        try:
+            known = schema.architectures(space, [row[1] for row in rows])
+            return [(a, schema.measurement(row[2:7])) for a, row in zip(known, rows, strict=True)]
+        except (TypeError, ValueError) as error:
+            raise self._refusal(f"is damaged: {error}") from error
 
-    def prior(self, space: SearchSpace) -> list[tuple[Architecture, Measurement]]:  # noqa: ARG002
-        """Nothing."""
-        return []
-
-    # Writing.
+    # Writing. Each of these is one transaction, and raises ``RunStoppedError`` if the file cannot be written.
 
     def propose(self, trials: Sequence[Trial], log: Mapping[str, Any]) -> None:
         """Stores a round's proposals and its log."""
-        rows = [
-            (t.index, t.round, _tokens(t.architecture), t.text, t.origin, t.parent and _tokens(t.parent), t.predicted)
-            for t in trials
-        ]
-        with self._transaction() as connection:
-            connection.execute("INSERT INTO rounds VALUES (?, ?)", (trials[0].round, json.dumps(plain(log))))
-            connection.executemany("INSERT INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        said = plain(log)
+        rows = [schema.proposal(trial) for trial in trials]
+        self._write({"rounds": [(trials[0].round, json.dumps(said))], "proposals": rows}, {})
+        self.rounds.append(said)
+        for _, known in self._parsed:
+            known += trials
 
     def record(self, trial: Trial, **meta: Any) -> None:
-        """Stores a result, and what changes in ``meta`` with it.
+        """Stores a trial's result, and what changes in ``meta`` with it.
 
         Raises:
-            ValueError: an interrupted evaluation, which is not a result.
+            ValueError: a trial without measurement or place, or an interrupted one, which is not a result.
         """
-        index, measurement = trial.index, trial.measurement
-        assert measurement is not None
-        if measurement.status == "interrupted":
-            raise ValueError("an interrupted evaluation is not a result")
-        metrics = json.dumps(dict(measurement.metrics))
-        row = (index, measurement.status, measurement.reason, metrics, measurement.seconds)
-        with self._transaction() as connection:
-            connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?)", row)
-            self._put(connection, meta)
+        if trial.place is None:
+            raise ValueError("a result needs its place among the others")
+        self._write({"results": [(trial.index, *_result(trial.measurement), trial.place)]}, meta)
+        for _, known in self._parsed:
+            known[trial.index] = trial
+
+    def record_finalist(self, index: int, measurement: Measurement, **meta: Any) -> None:
+        """Stores what a trial gave when it was trained stand-alone. Raises ``ValueError`` as ``record``."""
+        self._write({"finalists": [(index, *_result(measurement))]}, meta)
+
+    def add_prior(self, rows: Iterable[tuple[Architecture, Measurement, str]]) -> None:
+        """Stores what other searches measured, and the source of each."""
+        self._write({"prior": schema.prior_rows(rows, len(self._tables["prior"]))}, {})
 
     def note(self, **meta: Any) -> None:
         """Stores something about the run as a whole."""
-        with self._transaction() as connection:
-            self._put(connection, meta)
+        self._write({}, meta)
 
-    def _put(self, connection: sqlite3.Connection, meta: Mapping[str, Any]) -> None:
-        rows = [(key, json.dumps(plain(value))) for key, value in meta.items()]
-        self.meta.update(plain(meta))
-        connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _write(self, rows: Mapping[str, list[Row]], meta: Mapping[str, Any], *, anew: bool = False) -> None:
+        if self._connection is None:
+            raise ValueError(f"{self.path} is not open to be written")
+        meta = plain(meta)
+        number = self._transactions + 1
         try:
-            with self._connection:
-                yield self._connection
-        except sqlite3.OperationalError as error:
-            raise RunStoppedError(f"run '{self.path.parent}': cannot write {self.path.name}: {error}") from error
+            with self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                if anew:
+                    logs = [(index, json.dumps(log)) for index, log in enumerate(self.rounds)]
+                    schema.write(connection, {**self._tables, "rounds": logs, "meta": schema.meta_rows(self.meta)})
+                for table, new in rows.items():
+                    schema.insert(connection, table, new)
+                schema.insert(connection, "meta", schema.meta_rows({**meta, "transactions": number}))
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise self._stopped(error) from error
+        self._transactions = number
+        self.meta.update(meta)
+        for table in rows.keys() & self._tables.keys():
+            self._tables[table] += rows[table]
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        try:
+            self._count_file.write(self._counts)
+        except OSError as error:
+            raise self._stopped(error.strerror) from error
+
+    @property
+    def _counts(self) -> Counts:
+        return Counts(self._transactions, *(len(self._tables[name]) for name in ("proposals", "results", "finalists")))
+
+    def _refusal(self, rule: str) -> InputError:
+        return InputError("run", str(self.path.parent), f"{self.path.name} {rule}")
+
+    def _stopped(self, error: object) -> RunStoppedError:
+        return RunStoppedError(f"run '{self.path.parent}': cannot write {self.path.name}: {error}")
 
     def close(self) -> None:
-        """Closes the file."""
-        self._connection.close()
+        """Closes the files."""
+        if self._connection is not None:
+            self._connection.close()
+            self._count_file.close()
+            self._connection = None
 
     def __enter__(self) -> Self:
         return self
@@ -171,20 +242,7 @@ class RunStore:
         self.close()
 
 
-def _tokens(architecture: Architecture) -> str:
-    return json.dumps(architecture.tokens)
-
-
-def _trial(space: SearchSpace, row: tuple[Any, ...]) -> Trial:
-    index, round_index, tokens, text, origin, parent, predicted, status, reason, metrics, seconds = row
-    measurement = None if status is None else Measurement(json.loads(metrics), seconds, status, reason)
-    return Trial(
-        index,
-        round_index,
-        space.architecture(json.loads(tokens)),
-        text,
-        origin,
-        None if parent is None else space.architecture(json.loads(parent)),
-        predicted,
-        measurement,
-    )
+def _result(found: Measurement | None) -> Row:
+    if found is None or found.status == "interrupted":
+        raise ValueError("an interrupted evaluation is not a result")
+    return schema.result(found)
