@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.errors import InputError
+from naopt.errors import InputError, UnknownNameError
+from naopt.spaces.choices import Value, described, label, labels, parse_value, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,23 +27,53 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One design choice: its name, the names of its choices, and its kind.
+    """One design choice: its name, the names of its choices, its kind, and what the choices stand for.
 
     Positions of one kind share choice embeddings in a latent model wherever a choice has the same name (all the
     ``input`` positions of a cell, say). Kind defaults to the name: no sharing.
+
+    Attributes:
+        choices: the label of each choice. May be given as values that are not text; their labels then are made of them.
+        values: what each label stands for (``naopt.spaces.choices``); by default the label.
+        ordered: whether the order of the choices means something.
     """
 
     name: str
     choices: tuple[str, ...]
     kind: str = ""
+    values: tuple[Value, ...] = ()
+    ordered: bool = False
 
     def __post_init__(self) -> None:
-        if not self.choices:
+        if not isinstance(self.name, str):
+            raise InputError("position", self.name, "its name must be text")
+        if isinstance(self.choices, str):
+            raise InputError("position", self.name, f"needs a list of choices, got '{self.choices}'")
+        given = tuple(self.choices)
+        if not given:
             raise InputError("position", self.name, "needs at least one choice")
-        if len(set(self.choices)) != len(self.choices):
-            raise InputError("position", self.name, f"choices must differ, got {', '.join(self.choices)}")
+        values = tuple(self.values) or given
+        if not all(isinstance(value, str) for value in values):
+            values = tuple(parse_value(f"position {self.name}", value) for value in values)
+        named = labels(values)
+        if self.values and named != given:
+            raise InputError("position", self.name, f"choices must be named {shown(named)}, got {shown(given)}")
+        if len(set(named)) != len(named):
+            raise InputError("position", self.name, f"choices must differ, got {', '.join(named)}")
+        object.__setattr__(self, "choices", named)
+        object.__setattr__(self, "values", values)
         if not self.kind:
             object.__setattr__(self, "kind", self.name)
+
+    def token(self, value: object) -> int:
+        """The choice that stands for a value; its type counts. Raises ``InputError`` if there is none."""
+        what = f"value of {self.name}"
+        parsed = parse_value(what, value)
+        name = parsed if isinstance(parsed, str) and self.values == self.choices else label(parsed)
+        token = self.choices.index(name) if name in self.choices else None
+        if token is not None and type(self.values[token]) is type(parsed):
+            return token
+        raise InputError(what, described(parsed), f"must be one of {shown(list(map(described, self.values)))}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,6 +264,29 @@ class SearchSpace(ABC):
         if reason is not None:
             raise InputError(f"{self.name} architecture", " ".join(map(str, tokens)), reason)
         return self._trusted(tokens)
+
+    def values(self, architecture: Architecture) -> dict[str, Value]:
+        """What is chosen at each position, by the position's name, as it was given to the space."""
+        pairs = zip(self.positions, architecture.tokens, strict=True)
+        return {position.name: position.values[token] for position, token in pairs}
+
+    def architecture_of(self, values: Mapping[str, object]) -> Architecture:
+        """Inverse of ``values``; any order.
+
+        Raises:
+            InputError: a name that no position has, one that is missing, a value (its type counts) that is no choice
+                there, or a combination that is not valid.
+        """
+        if not isinstance(values, Mapping):
+            raise InputError(f"values of {self.name}", values, "must be a dictionary, by the names of the positions")
+        names = [position.name for position in self.positions]
+        for name in values:
+            if name not in names:
+                raise UnknownNameError(f"position of {self.name}", str(name), names)
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise InputError(f"values of {self.name}", ", ".join(values), f"'{missing[0]}' is missing")
+        return self.architecture([position.token(values[position.name]) for position in self.positions])
 
     def draw(self, architecture: Architecture) -> str:
         """The architecture's graph as a self-contained SVG."""
