@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from naopt.errors import InputError
-from naopt.spaces.base import Position, SearchSpace
+from naopt.spaces.base import SearchSpace
 from naopt.spaces.generic import GenericSpace
+from naopt.spaces.position import Position
 from naopt.spaces.registry import create_space
 
 

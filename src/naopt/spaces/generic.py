@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naopt.errors import ArchitectureSyntaxError, InputError
-from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
-from naopt.spaces.choices import as_choices, label, labels, shown
+from naopt.spaces.base import Architecture, SearchSpace, Tokens
+from naopt.spaces.choices import as_choices, described, label, labels, shown
 from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:
@@ -58,14 +59,8 @@ class GenericSpace(SearchSpace):
         elif isinstance(source, Mapping):
             default, positions = "custom", tuple(_from_code(*item) for item in source.items())
         else:
-            positions = tuple(source) if isinstance(source, Iterable) else (source,)
+            positions = _checked(source)
         name = name or default
-        if not isinstance(name, str):
-            raise InputError("space", name, "its name must be text")
-        for position in positions:
-            if not isinstance(position, Position):
-                rule = f"needs a dictionary from names to choices, or positions; got {position!r}"
-                raise InputError("space", name, rule)
         if not positions:
             raise InputError("space", name, "needs at least one position")
         names = [position.name for position in positions]
@@ -165,6 +160,15 @@ class GenericSpace(SearchSpace):
         if missing:
             raise ArchitectureSyntaxError(stripped, at, f"'{missing[0]}' is missing")
         return self.architecture([tokens[index] for index in range(len(names))])
+
+
+def _checked(source: object) -> tuple[Position, ...]:
+    given = tuple(source) if isinstance(source, Iterable) else (source,)
+    for position in given:
+        if not isinstance(position, Position):
+            rule = 'must be a dictionary from names to choices, such as {"width": [16, 32]}, or positions'
+            raise InputError("space", described(source), rule)
+    return given
 
 
 def _from_code(name: object, given: object) -> Position:
