@@ -52,7 +52,7 @@ def test_choices_with_an_order_have_ranks() -> None:
         Space({"a": [64, 16, 32], "b": [1, 2, "3"], "c": [1, 2, True], "d": [0, None, 2]})
     ).keys() == {0}
     sample = [space.architecture((2, 0, 1)), space.architecture((1, 1, 1))]
-    np.testing.assert_allclose(Features.learn(space, sample)(sample)["numbers"], [[1, 0], [0.5, 0.5]])
+    np.testing.assert_allclose(Features.learn(space, sample)(sample)["numbers"], np.array([[1.0, 0.0], [0.5, 0.5]]))
 
 
 def test_an_order_makes_another_embedding() -> None:
