@@ -101,6 +101,7 @@ def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architect
     description = {
         "format": [_FORMAT, __version__, np.__version__],
         "space": [type(space).__qualname__, space.name, [[p.name, p.choices, p.kind] for p in space.positions]],
+        **({"ordered": ordered} if (ordered := [p.name for p in space.positions if p.ordered]) else {}),
         "settings": [settings.unlabelled, settings.pretraining_steps, settings.decoder_size, settings.decoder_noise],
         "sample": [a.tokens for a in sample],
         "canonical": [space.canonical(a.tokens) for a in sample[:_LOOKED_AT]],

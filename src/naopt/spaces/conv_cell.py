@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naopt.errors import ArchitectureSyntaxError, InputError, UnknownNameError
-from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.base import Architecture, SearchSpace, Tokens
 from naopt.spaces.canonical import Branch, CellNodes, canonical_cell
 from naopt.spaces.graph import Edge, Graph, Node
 from naopt.spaces.operations import OPERATION_SETS, operation_set, operation_specs
+from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:

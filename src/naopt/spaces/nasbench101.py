@@ -18,10 +18,11 @@ import numpy as np
 from naopt.errors import ArchitectureSyntaxError, InputError
 from naopt.spaces import nasbench101_cells as cells
 from naopt.spaces import nasbench101_rows as rows
-from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.base import Architecture, SearchSpace, Tokens
 from naopt.spaces.graph import Edge, Graph, Node
 from naopt.spaces.nasbench101_cells import EDGES, INNER, LENGTH, OFFSETS, OPERATIONS, OUTPUT
 from naopt.spaces.nasbench101_network import quantities
+from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:
