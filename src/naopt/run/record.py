@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from naopt.errors import InputError, UnknownNameError
+from naopt.errors import InputError
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
 from naopt.one_shot import one_shot
@@ -15,7 +15,7 @@ from naopt.run.config import RunConfig
 from naopt.run.names import CONFIG, DATABASE
 from naopt.run.store import RunStore
 from naopt.searchers.base import Objective
-from naopt.spaces import GenericSpace, Position, SearchSpace, create_space
+from naopt.spaces import SearchSpace, space_from_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +156,26 @@ def load_run(directory: str | Path, config: RunConfig | None = None) -> RunRecor
         return record_of(directory, config, store)
 
 
-def record_of(directory: Path, config: RunConfig, store: RunStore) -> RunRecord:
+def record_of(directory: Path, config: RunConfig, store: RunStore, space: SearchSpace | None = None) -> RunRecord:
     """What an open store holds.
 
     Needs neither the run's table nor its task. A space that is not installed any more, or has changed, is read as a
     generic one with the same positions; ``Trial.text`` is always as it was written.
+
+    Args:
+        directory: of the run.
+        config: its configuration.
+        store: of the run.
+        space: of the run, if it is known already.
 
     Raises:
         InputError: the database is damaged.
     """
     meta = store.meta
     try:
-        positions = tuple(Position(p["name"], tuple(p["choices"]), p["kind"]) for p in meta["positions"])
-        space = recorded_space(meta["space"], positions)
+        space = space or space_from_document(meta["space"], meta["positions"])
         objective = Objective(meta["objective"]["metric"], meta["objective"]["goal"])
-    except (KeyError, TypeError) as error:
+    except (InputError, KeyError, TypeError) as error:
         raise InputError("run", str(directory), f"{DATABASE} is damaged: {error!r} in its meta data") from error
     finalists = store.finalists()
     trials = [_with_finalist(trial, finalists.get(trial.index)) for trial in store.trials(space)]
@@ -182,12 +187,3 @@ def _with_finalist(trial: Trial, found: Measurement | None) -> Trial:
         return trial
     metrics = {**trial.measurement.metrics, **found.metrics}
     return replace(trial, measurement=replace(trial.measurement, metrics=metrics))
-
-
-def recorded_space(name: str, positions: tuple[Position, ...]) -> SearchSpace:
-    """The installed space of that name if it has these positions, else a generic one that has them."""
-    try:
-        space = create_space(name)
-    except UnknownNameError:
-        return GenericSpace(positions, name)
-    return space if space.positions == positions else GenericSpace(positions, name)

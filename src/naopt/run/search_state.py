@@ -17,6 +17,7 @@ from naopt.run.config import RunConfig
 from naopt.run.names import CONFIG
 from naopt.run.record import RunRecord, load_run, record_of
 from naopt.run.setup import Setup, prepare
+from naopt.spaces import SearchSpace, positions_from_document
 from naopt.values import plain
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class SearchState:
     observers: Sequence[Observer] = ()
     workers: int | None = None
     store: RunStore | None = None
+    _space: SearchSpace | None = field(default=None, init=False)
     _before: float = field(default=0.0, init=False)
     _began: float = field(default=0.0, init=False)
 
@@ -61,7 +63,11 @@ class SearchState:
     @property
     def record(self) -> RunRecord:
         """The search as it stands: of the open store, else as it was when it was first asked for."""
-        return self._read if self.store is None else record_of(self.directory, self.config, self.store)
+        if self.store is None:
+            return self._read
+        record = record_of(self.directory, self.config, self.store, self._space)
+        self._space = record.space
+        return record
 
     @property
     def open_store(self) -> RunStore:
@@ -109,8 +115,6 @@ class SearchState:
 
     def check_space(self) -> None:
         """Raises ``InputError`` if the space has other positions than when the run began."""
-        meta = self.record.meta
-        known = [(p["name"], p["choices"]) for p in meta["positions"]]
-        space = self.setup.space
-        if (space.name, [(p.name, list(p.choices)) for p in space.positions]) != (meta["space"], known):
+        meta, space = self.record.meta, self.setup.space
+        if (space.name, space.positions) != (meta["space"], positions_from_document(meta["positions"])):
             raise InputError("run", str(self.directory), f"space {meta['space']} is not as it was when the run began")

@@ -22,6 +22,7 @@ from naopt.run.run import SearchRun, open_run
 from naopt.run.search_state import SearchState
 from naopt.run.setup import Setup
 from naopt.run.store import create_database
+from naopt.spaces import positions_document
 from naopt.values import plain
 
 
@@ -108,7 +109,7 @@ def _make(directory: Path, setup: Setup, prior: Sequence[Prior]) -> None:
         },
         "platform": platform.platform(),
         "space": setup.space.name,
-        "positions": [{"name": p.name, "choices": p.choices, "kind": p.kind} for p in setup.space.positions],
+        "positions": positions_document(setup.space),
         "objective": {"metric": setup.objective.metric, "goal": setup.objective.goal},
         "metrics": {name: {"goal": info.goal, "unit": info.unit} for name, info in setup.evaluator.metrics.items()},
         "surrogates": sorted(setup.evaluator.surrogates),
