@@ -49,7 +49,7 @@ class Conversation:
     def __init__(self, searcher: Searcher, budget: int, observer: Observer, start: Start) -> None:
         self.searcher, self.budget, self.observer = searcher, budget, observer
         self.trials = list(start.past)
-        self.results = sum(trial.measurement is not None for trial in self.trials)
+        self.results = 1 + max((trial.place for trial in self.trials if trial.place is not None), default=-1)
         self._known = {trial.architecture for trial in self.trials}
         self._round = self.trials[-1].round + 1 if self.trials else 0
         for architecture, measurement in start.prior:
