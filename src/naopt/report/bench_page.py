@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from naopt._version import __version__
 from naopt.bench.summary import checkpoint_columns
+from naopt.files import write_text
 from naopt.report.curves import Curve, curves_chart
 from naopt.report.elements import asset, duration, flat, json_block, number, rows_table, section
 
@@ -51,7 +52,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
 
     for name, text in files.items():
         try:
-            (folder / name).write_text(text, encoding="utf-8")
+            write_text(folder / name, text)
         except OSError as error:
             raise InputError("--out", str(folder / name), error.strerror or "cannot be written") from error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from naopt._version import __version__
 from naopt.errors import InputError
+from naopt.files import write_text
 from naopt.metrics.rank import kendall_tau, pairwise_accuracy
 from naopt.one_shot.evaluator import PREFIX
 from naopt.report import charts
@@ -64,7 +65,7 @@ def write_report(record: RunRecord, path: Path, against: RunRecord | None = None
         InputError: the other run optimises another metric, or the run's ranking or learning curve is damaged.
         OSError: the file cannot be written.
     """
-    Path(path).write_text(render(record, against), encoding="utf-8")
+    write_text(path, render(record, against))
 
 
 def render(record: RunRecord, against: RunRecord | None = None) -> str:
