@@ -13,7 +13,7 @@ from torch import Tensor
 
 from naopt.errors import InputError
 from naopt.files import whole_file
-from naopt.training.trainer import TrainingState
+from naopt.training.state import TrainingState
 
 _KEY = "naopt-training"
 _VERSION = 1
