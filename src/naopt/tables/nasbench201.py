@@ -25,9 +25,9 @@ import numpy as np
 
 from naopt.errors import InputError
 from naopt.measurement import MetricInfo
+from naopt.pickles import BENCHMARKS, PlainReader
 from naopt.spaces import NASBench201Space
 from naopt.tables.importers import refuse_metrics, table_importers
-from naopt.tables.restricted import PlainReader
 from naopt.tables.table import Table
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def import_nasbench201(source: str | Path, metrics: Mapping[str, MetricInfo]) ->
     ``ImageNet16-120``; ``valid_acc_12/D`` and so on after 12; ``latency_ms/D``, and ``params_m``, ``flops_m`` of the
     network for CIFAR-10. A metric that the file does not hold at all is left out.
 
-    The pickles in these files are read by ``tables.restricted``, which constructs plain values only, and reduced trial
+    The pickles in these files are read by ``naopt.pickles``, which constructs plain values only, and reduced trial
     by trial: network weights are passed over, and a few hundred MB of memory suffice for the file of 4.7 GB.
 
     Args:
@@ -113,7 +113,7 @@ def import_nasbench201(source: str | Path, metrics: Mapping[str, MetricInfo]) ->
 
 def _read_whole(path: Path, results: dict[int, Recipes]) -> list[str]:
     with _mapped(path) as (data, start):
-        reader = PlainReader(data, str(path), _simplify, start)
+        reader = PlainReader(data, str(path), BENCHMARKS, _simplify, start)
         content = reader.read()
         if content == _MAGIC:
             reader.read(), reader.read()  # version, facts about the machine
@@ -181,7 +181,7 @@ def _read_parts(path: Path, parts: Iterator[tuple[str, bytes]], results: dict[in
     names: list[str] | None = None
     for name, packed in parts:
         where = f"{path}, {name}"
-        content = PlainReader(bz2.decompress(packed), where, _simplify).read()
+        content = PlainReader(bz2.decompress(packed), where, BENCHMARKS, _simplify).read()
         match = _NAME.fullmatch(name)
         if name == "meta.pickle.pbz2":
             names = _names(path, content if isinstance(content, dict) else {})
