@@ -1,7 +1,8 @@
 """What may be built: search spaces, architectures, graphs. Imports no torch."""
 
 from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
-from naopt.spaces.conv_cell import CellSpec, ConvCellSpace
+from naopt.spaces.cell_spec import CellSpec
+from naopt.spaces.conv_cell import ConvCellSpace
 from naopt.spaces.enumerated import EnumeratedSpace
 from naopt.spaces.generic import GenericSpace
 from naopt.spaces.graph import Edge, Graph, Node
