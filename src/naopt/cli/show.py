@@ -47,9 +47,10 @@ def show(
 def write_drawing(space: SearchSpace, architecture: Architecture, path: Path) -> None:
     """Draws an architecture into an SVG file. Raises ``InputError`` if the file cannot be written."""
     from naopt.errors import InputError
+    from naopt.files import write_text
 
     try:
-        path.write_text(space.draw(architecture), encoding="utf-8")
+        write_text(path, space.draw(architecture))
     except OSError as error:
         raise InputError("svg", str(path), error.strerror or "cannot be written") from error
 

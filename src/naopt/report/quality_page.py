@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from naopt.report.bench_page import (
+from naopt.report.bench_elements import (
     Document,
     decimals_of,
     facts,

@@ -18,6 +18,7 @@ from pydantic import Field, PositiveInt
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
+from naopt.files import write_bytes
 
 SECTIONS = ("space", "searcher", "training")
 
@@ -114,7 +115,7 @@ class RunConfig(Settings):
 
     def write(self, path: Path) -> None:
         """Writes the configuration as TOML."""
-        path.write_bytes(tomli_w.dumps(self.to_values()).encode())
+        write_bytes(path, tomli_w.dumps(self.to_values()).encode())
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:

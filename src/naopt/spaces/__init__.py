@@ -1,8 +1,9 @@
 """What may be built: search spaces, architectures, graphs. Imports no torch."""
 
 from naopt.spaces.base import Architecture, SearchSpace, Tokens
+from naopt.spaces.cell_spec import CellSpec
 from naopt.spaces.choices import Choices, Value, choice, integer, ordinal
-from naopt.spaces.conv_cell import CellSpec, ConvCellSpace
+from naopt.spaces.conv_cell import ConvCellSpace
 from naopt.spaces.documents import positions_document, positions_from_document, space_from_document
 from naopt.spaces.enumerated import EnumeratedSpace
 from naopt.spaces.generic import GenericSpace

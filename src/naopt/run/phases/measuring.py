@@ -82,7 +82,7 @@ class Measuring(Phase):
 
     def _warn_of_idle_workers(self, searcher: Searcher) -> None:
         workers, config = self._state.wanted_workers, self._state.setup.config
-        used = max(searcher.round_size, int(config.batch))
+        used = max(getattr(searcher, "round_size", workers), int(config.batch))
         if used < workers and not self._state.setup.evaluator.inline:
             _log.warning(
                 "%s proposes %d at a time, so %d of %d workers will have nothing to do most of the time; "

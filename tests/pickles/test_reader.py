@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naopt.errors import InputError
-from naopt.tables.restricted import PickledArray, PlainReader, Unread
+from naopt.pickles import BENCHMARKS, UNSIGNED_BYTES, PickledArray, PlainReader, Unread
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
@@ -34,7 +34,7 @@ PLAIN = st.recursive(
 
 
 def read(data: bytes) -> Any:
-    return PlainReader(data, "file").read()
+    return PlainReader(data, "file", BENCHMARKS).read()
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -87,7 +87,7 @@ def test_tensors_are_places_without_contents(tmp_path: Path) -> None:
     weights = {"w": torch.ones(3, 4), "p": torch.nn.Parameter(torch.zeros(2)), "acc": 0.5}
     file = io.BytesIO()
     torch.save(weights, file, _use_new_zipfile_serialization=False)
-    reader = PlainReader(file.getvalue(), "file")
+    reader = PlainReader(file.getvalue(), "file", BENCHMARKS)
     reader.read(), reader.read(), reader.read()
     found = reader.read()
     assert isinstance(found["w"], Unread)
@@ -99,7 +99,7 @@ def test_a_mapped_file_with_several_pickles(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"head" + pickle.dumps([1]) + pickle.dumps({"a": "b"}))
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        reader = PlainReader(data, "file", start=4)
+        reader = PlainReader(data, "file", BENCHMARKS, start=4)
         assert [reader.read(), reader.read()] == [[1], {"a": "b"}]
         assert reader.position == len(data)
 
@@ -230,8 +230,21 @@ def test_dictionaries_are_simplified_while_they_are_read() -> None:
     peaks = {}
     for name, how in (("kept", lambda _: None), ("simplified", simplify)):
         tracemalloc.start()
-        found = PlainReader(data, "file", how).read()
+        found = PlainReader(data, "file", BENCHMARKS, how).read()
         peaks[name] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert found[7] == {"seed": 7, "last": ("valid@99", 106.0)}
     assert peaks["simplified"] < peaks["kept"] / 8
+
+
+def test_each_list_of_names_refuses_what_the_other_allows() -> None:
+    scalar, ordered = pickle.dumps(np.float64(1)), pickle.dumps(collections.OrderedDict())
+    assert read(scalar) == 1
+    assert read(ordered) == {}
+    for data, name in ((scalar, "scalar"), (ordered, "OrderedDict"), (pickle.dumps({1}, 2), "set")):
+        with pytest.raises(InputError, match=f"{name}', which is not among what it may be made of"):
+            PlainReader(data, "file", UNSIGNED_BYTES).read()
+    array = np.arange(3, dtype=np.uint8)
+    assert PlainReader(pickle.dumps(array), "file", UNSIGNED_BYTES).read().values.tolist() == [0, 1, 2]
+    with pytest.raises(InputError, match="'i8', not unsigned bytes"):
+        PlainReader(pickle.dumps(array.astype(np.int64)), "file", UNSIGNED_BYTES).read()
