@@ -84,7 +84,7 @@ def test_trained_networks_say_what_they_said(trained: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: (folder / "final.json").unlink(), "No such file"),
+        (lambda folder: (folder / "final.json").unlink(), "is not a run's directory"),
         (lambda folder: (folder / "final.safetensors").unlink(), "cannot be read"),
         (lambda folder: (folder / "final.json").write_text("{", encoding="utf-8"), "is damaged: JSONDecodeError"),
         (lambda folder: (folder / "final.json").write_text("{}", encoding="utf-8"), "is damaged: KeyError 'task'"),

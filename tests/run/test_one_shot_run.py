@@ -175,14 +175,16 @@ def test_stopped_while_candidates_are_measured(
     assert contents(tmp_path / "run") == contents(whole(searcher))
 
 
+@pytest.mark.parametrize(("place", "named"), [("supernet.CandidateSearcher", 0), ("Measuring.carry_out", 6)])
 def test_killed_between_training_and_measuring(
-    whole: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, named: int, whole: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("naopt.run.run._measure", lambda *_: killed())
+        patch.setattr(f"naopt.run.phases.{place}", lambda *_, **__: killed())
         with pytest.raises(Killed):
             start_run(tmp_path / "run", config("nao-ws"))
-    assert load_run(tmp_path / "run").trials == []
+    record = load_run(tmp_path / "run")
+    assert (len(record.trials), record.evaluated) == (named, [])
     resume_run(tmp_path / "run")
     assert contents(tmp_path / "run") == contents(whole("nao-ws"))
 

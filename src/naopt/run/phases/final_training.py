@@ -61,7 +61,10 @@ class FinalTraining(Phase):
         """``final.json``; empty if the training is not complete. Raises ``InputError`` if it is damaged."""
         path = self.directory / RESULT
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+            found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            if not isinstance(found, dict):
+                raise TypeError("no object")
+            return found
         except (OSError, ValueError, TypeError) as error:
             raise InputError("file", str(path), f"is damaged: {type(error).__name__} {error}") from error
 
@@ -79,7 +82,7 @@ class FinalTraining(Phase):
     @property
     def done(self) -> bool:
         """See ``Phase``."""
-        return bool(self.document)
+        return (self.directory / RESULT).is_file()
 
     @property
     def reached(self) -> str:
