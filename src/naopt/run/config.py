@@ -55,6 +55,7 @@ class RunConfig(Settings):
         stop_after: stop after so many failures in a row; 0 for never.
         workers_per_device: how many processes may share a CUDA device.
         function: what measures, if that is a Python function: its name. Such a search goes on in Python only.
+        outside: measured elsewhere, with ``naopt ask`` and ``naopt tell``.
     """
 
     space: str = ""
@@ -84,6 +85,7 @@ class RunConfig(Settings):
     stop_after: int = Field(0, ge=0)
     workers_per_device: int = Field(1, ge=1)
     function: str = ""
+    outside: bool = False
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> RunConfig:

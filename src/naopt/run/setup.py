@@ -58,7 +58,7 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     """
     kind = searcher_kind(config.searcher)
     settings = kind.settings_type.parse(config.searcher_settings, f"setting of searcher {config.searcher}")
-    sources = [name for name in ("task", "table", "supernet", "function") if getattr(config, name)]
+    sources = [name for name in ("task", "table", "supernet", "function", "outside") if getattr(config, name)]
     if len(sources) > 1:
         raise InputError(sources[0], getattr(config, sources[0]), f"and {sources[1]} '{getattr(config, sources[1])}': "
                          "give one of them, not both")  # fmt: skip
@@ -72,6 +72,8 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     elif config.function:
         rule = "measures this search: go on with it in Python, naopt.search(..., run=...)"
         raise InputError("function", config.function, rule)
+    elif config.outside:
+        raise InputError("outside", "true", "begin such a search with: naopt ask DIR --space S --metric M")
     elif config.table:
         config, evaluator = _look_up(config)
     elif config.supernet:
