@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
@@ -86,6 +86,13 @@ class RunConfig(Settings):
     workers_per_device: int = Field(1, ge=1)
     function: str = ""
     outside: bool = False
+
+    @field_validator("batch", mode="before")
+    @classmethod
+    def _check_batch(cls, value: object) -> object:
+        if value != "workers" and (type(value) is not int or value < 1):
+            raise ValueError("must be a whole number of at least 1, or workers")
+        return value
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> RunConfig:

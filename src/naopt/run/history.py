@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +12,12 @@ from naopt.errors import InputError
 from naopt.measurement import Measurement
 from naopt.run.record import load_run
 from naopt.searchers.base import Objective
-from naopt.spaces import Architecture, SearchSpace
+from naopt.spaces import Architecture, Position, SearchSpace
+from naopt.spaces.choices import shown
 from naopt.tables import load_table
+
+_WORDS = {"True": "true", "False": "false", "None": "null", "": "null"}
+"""How Python and pandas write values."""
 
 
 class Prior(NamedTuple):
@@ -28,7 +32,7 @@ def read_history(sources: Sequence[str], space: SearchSpace, objective: Objectiv
     """What runs, tables and CSV files say of a space's architectures; of equal ones the first.
 
     Args:
-        sources: directories of runs, naopt-tables, CSV files with a column of architectures or one a position.
+        sources: directories of runs, naopt-tables, CSV files with a column of architectures or one for each position.
         space: of the search. Architectures of a run are read by their text.
         objective: whose metric the sources have to have.
 
@@ -75,22 +79,36 @@ def _of_table(source: str, space: SearchSpace, objective: Objective) -> Iterator
 
 def _of_csv(source: str, space: SearchSpace, objective: Objective) -> Iterator[Prior]:
     """Rows with a column ``architecture``, or one for each position of the space, and one for the metric."""
-    choices = {position.name: position.choices for position in space.positions}
     try:
         with Path(source).open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError("history", source, getattr(error, "strerror", None) or f"is no CSV file: {error}") from error
-    for line, row in enumerate(rows, start=2):
-        if not row.get(objective.metric):
-            continue
-        try:
-            value = float(row[objective.metric])
-            if "architecture" in row:
-                architecture = space.parse(row["architecture"])
-            else:
-                architecture = space.architecture([options.index(row[name]) for name, options in choices.items()])
-            yield Prior(architecture, Measurement({objective.metric: value}), source)
-        except (KeyError, ValueError, TypeError) as error:
-            what = f"has no column {error}" if isinstance(error, KeyError) else str(error)
-            raise InputError("history", f"{source}, line {line}", what) from error
+    for line, row in rows:
+        if text := (row.get(objective.metric) or "").strip():
+            try:
+                yield Prior(_architecture(row, space), Measurement({objective.metric: float(text)}), source)
+            except ValueError as error:
+                raise InputError("history", f"{source}, line {line}", str(error)) from error
+
+
+def _architecture(row: Mapping[str, str | None], space: SearchSpace) -> Architecture:
+    if "architecture" in row:
+        return space.parse(row["architecture"] or "")
+    names = [position.name for position in space.positions]
+    missing = next((name for name in names if name not in row), None)
+    if missing is not None:
+        raise ValueError(f"needs a column architecture, or one for each of {', '.join(names)}; has no '{missing}'")
+    return space.architecture([_token(position, (row[position.name] or "").strip()) for position in space.positions])
+
+
+def _token(position: Position, text: str) -> int:
+    """The choice that a program meant which wrote ``text``: ``0.10`` is 0.1, and ``True`` is true."""
+    for word in (text, _WORDS.get(text, text)):
+        if word in position.choices:
+            return position.choices.index(word)
+    try:
+        return next(i for i, v in enumerate(position.values) if type(v) in (int, float) and v == float(text))
+    except (StopIteration, ValueError):
+        raise InputError(position.name, text, f"must be one of {shown(position.choices)}") from None

@@ -55,8 +55,8 @@ class RunRecord:
 
     @property
     def time_is_up(self) -> bool:
-        """Whether the search ended because its time limit was reached."""
-        return bool(self.meta.get("time_is_up"))
+        """Whether the search ended because its time limit was reached; a longer one lets it go on."""
+        return 0 < self.config.time <= float(self.meta.get("time_is_up", 0))
 
     @property
     def wanted_finalists(self) -> list[Trial]:

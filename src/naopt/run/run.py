@@ -212,6 +212,8 @@ class SearchRun(Run):
             if not self.finished:
                 if not state.config.outside:
                     state.check_space()
+                if state.open_store.meta.get("time_is_up"):
+                    state.open_store.note(time_is_up=0)
                 super().carry_out()
 
 

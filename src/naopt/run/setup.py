@@ -67,6 +67,10 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     if shares_weights(config.searcher) and not config.task:
         rule = "shares weights between the networks that it trains: give --task"
         raise InputError("searcher", config.searcher, rule)
+    for name in ("enqueue", "history"):
+        if getattr(config, name) and shares_weights(config.searcher):
+            rule = f"has no use with searcher {config.searcher}, whose candidates come from its shared weights alone"
+            raise InputError(name, ", ".join(getattr(config, name)), rule)
     if evaluator is not None:
         config = config.model_copy(update={"space": evaluator.space.name, "space_options": {}})
     elif config.function:

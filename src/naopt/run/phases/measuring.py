@@ -78,7 +78,7 @@ class Measuring(Phase):
                         deadline=state.deadline,
                     )
             except TimeIsUpError:
-                store.note(time_is_up=True, seconds=state.seconds)
+                state.note_time_is_up()
 
     def _warn_of_idle_workers(self, searcher: Searcher) -> None:
         workers, config = self._state.wanted_workers, self._state.setup.config

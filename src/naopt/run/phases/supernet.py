@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from naopt.errors import NaoptError
 from naopt.evaluators.training import select_device
 from naopt.execution.conversation import Conversation, Start
+from naopt.execution.deadline import TimeIsUpError
 from naopt.execution.interrupt import stop_after_step, stop_on_signal
 from naopt.execution.training_progress import TrainingProgress, learning_curve
 from naopt.files import write_text
@@ -74,6 +75,9 @@ class SupernetTraining(Phase):
                 with stop_on_signal():
                     proposals = trainer.searcher.candidates(setup.config.budget, trainer)
                     trainer.searcher.leave(state.directory)
+        except TimeIsUpError:
+            state.note_time_is_up()
+            return
         except SupernetDivergedError as error:
             stopped = str(error)
             raise NaoptError(f"run '{state.directory}': {error}") from None
@@ -94,17 +98,18 @@ class SupernetTraining(Phase):
             weights = self._state.directory / SUPERNET
             if weights.is_file():
                 trainer.restore(load_checkpoint(weights, about))
-            watch = _Watch(self._state, trainer, about)
+            watch, deadline = _Watch(self._state, trainer, about), self._state.deadline
             with TrainingProgress(trainer) as bar:
 
                 def stepped() -> None:
                     bar.stepped(trainer)
+                    deadline.check()
                     if stopped():
                         raise KeyboardInterrupt
 
                 try:
                     trainer.run(stepped, watch.epoch_done)
-                except KeyboardInterrupt:
+                except (KeyboardInterrupt, TimeIsUpError):
                     watch.save()
                     raise
                 except DivergedError as error:
