@@ -42,7 +42,7 @@ def main() -> None:
         folder = Path(name)
         assert "search" in naopt("--help")
         assert "nao" in naopt("list", "searchers")
-        for searcher in ("nao", "gp", "tpe", "bananas"):
+        for searcher in ("nao", "gp", "bananas"):
             found = document(
                 *("search", "--table", "digits-nao11", "--searcher", searcher, "--budget", "14"),
                 *("--run", folder / searcher),
