@@ -68,11 +68,8 @@ def run_lines(record: RunRecord, report: Path | None) -> Iterator[str]:
         yield f"            {best.text}"
         if trained := record.finalists:
             chosen = standalone_objective(record.meta).metric
-            found = (
-                f"; {chosen} {best.measurement.metrics[chosen]:.6g}"
-                if best.index in trained and trained[best.index].ok
-                else ""
-            )
+            well = best.index in trained and trained[best.index].ok
+            found = f"; {chosen} {best.measurement.metrics[chosen]:.6g}" if well else ""
             yield f"finalists:  {len(trained)} trained stand-alone, the best of them is best{found}"
     for (kind, reason), count in list(record.failures().items())[:5]:
         yield f"{kind + ':':<11} {count} x {reason}"

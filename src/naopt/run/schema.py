@@ -60,7 +60,7 @@ def check(row: Row) -> int:
     return zlib.crc32(json.dumps(row).encode())
 
 
-def version(connection: sqlite3.Connection) -> object:
+def version(connection: sqlite3.Connection) -> Any:
     """The format of a database. Raises ``sqlite3.DatabaseError``, ``TypeError`` or ``ValueError`` if there is none."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
     if row is None:
