@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,7 @@ def measured(proposed: Trial, rng: np.random.Generator) -> Trial:
         found = Measurement({}, 1.0, "failed", "it broke", "Traceback: it broke\n" * 3)
     else:
         found = Measurement({"valid_acc": float(rng.random()), "test_acc": float(rng.random())}, float(rng.random()))
-    return Trial(*(getattr(proposed, name) for name in Trial.__slots__[:7]), found, proposed.index)
+    return replace(proposed, measurement=found, place=proposed.index)
 
 
 def archive(directory: Path, *, writable: bool = False) -> Archive:

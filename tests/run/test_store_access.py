@@ -18,44 +18,41 @@ from naopt.run.store import RunStore, create_database
 
 READ = """
 import sys
+from pathlib import Path
 from benchmarks.durability import archive
 from naopt.errors import InputError
-from pathlib import Path
 
-print(len(archive(Path(sys.argv[1]))[2]))
-try:
-    archive(Path(sys.argv[1]), writable=True)
-except InputError as error:
-    print(error)
+for directory in map(Path, sys.argv[1:]):
+    print(len(archive(directory)[2]))
+    try:
+        archive(directory, writable=True)
+    except InputError as error:
+        print(error)
 """
 
 
-def as_somebody_else(directory: Path) -> list[str]:
-    """What a process says that may read the directory only: number of results, and why it cannot be written."""
-    for file in directory.iterdir():
-        file.chmod(0o444)
-    directory.chmod(0o555)
-    command = [sys.executable, "-c", READ, str(directory)]
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs users")
+def test_folders_that_one_may_only_read(tmp_path: Path) -> None:
+    names = ("finished", "killed", "copied")
+    folders = [tmp_path / name for name in names]
+    for folder in folders:
+        make_run(folder, RESULTS if folder.name == "finished" else 30)
+        if folder.name == "copied":
+            (folder / "run.db-shm").unlink()
+    files = {file: file.read_bytes() for folder in folders for file in folder.iterdir()}
+    for path in (*files, *folders):
+        path.chmod(0o555)
+    command = [sys.executable, "-c", READ, *map(str, folders)]
     if os.geteuid() == 0:
         if shutil.which("setpriv") is None:
             pytest.skip("root may write everywhere, and there is no setpriv")
         command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    finally:
-        directory.chmod(0o755)
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs users")
-@pytest.mark.parametrize("state", ["finished", "killed", "copied"])
-def test_a_folder_that_one_may_only_read(tmp_path: Path, state: str) -> None:
-    folder = tmp_path / "run"
-    make_run(folder, RESULTS if state == "finished" else 30)
-    if state == "copied":
-        (folder / "run.db-shm").unlink()
-    files = {file.name: file.read_bytes() for file in folder.iterdir()}
-    assert as_somebody_else(folder) == ["50", f"run '{folder}': run.db cannot be written: Permission denied"]
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == files
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    for folder in folders:
+        folder.chmod(0o755)
+    refusals = [f"run '{folder}': run.db cannot be written: Permission denied" for folder in folders]
+    assert said.stdout.splitlines() == [line for refusal in refusals for line in ("50", refusal)], said.stderr
+    assert {file: file.read_bytes() for folder in folders for file in folder.iterdir()} == files
 
 
 @pytest.mark.parametrize("name", ["run.db", "."])

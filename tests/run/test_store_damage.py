@@ -52,7 +52,7 @@ def test_it_says_what_is_missing(tmp_path: Path, run: Path) -> None:
     with RunStore(run / "run.db") as store:
         store.note(exhausted=True)
     shutil.copy(tmp_path / "copy", run / "run.db")
-    with pytest.raises(InputError, match="106 of 107 acknowledged transactions are there"):
+    with pytest.raises(InputError, match="105 of 106 acknowledged transactions are there"):
         RunStore(run / "run.db")
 
 
@@ -115,7 +115,7 @@ def test_rows_that_were_not_written_by_us(run: Path, tokens: str) -> None:
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.db").write_bytes(content)
     (tmp_path / "run.db-wal").write_bytes(b"log")
-    with pytest.raises(InputError, match=r"run\.db is not a run's database"):
+    with pytest.raises(InputError, match=r"run\.db is (not a run's database: it has|damaged: file is not a database)"):
         RunStore(tmp_path / "run.db")
     assert (tmp_path / "run.db").read_bytes() == content
     assert (tmp_path / "run.db-wal").read_bytes() == b"log"

@@ -47,8 +47,8 @@ def old(tmp_path: Path) -> Path:
                 row = (trial, trial // 10, f"[0, {trial % 10}]", f"text {trial}", "random", "[3, 3]", trial / 10)
                 connection.execute("INSERT INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             for trial in (2, 0, 12, 11):
-                row = (trial, "ok", "", json.dumps({"score": trial + 0.5}), 0.25)
-                connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?)", row)
+                metrics = json.dumps({"score": trial + 0.5})
+                connection.execute("INSERT INTO results VALUES (?, 'ok', '', ?, 0.25)", (trial, metrics))
             connection.execute("UPDATE results SET status = 'failed', reason = 'no' WHERE trial = 11")
     return path
 
