@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from naopt.run import load_run
-from naopt.run.store import RunStore
 from naopt.spaces import ConvCellSpace
+from naopt.store.store import RunStore
 
 BUDGET, KILLS = 24, 10
 SETTINGS = ["space.nodes=2", "epochs=1", "filters=2", "train_limit=40", "valid_limit=40", "batch_size=20"]

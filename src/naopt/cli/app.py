@@ -53,7 +53,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def naopt(
     verbose: Annotated[bool, typer.Option("--verbose", help="Say on standard error what goes on.")] = False,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:

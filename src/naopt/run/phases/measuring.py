@@ -18,8 +18,8 @@ from naopt.execution import (
     run_search,
 )
 from naopt.execution.interrupt import stop_on_signal
+from naopt.execution.phase import Phase
 from naopt.execution.progress import ProgressBar
-from naopt.run.phases.base import Phase
 from naopt.run.search_state import SearchState
 from naopt.searchers import Searcher
 
