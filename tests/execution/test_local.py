@@ -11,7 +11,8 @@ import pytest
 
 from naopt.errors import InputError
 from naopt.execution import Job, LocalEngine, create_engine
-from naopt.execution.local import WorkerError, _exit
+from naopt.execution.local import WorkerError
+from naopt.execution.pool import exit_words
 from naopt.measurement import Measurement
 from tests.run.toys import ToyEvaluator, toy
 
@@ -99,7 +100,7 @@ def test_workers_that_cannot_begin_end_the_search() -> None:
     ("code", "text"), [(3, "exit code 3"), (-11, "exit code -11 (SIGSEGV)"), (-99, "exit code -99")]
 )
 def test_exit_codes_in_words(code: int, text: str) -> None:
-    assert _exit(code) == text
+    assert exit_words(code) == text
 
 
 _ORPHANING = """
