@@ -27,6 +27,14 @@ from naopt.measurement import Measurement
 _PATIENCE = 30.0
 """Seconds without any actor after which it is said that the cluster has no room for one."""
 
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "A worker died or was killed while executing",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+"""For Ray, read when it is imported: it sends nothing home, does not write to standard output what this engine logs,
+and leaves devices alone where it reserved none."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -184,7 +192,8 @@ def _line(error: BaseException) -> str:
 
 
 def _import_ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray starts: nothing is sent anywhere
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Ray's own, of its dependencies
