@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
+from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator
 from naopt.execution import Job
 from naopt.measurement import Measurement, MetricInfo
 from naopt.spaces import Architecture
-from tests.run.toys import SPACE, toy
+from tests.run.toys import SPACE, ToyEvaluator, toy
 
 
 class FunctionEvaluator(Evaluator):
@@ -23,6 +25,14 @@ class FunctionEvaluator(Evaluator):
 
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         return Measurement({"score": self.function(architecture.tokens[1])}, 0.01)
+
+
+class Unready(ToyEvaluator):
+    """Cannot be prepared in another process."""
+
+    def prepare(self) -> None:
+        if os.getpid() != self.parent:
+            raise InputError("data", "x", "is only\nhere")
 
 
 def job(value: int, index: int | None = None, seed: int = 0) -> Job:

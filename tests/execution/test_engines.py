@@ -46,7 +46,9 @@ def test_lookups_run_here_on_every_engine(name: str) -> None:
     assert evaluator.prepared
 
 
-@pytest.mark.parametrize(("name", "kind"), [("local", LocalEngine), ("threads", ThreadEngine), ("inline", InlineEngine)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("local", LocalEngine), ("threads", ThreadEngine), ("inline", InlineEngine)]
+)
 def test_engines_by_name(name: str, kind: type) -> None:
     with create_engine(name, ToyEvaluator(), 2) as engine:
         assert type(engine) is kind

@@ -16,7 +16,7 @@ from naopt.errors import InputError
 from naopt.execution import Job, LocalEngine, WorkerError
 from naopt.execution.pool import exit_words
 from naopt.measurement import Measurement
-from tests.execution.functions import FunctionEvaluator, job
+from tests.execution.functions import FunctionEvaluator, Unready, job
 from tests.run.toys import ToyEvaluator, toy
 
 JOBS = [
@@ -173,12 +173,6 @@ def test_the_evaluator_that_is_sent_to_workers_is_not_loaded() -> None:
 def test_no_workers() -> None:
     with pytest.raises(InputError, match="workers '0': must be at least 1"):
         LocalEngine(ToyEvaluator(), workers=0)
-
-
-class Unready(ToyEvaluator):
-    def prepare(self) -> None:
-        if os.getpid() != self.parent:
-            raise InputError("data", "x", "is only\nhere")
 
 
 @pytest.mark.parametrize(
