@@ -28,6 +28,7 @@ from naopt.cli.table import table_app
 from naopt.cli.train import train
 from naopt.cli.zoo import zoo
 from naopt.errors import InputError, NaoptError, RunStoppedError
+from naopt.logs import show_logs
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """Base of all usage errors; typer carries its own copy of click from 0.26 on, and uses the package before."""
@@ -115,5 +116,6 @@ def _fail(message: str, code: int) -> int:
 
 
 def main() -> None:
-    """The ``naopt`` command."""
+    """The ``naopt`` command. Warnings of the log are lines on standard error."""
+    show_logs()
     sys.exit(run(sys.argv[1:]))
