@@ -45,13 +45,16 @@ _SEARCHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "seminas": ("seminas", {**_LATENT, "pseudo_labelled": 60, "seeds": 8, "steps": 8}),
     "tnao": (
         "tnao",
-        {**_LATENT, "particles": 12, "generations": 6, "layers": 1, "heads": 2, "feed_forward_size": 16},
+        {**_LATENT, "particles": 12, "generations": 2, "layers": 1, "heads": 2, "feed_forward_size": 16},
     ),
     "tpe": ("tpe", {"startup": 8}),
 }
 
-_ON_BUILT_IN: dict[str, dict[str, Any]] = {"nao": {"unlabelled": 150, "pretraining_steps": 30, "decoder_size": 32}}
-"""A space of its own, for which a default embedding would have to be learned."""
+_ON_BUILT_IN: dict[str, dict[str, Any]] = {
+    "nao": {"unlabelled": 150, "pretraining_steps": 30, "decoder_size": 32, "starts": 2, "steps": 3, "hops": 1}
+}
+"""A space of its own, for which a default embedding would have to be learned; and few ascents, which last bits of its
+decoder do not turn."""
 
 _TRAINING = {"epochs": 1, "filters": 2, "cells_per_stage": 1, "train_limit": 60, "valid_limit": 60, "batch_size": 20}
 
