@@ -59,7 +59,8 @@ def naopt(
     ] = False,
 ) -> None:
     """Neural Architecture Optimization: search architectures in a learned continuous space."""
-    logging.getLogger("naopt").setLevel(logging.INFO if verbose else logging.WARNING)
+    if verbose:
+        show_logs(logging.INFO)
 
 
 app.command("search")(search)
@@ -84,8 +85,6 @@ def run(arguments: Sequence[str]) -> int:
         0 done; 2 bad usage or input; 3 stopped unfinished, can be resumed; 1 any other error that naopt raises on
         purpose. All but 0 put one line on standard error. Other exceptions are bugs and pass through.
     """
-    handler = _Notes()
-    logging.getLogger("naopt").addHandler(handler)
     try:
         code = app(args=list(arguments) or ["--help"], prog_name="naopt", standalone_mode=False)
     except InputError as error:
@@ -98,16 +97,7 @@ def run(arguments: Sequence[str]) -> int:
         bare = type(error).__name__ == "NoArgsIsHelpError"  # whose message is the whole help text
         message = "Missing command." if bare else getattr(error, "format_message", error.__str__)()
         return _fail(f"{message.replace('Value error, ', '')} (see naopt --help)", USAGE)
-    finally:
-        logging.getLogger("naopt").removeHandler(handler)
     return code if isinstance(code, int) else DONE
-
-
-class _Notes(logging.Handler):
-    """What the library logs, as lines on standard error."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        note(f"naopt: {' '.join(record.getMessage().split())}")
 
 
 def _fail(message: str, code: int) -> int:
