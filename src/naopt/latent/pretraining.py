@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_FORMAT = 2
+_FORMAT = 3
 _STEPS = 600
 _LOOKED_AT = 32
 _PAIRS = 200
@@ -140,11 +140,7 @@ def _save(made: Pretrained, key: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
             temporary = Path(folder) / path.name
-            save_file(
-                {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-                temporary,
-                {"names": json.dumps(made.embedding.names)},
-            )
+            save_file(arrays, temporary, {"names": json.dumps(made.embedding.names)})
             temporary.replace(path)
     except (OSError, SafetensorError):
         return

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from naopt.configuration import PresetSettings
+from naopt.latent.threads import one_torch_thread
 from naopt.measurement import Measurement
 from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -137,6 +138,7 @@ class ReinforceSearcher(Searcher):
             self._learned += self.options.batch
         return self._controller
 
+    @one_torch_thread()
     def ask(self, count: int) -> list[Proposal]:
         """The rest of a batch: new architectures that the controller writes."""
         controller, rng = self.controller, self.generator()
@@ -161,6 +163,7 @@ class ReinforceSearcher(Searcher):
         self._log["draws"] = draws
         return chosen
 
+    @one_torch_thread()
     def _learn(self, controller: Controller, told: list[tuple[Architecture, Measurement]]) -> None:
         """One step on the measurements among ``told`` that have a score."""
         import torch
