@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from naopt._version import __version__
 from naopt.bench.summary import checkpoint_columns
+from naopt.metrics import interval_method
 from naopt.report.curves import Curve, curves_chart
 from naopt.report.elements import asset, duration, flat, json_block, number, rows_table, section
 
@@ -237,7 +238,8 @@ def _means(document: Document) -> str:
         for name, found in document["searchers"].items()
     ]
     columns = ("searcher", *(f"{document['checkpoints'][i]} queries" for i in points))
-    note = f"Mean over {document['trials']} trials and its 95 % interval (bootstrap, 10,000 resamples)."
+    method = interval_method(document["trials"])
+    note = f"Mean over {document['trials']} trials and its 95 % interval ({method})."
     return section(
         f"{document['report_metric']}{unit}",
         rows_table(columns, rows, numeric=range(1, len(columns))) + f'<p class="note">{note}</p>',
