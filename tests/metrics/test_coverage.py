@@ -23,7 +23,8 @@ def normal(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
 def skewed(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     """Log-normal, as regrets are; of mean 0."""
-    return rng.lognormal(size=shape) - np.exp(0.5)
+    drawn: np.ndarray = rng.lognormal(size=shape) - np.exp(0.5)
+    return drawn
 
 
 def covered(intervals: Callable[[np.ndarray], np.ndarray], draw: Draw, count: int, repeats: int) -> float:
