@@ -14,9 +14,9 @@ from naopt.execution.interrupt import stop_on_signal
 from naopt.locking import locked
 from naopt.measurement import Measurement
 from naopt.run import RunConfig, load_run, open_run
-from naopt.run.store import RunStore
 from naopt.searchers import Objective
 from naopt.spaces import GenericSpace, SearchSpace, create_space, integer
+from naopt.store.store import RunStore
 
 SPACE = GenericSpace({"width": [16, 32, 64], "depth": integer(1, 4), "norm": [True, None]}, "mlp")
 

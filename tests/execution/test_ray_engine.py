@@ -1,120 +1,103 @@
-"""The Ray executor against a stand-in for Ray that runs everything at once, in this process."""
+"""The Ray engine on a small cluster of this machine."""
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import logging
+import os
+import signal
 import sys
-import types
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from naopt.errors import InputError
-from naopt.execution import Job, create_engine
+from naopt.execution import Engine, Job, WorkerError, create_engine
+from naopt.execution.ray_engine import start_ray
 from naopt.measurement import Measurement
+from tests.execution.functions import FunctionEvaluator, Unready, job
 from tests.run.toys import ToyEvaluator, toy
 
 
-class RayError(Exception):
-    pass
+def without_actor(folder: Path, value: int) -> float:
+    """Kills the process that its own one was started by: the actor. Once for 1, always for 2."""
+    mark = folder / str(value)
+    first = not mark.exists()
+    mark.write_text("x")
+    print("on the cluster")
+    if (value == 1 and first) or value == 2:
+        os.kill(os.getppid(), signal.SIGKILL)
+        signal.pause()
+    return float(value)
 
 
-class _Method:
-    def __init__(self, call: Callable[[Job], Measurement]) -> None:
-        self.call = call
-
-    def remote(self, job: Job) -> Callable[[], Measurement]:
-        return lambda: self._run(job)
-
-    def _run(self, job: Job) -> Measurement:
-        if job.architecture == toy("exit"):
-            raise RayError("the actor\ndied")
-        return self.call(job)
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    if importlib.util.find_spec("ray") is None:  # importing it now would be too early for its environment
+        pytest.skip("Ray is not installed")
+    ray = start_ray(num_cpus=2, num_gpus=0, include_dashboard=False, object_store_memory=80 * 2**20)
+    yield ray
+    ray.shutdown()
 
 
-class FakeRay(types.ModuleType):
-    def __init__(self) -> None:
-        super().__init__("ray")
-        self.exceptions = types.SimpleNamespace(RayError=RayError)
-        self.started = False
-        self.actors: list[Any] = []
-        self.killed: list[Any] = []
-        self.options: dict[str, Any] = {}
-        self.now = 0.0
-
-    def is_initialized(self) -> bool:
-        return self.started
-
-    def init(self, **_: Any) -> None:
-        self.started = True
-
-    def remote(self, **options: Any) -> Callable[[type], Any]:
-        self.options = options
-
-        def make(evaluator: ToyEvaluator, kind: type) -> Any:
-            worker = kind(evaluator)
-            self.actors.append(types.SimpleNamespace(evaluate=_Method(worker.evaluate)))
-            return self.actors[-1]
-
-        return lambda kind: types.SimpleNamespace(remote=lambda evaluator: make(evaluator, kind))
-
-    def wait(self, references: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
-        ended = [r for r in references if r.__closure__[0].cell_contents.architecture != toy("sleep")][:1]
-        self.now += 0 if ended else timeout
-        return ended, [r for r in references if r not in ended]
-
-    def get(self, reference: Callable[[], Measurement]) -> Measurement:
-        return reference()
-
-    def kill(self, actor: Any) -> None:
-        self.killed.append(actor)
+@pytest.fixture(scope="module")
+def engine(cluster: Any) -> Iterator[Engine]:
+    """Three workers on two processors: one of them finds no room."""
+    with create_engine("ray", ToyEvaluator(), 3, 1.0) as engine:
+        yield engine
 
 
-@pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
-    fake = FakeRay()
-    monkeypatch.setitem(sys.modules, "ray", fake)
-    monkeypatch.setattr("naopt.execution.ray_engine.time", types.SimpleNamespace(monotonic=lambda: fake.now))
-    return fake
+def test_whatever_happens_is_a_measurement(engine: Engine, capfd: pytest.CaptureFixture[str]) -> None:
+    fates = ["fine", "raise", "exit", "memory", "sleep", "diverged"]
+    for index, fate in enumerate(fates):
+        engine.submit(Job(index, toy(fate), index))
+    assert engine.next_done(0.01) is None
+    ended = [engine.next_done() for _ in fates]
+    found = {each[0].index: each[1] for each in ended if each is not None}
+    assert {index: (measurement.status, measurement.reason) for index, measurement in found.items()} == {
+        0: ("ok", ""),
+        1: ("failed", "RuntimeError: it broke"),
+        2: ("failed", "its process died with exit code 3"),
+        3: ("oom", "out of memory: no message"),
+        4: ("timeout", "took longer than 1 s"),
+        5: ("diverged", "loss is not finite"),
+    }
+    assert found[0].metrics["pid"] != os.getpid()
+    assert "it\nbroke" in found[1].details
+    assert capfd.readouterr() == ("", "")
 
 
-def test_whatever_happens_is_a_measurement(ray: FakeRay) -> None:
-    fates = ["fine", "raise", "exit", "sleep", "memory"]
-    jobs = [Job(index, toy(fate), 0) for index, fate in enumerate(fates)]
-    jobs += [Job(index, toy("fine", index), 0) for index in range(5, 9)]
-    with create_engine("ray", ToyEvaluator(), 2, timeout=1.5) as executor:
-        results = dict(executor.evaluate(jobs))
-        assert len(ray.actors) == 4
-        assert dict(executor.evaluate([Job(9, toy("fine", 9), 0)]))[9].ok
-        assert len(ray.actors) == 4
-    assert sorted(results) == list(range(9))
-    assert [results[index].status for index in range(5)] == ["ok", "failed", "failed", "timeout", "oom"]
-    assert results[2].reason == "its actor failed: the actor died"
-    assert results[3].reason == "took longer than 1.5 s"
-    assert all(results[index].ok for index in range(5, 9))
-    assert len(ray.killed) == 4
-    assert (ray.started, ray.options) == (True, {"num_cpus": 1, "num_gpus": 0})
+def test_what_an_actor_takes_with_it_is_done_again(
+    cluster: Any, engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    engine.close()  # the cluster has two processors
+    evaluator = FunctionEvaluator(functools.partial(without_actor, tmp_path))
+    with caplog.at_level(logging.WARNING, "naopt"), create_engine("ray", evaluator, 1) as own:
+        found = dict(own.evaluate([job(0), job(1)]))
+    assert found == {0: Measurement({"score": 0.0}, 0.01), 1: Measurement({"score": 1.0}, 0.01)}
+    (record,) = caplog.records
+    assert record.getMessage().startswith("evaluation 1 was lost: its Ray actor was lost: ")
+    assert record.getMessage().endswith("; it is done again")
+    assert capfd.readouterr() == ("", "")
 
 
-def test_a_cuda_evaluator_reserves_a_gpu_and_a_running_cluster_is_used(ray: FakeRay) -> None:
-    ray.started = True
-    evaluator = ToyEvaluator()
-    evaluator.device = "cuda:0"  # type: ignore[attr-defined]
-    create_engine("ray", evaluator, 1)
-    assert ray.options["num_gpus"] == 1
+def test_workers_that_cannot_begin_end_the_search(cluster: Any, engine: Engine) -> None:
+    engine.close()
+    with (
+        create_engine("ray", Unready(), 1) as own,
+        pytest.raises(WorkerError, match="cannot begin: InputError: data 'x': is only here"),
+    ):
+        list(own.evaluate([Job(0, toy("fine"), 0)]))
 
 
-def test_lookups_need_no_cluster(ray: FakeRay) -> None:
-    with create_engine("ray", ToyEvaluator(inline=True), 2) as executor:
-        assert dict(executor.evaluate([Job(0, toy("fine"), 0)]))[0].ok
-    assert not ray.started
-
-
-def test_bad_data_is_found_before_the_cluster_starts(ray: FakeRay, tmp_path: Path) -> None:
+def test_bad_data_is_found_before_an_actor_starts(cluster: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         create_engine("ray", ToyEvaluator(data=tmp_path / "missing"), 1)
-    assert not ray.started
+    with pytest.raises(InputError, match="workers '0'"):
+        create_engine("ray", ToyEvaluator(), 0)
 
 
 def test_without_ray_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ from naopt.cli.tell import tell
 from naopt.cli.train import train
 from naopt.cli.zoo import zoo
 from naopt.errors import InputError, NaoptError, RunStoppedError
+from naopt.logs import show_logs
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """Base of all usage errors; typer carries its own copy of click from 0.26 on, and uses the package before."""
@@ -55,12 +56,13 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def naopt(
     verbose: Annotated[bool, typer.Option("--verbose", help="Say on standard error what goes on.")] = False,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Neural Architecture Optimization: search architectures in a learned continuous space."""
-    logging.getLogger("naopt").setLevel(logging.INFO if verbose else logging.WARNING)
+    if verbose:
+        show_logs(logging.INFO)
 
 
 app.command("search")(search)
@@ -87,8 +89,6 @@ def run(arguments: Sequence[str]) -> int:
         0 done; 2 bad usage or input; 3 stopped unfinished, can be resumed; 1 any other error that naopt raises on
         purpose. All but 0 put one line on standard error. Other exceptions are bugs and pass through.
     """
-    handler = _Notes()
-    logging.getLogger("naopt").addHandler(handler)
     try:
         code = app(args=list(arguments) or ["--help"], prog_name="naopt", standalone_mode=False)
     except InputError as error:
@@ -101,16 +101,7 @@ def run(arguments: Sequence[str]) -> int:
         bare = type(error).__name__ == "NoArgsIsHelpError"  # whose message is the whole help text
         message = "Missing command." if bare else getattr(error, "format_message", error.__str__)()
         return _fail(f"{message.replace('Value error, ', '')} (see naopt --help)", USAGE)
-    finally:
-        logging.getLogger("naopt").removeHandler(handler)
     return code if isinstance(code, int) else DONE
-
-
-class _Notes(logging.Handler):
-    """What the library logs, as lines on standard error."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        note(f"naopt: {' '.join(record.getMessage().split())}")
 
 
 def _fail(message: str, code: int) -> int:
@@ -119,5 +110,6 @@ def _fail(message: str, code: int) -> int:
 
 
 def main() -> None:
-    """The ``naopt`` command."""
+    """The ``naopt`` command. Warnings of the log are lines on standard error."""
+    show_logs()
     sys.exit(run(sys.argv[1:]))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from naopt.cli.common import emit, say
+from naopt.durations import in_words
 from naopt.errors import InputError
 from naopt.evaluators.training import select_device
 from naopt.execution import Job, create_engine, evaluation_seed
@@ -72,7 +73,7 @@ def _time_one(setup: Setup) -> tuple[dict[str, Any], list[str]]:
     return document, [
         f"tried:      {text}",
         f"            {', '.join(f'{name} {value:.5g}' for name, value in measurement.metrics.items())}",
-        f"estimate:   {measurement.seconds:.3g} s each, about {_in_words(seconds)} for {budget}{many}",
+        f"estimate:   {in_words(measurement.seconds)} each, about {in_words(seconds)} for {budget}{many}",
     ]
 
 
@@ -95,10 +96,5 @@ def _time_steps(setup: Setup) -> tuple[dict[str, Any], list[str]]:
     each = statistics.median(np.diff(times).tolist()[1:] or np.diff(times).tolist())
     steps = trainer.data.steps * trainer.epochs
     document = {"steps": steps, "seconds": each, "estimate_seconds": each * steps}
-    line = f"{each:.3g} s a step, about {_in_words(each * steps)} for {steps} of shared weights; then candidates"
+    line = f"{in_words(each)} a step, about {in_words(each * steps)} for {steps} of shared weights; then candidates"
     return document, [f"estimate:   {line}"]
-
-
-def _in_words(seconds: float) -> str:
-    words = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-    return words if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -17,8 +17,8 @@ from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
+from naopt.execution.engines import create_engine
 from naopt.execution.jobs import Job
-from naopt.execution.local import LocalEngine
 from naopt.measurement import Measurement
 from naopt.ranking.training_cache import TrainingCache
 from naopt.run.record import RunRecord
@@ -119,7 +119,7 @@ class Trained(Standalone):
         self.space, self.metric = record.space, evaluator.default_metric
         self.info = evaluator.metrics[self.metric]
         self._seed, self._repeats = seed, repeats
-        self._engine = LocalEngine(_Clocked(evaluator), workers, config.timeout or None)
+        self._engine = create_engine("local", _Clocked(evaluator), workers, config.timeout or None)
         about = {
             "naopt": __version__,
             "task": config.task,
@@ -159,6 +159,7 @@ class _Clocked(Evaluator):
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator, self.space, self.metrics = evaluator, evaluator.space, evaluator.metrics
         self.default_metric, self.inline = evaluator.default_metric, evaluator.inline
+        self.device, self.thread_safe = getattr(evaluator, "device", "cpu"), evaluator.thread_safe
 
     def prepare(self) -> None:
         self.evaluator.prepare()

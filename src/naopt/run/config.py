@@ -42,7 +42,8 @@ class RunConfig(Settings):
         workers: processes that evaluate; changes nothing but the time.
         threads: CPU threads of one training; changes the last bits of a result.
         device: where networks are trained.
-        engine: where evaluations happen: ``local`` or ``ray``.
+        engine: where evaluations happen: ``local`` (processes), ``ray``, ``threads``, or ``inline`` (the search's own
+            process, one at a time).
         timeout: seconds that one evaluation may take; 0 for no limit.
         time: seconds that the whole search may take; 0 for no limit.
         schedule: ``rounds``: the searcher is told about a round when all of it is measured, and the archive depends on
@@ -73,7 +74,7 @@ class RunConfig(Settings):
     workers: int = Field(1, ge=1)
     threads: int = Field(1, ge=1)
     device: str = "cpu"
-    engine: Literal["local", "ray"] = "local"
+    engine: Literal["local", "ray", "threads", "inline"] = "local"
     timeout: float = Field(0.0, ge=0)
     time: float = Field(0.0, ge=0)
     schedule: Literal["rounds", "async"] = "rounds"

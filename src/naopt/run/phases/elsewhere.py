@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from naopt.errors import InputError
-from naopt.run.phases.base import Phase
+from naopt.execution.phase import Phase
 from naopt.run.search_state import SearchState
 
 
