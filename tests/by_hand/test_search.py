@@ -186,7 +186,7 @@ def test_other_runs(tmp_path: Path, search: OpenSearch) -> None:
     with pytest.raises(InputError, match="count '0': must be at least 1"):
         search.ask(0)
     config = search.directory / "config.toml"
-    config.write_text(config.read_text().replace("outside = true", "outside = false"), encoding="utf-8")
+    config.write_text(config.read_text().replace("elsewhere = true", "elsewhere = false"), encoding="utf-8")
     with pytest.raises(InputError, match="is nothing that is measured elsewhere; go on with: naopt resume"):
         OpenSearch(search.directory)
 

@@ -184,7 +184,7 @@ def test_csv_files_that_are_refused(lab: Path, capsys: pytest.CaptureFixture[str
         ("tell lab width=1 acc=1", "'1' is not one of 16, 32, 64"),
         ("tell lab 0 --csv done.csv", "holds all that is told; give nothing else"),
         ("tell lab --csv gone.csv", "--csv 'gone.csv': No such file"),
-        ("search --set outside=true", "begin such a search with: naopt ask DIR --space S --metric M"),
+        ("search --set elsewhere=true", "begin such a search with: naopt ask DIR --space S --metric M"),
     ],
 )
 def test_one_line(lab: Path, capsys: pytest.CaptureFixture[str], words: str, message: str) -> None:

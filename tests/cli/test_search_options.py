@@ -53,10 +53,12 @@ def test_a_time_limit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_schedules() -> None:
     assert search("--schedule", "async", "--batch", "workers", "--workers", "3") == 0
     config = load_run("run").config
-    assert (config.schedule, config.batch) == ("async", 3)
-    Path("other.toml").write_text('table = "toy.npz"\nschedule = "rounds"\nbatch = 4\nbudget = 4\n', encoding="utf-8")
+    assert (config.search_schedule, config.search_batch) == ("async", 3)
+    Path("other.toml").write_text(
+        'table = "toy.npz"\nsearch_schedule = "rounds"\nsearch_batch = 4\nbudget = 4\n', encoding="utf-8"
+    )
     assert run(["search", "--config", "other.toml", "--run", "other", "--searcher", "evolution"]) == 0
-    assert load_run("other").config.batch == 4
+    assert load_run("other").config.search_batch == 4
 
 
 @pytest.mark.parametrize(
@@ -70,11 +72,14 @@ def test_schedules() -> None:
         (("--time", "soon"), "duration 'soon': must be a time such as 90s, 30m, 2h or 1h30m"),
         (("--time", "0"), "duration '0': must be a time"),
         (("--time", "1h x"), "duration '1h x': must be a time"),
-        (("--batch", "0"), "option batch '0': must be a whole number of at least 1, or workers"),
-        (("--batch", "many"), "option batch 'many': must be a whole number of at least 1, or workers"),
-        (("--batch", "1.5"), "option batch '1.5': must be a whole number of at least 1, or workers"),
-        (("--set", "batch=true"), "option batch 'True': must be a whole number of at least 1, or workers"),
-        (("--schedule", "never"), "option schedule 'never': Input should be 'rounds' or 'async'"),
+        (("--batch", "0"), "option search_batch '0': must be a whole number of at least 1, or workers"),
+        (("--batch", "many"), "option search_batch 'many': must be a whole number of at least 1, or workers"),
+        (("--batch", "1.5"), "option search_batch '1.5': must be a whole number of at least 1, or workers"),
+        (
+            ("--set", "search_batch=true"),
+            "option search_batch 'True': must be a whole number of at least 1, or workers",
+        ),
+        (("--schedule", "never"), "option search_schedule 'never': Input should be 'rounds' or 'async'"),
     ],
 )
 def test_one_line(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str) -> None:

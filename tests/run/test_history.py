@@ -213,7 +213,7 @@ def test_what_is_enqueued_may_be_known(tmp_path: Path, config: RunConfig) -> Non
 def test_both_survive_a_kill(tmp_path: Path, config: RunConfig, schedule: str, results: int) -> None:
     (tmp_path / "known.csv").write_text("fate,value,score\nfine,1,90\nfine,3,91\n", encoding="utf-8")
     update = {
-        "schedule": schedule,
+        "search_schedule": schedule,
         "searcher": "evolution",
         "searcher_settings": {"population": 2},
         "enqueue": tuple(f"fate={fate},value=5" for fate in FATES[:3]),

@@ -121,10 +121,10 @@ def test_rounds_grow_with_the_workers_when_asked(tmp_path: Path, config: RunConf
     sizes = {}
     for batch in (1, "workers", 5):
         watch = Rounds()
-        update = {**evolution, "batch": batch, "workers": 3}
+        update = {**evolution, "search_batch": batch, "workers": 3}
         record = start_run(tmp_path / str(batch), config.model_copy(update=update), observers=[watch])
         sizes[batch] = watch.sizes
-        assert record.config.batch == (3 if batch == "workers" else batch)
+        assert record.config.search_batch == (3 if batch == "workers" else batch)
     assert sizes == {1: [4, 2, *[1] * 10], "workers": [4, 3, 3, 3, 3], 5: [5, 5, 5, 1]}
 
 
@@ -132,7 +132,7 @@ def test_rounds_grow_with_the_workers_when_asked(tmp_path: Path, config: RunConf
 def test_an_asynchronous_search_that_is_cut_off_keeps_what_it_has(
     tmp_path: Path, config: RunConfig, workers: int
 ) -> None:
-    update = {"schedule": "async", "searcher": "evolution", "searcher_settings": {"population": 3}, "budget": 14}
+    update = {"search_schedule": "async", "searcher": "evolution", "searcher_settings": {"population": 3}, "budget": 14}
     config = config.model_copy(update={**update, "workers": workers})
     kept: list[Trial] = []
     with pytest.raises(KeyError):
@@ -154,6 +154,8 @@ def test_an_asynchronous_search_that_is_cut_off_keeps_what_it_has(
 
 
 def test_an_asynchronous_search_of_a_small_space_ends(tmp_path: Path, config: RunConfig) -> None:
-    record = start_run(tmp_path / "run", config.model_copy(update={"schedule": "async", "budget": 200, "workers": 3}))
+    record = start_run(
+        tmp_path / "run", config.model_copy(update={"search_schedule": "async", "budget": 200, "workers": 3})
+    )
     assert len(record.evaluated) == len(FATES) * 10
     assert record.finished

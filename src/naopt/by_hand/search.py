@@ -40,7 +40,7 @@ def begin_search(directory: str | Path, space: SearchSpace, objective: Objective
         InputError: a configuration that cannot be used, or a directory that is not empty; nothing was written.
     """
     check_metric(objective.metric)
-    config = config.model_copy(update={"outside": True, "metric": objective.metric})
+    config = config.model_copy(update={"elsewhere": True, "metric": objective.metric})
     new_run(directory, config, evaluator=MeasuredElsewhere(space, objective))
     return OpenSearch(directory)
 
@@ -154,7 +154,7 @@ class OpenSearch:
 
     def _run(self) -> SearchRun:
         run = open_run(self.directory)
-        if not isinstance(run, SearchRun) or not run.state.config.outside:
+        if not isinstance(run, SearchRun) or not run.state.config.elsewhere:
             rule = f"is nothing that is measured elsewhere; go on with: naopt resume {self.directory}"
             raise InputError("run", str(self.directory), rule)
         return run

@@ -10,7 +10,8 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from naopt.cli.common import say
 
@@ -165,6 +166,10 @@ def _type(annotation: Any) -> str:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin is tuple:
         return f"list of {_type(arguments[0])}s"
+    if origin is Annotated:
+        return _type(arguments[0])
+    if origin in (Union, UnionType):
+        return " or ".join(map(_type, arguments))
     return {int: "whole number", float: "number", str: "text", bool: "`true`, `false`"}[annotation]
 
 

@@ -46,9 +46,10 @@ class RunConfig(Settings):
             process, one at a time).
         timeout: seconds that one evaluation may take; 0 for no limit.
         time: seconds that the whole search may take; 0 for no limit.
-        schedule: ``rounds``: the searcher is told about a round when all of it is measured, and the archive depends on
-            the seed alone; ``async``: a worker that is free gets the next architecture at once.
-        batch: rounds that the searcher wants smaller are enlarged to so many, ``workers`` for the number of those.
+        search_schedule: ``rounds``: the searcher is told about a round when all of it is measured, and the archive
+            depends on the seed alone; ``async``: a worker that is free gets the next architecture at once.
+        search_batch: rounds that the searcher wants smaller are enlarged to so many, ``workers`` for the number of
+            those.
         enqueue: texts of architectures to be measured first.
         history: runs, tables and CSV files whose measurements the searcher is told before it begins.
         retries: how often an evaluation that failed is repeated, with other seeds.
@@ -56,7 +57,7 @@ class RunConfig(Settings):
         stop_after: stop after so many failures in a row; 0 for never.
         workers_per_device: how many processes may share a CUDA device.
         function: what measures, if that is a Python function: its name. Such a search goes on in Python only.
-        outside: measured elsewhere, with ``naopt ask`` and ``naopt tell``.
+        elsewhere: measured elsewhere, with ``naopt ask`` and ``naopt tell``.
     """
 
     space: str = ""
@@ -77,8 +78,8 @@ class RunConfig(Settings):
     engine: Literal["local", "ray", "threads", "inline"] = "local"
     timeout: float = Field(0.0, ge=0)
     time: float = Field(0.0, ge=0)
-    schedule: Literal["rounds", "async"] = "rounds"
-    batch: PositiveInt | Literal["workers"] = 1
+    search_schedule: Literal["rounds", "async"] = "rounds"
+    search_batch: PositiveInt | Literal["workers"] = 1
     enqueue: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
     retries: int = Field(0, ge=0)
@@ -86,9 +87,9 @@ class RunConfig(Settings):
     stop_after: int = Field(0, ge=0)
     workers_per_device: int = Field(1, ge=1)
     function: str = ""
-    outside: bool = False
+    elsewhere: bool = False
 
-    @field_validator("batch", mode="before")
+    @field_validator("search_batch", mode="before")
     @classmethod
     def _check_batch(cls, value: object) -> object:
         if value != "workers" and (type(value) is not int or value < 1):

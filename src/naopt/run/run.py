@@ -82,21 +82,28 @@ class Run(ABC):
         """Whether all phases are done."""
         return all(phase.done for phase in self.phases)
 
-    def carry_out(self) -> None:
+    def carry_out(self) -> bool:
         """Goes on until all phases are done, from wherever the run stands.
+
+        Returns:
+            Whether anything was left to be done.
 
         Raises:
             InputError: another process executes it, or the task, table, data or space is not as it was.
             RunStoppedError: a signal, an interrupted evaluation or a full disk stopped it; calling it again goes on.
             NaoptError: a training diverged.
         """
+        left = False
         for phase in self.phases:
-            if not phase.done:
-                try:
-                    phase.carry_out()
-                except KeyboardInterrupt:
-                    line = f"stopped {phase.reached}; go on with: naopt resume {self.directory}"
-                    raise RunStoppedError(line) from None
+            if phase.done:  # which the one before it may have brought about: time is up
+                continue
+            left = True
+            try:
+                phase.carry_out()
+            except KeyboardInterrupt:
+                line = f"stopped {phase.reached}; go on with: naopt resume {self.directory}"
+                raise RunStoppedError(line) from None
+        return left
 
 
 class TrainingRun(Run):
@@ -151,7 +158,7 @@ class SearchRun(Run):
     def phases(self) -> Sequence[Phase]:
         """See ``Run``."""
         state, training = self.state, [self.training] if self.training else []
-        if state.config.outside:
+        if state.config.elsewhere:
             return [*training, Elsewhere(state)]
         sharing = shares_weights(state.config.searcher)
         first, last = ([SupernetTraining(state)], [Finalists(state)]) if sharing else ([], [])
@@ -201,7 +208,7 @@ class SearchRun(Run):
             finally:
                 self.state.end()
 
-    def carry_out(self) -> None:
+    def carry_out(self) -> bool:
         """See ``Run``."""
         with ExitStack() as stack:
             try:
@@ -211,13 +218,14 @@ class SearchRun(Run):
                 if not self.finished:
                     rule = f"cannot be written to: {error.strerror}"
                     raise InputError("run", str(self.directory), rule) from None
-                return
-            if not self.finished:
-                if not state.config.outside:
-                    state.check_space()
-                if state.open_store.meta.get("time_is_up"):
-                    state.open_store.note(time_is_up=0)
-                super().carry_out()
+                return False
+            if self.finished:
+                return False
+            if not state.config.elsewhere:
+                state.check_space()
+            if state.open_store.meta.get("time_is_up"):
+                state.open_store.note(time_is_up=0)
+            return super().carry_out()
 
 
 def open_run(

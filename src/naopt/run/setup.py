@@ -58,7 +58,7 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     """
     kind = searcher_kind(config.searcher)
     settings = kind.settings_type.parse(config.searcher_settings, f"setting of searcher {config.searcher}")
-    sources = [name for name in ("task", "table", "supernet", "function", "outside") if getattr(config, name)]
+    sources = [name for name in ("task", "table", "supernet", "function", "elsewhere") if getattr(config, name)]
     if len(sources) > 1:
         raise InputError(sources[0], getattr(config, sources[0]), f"and {sources[1]} '{getattr(config, sources[1])}': "
                          "give one of them, not both")  # fmt: skip
@@ -76,8 +76,8 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     elif config.function:
         rule = "measures this search: go on with it in Python, naopt.search(..., run=...)"
         raise InputError("function", config.function, rule)
-    elif config.outside:
-        raise InputError("outside", "true", "begin such a search with: naopt ask DIR --space S --metric M")
+    elif config.elsewhere:
+        raise InputError("elsewhere", "true", "begin such a search with: naopt ask DIR --space S --metric M")
     elif config.table:
         config, evaluator = _look_up(config)
     elif config.supernet:
@@ -97,10 +97,10 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     if metric not in evaluator.metrics:
         raise UnknownNameError("metric", metric, evaluator.metrics)
     objective = Objective(metric, evaluator.metrics[metric].goal)
-    batch = config.workers if config.batch == "workers" else config.batch
+    batch = config.workers if config.search_batch == "workers" else config.search_batch
     enqueue = tuple(evaluator.space.format(evaluator.space.parse(text)) for text in config.enqueue)
     history = tuple(str(Path(source).resolve()) if Path(source).exists() else source for source in config.history)
-    update = {"metric": metric, "searcher_settings": _dump(settings), "batch": batch, "enqueue": enqueue}
+    update = {"metric": metric, "searcher_settings": _dump(settings), "search_batch": batch, "enqueue": enqueue}
     config = config.model_copy(update={**update, "history": history})
     return Setup(config, evaluator.space, evaluator, objective, settings)
 
