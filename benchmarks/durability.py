@@ -1,4 +1,4 @@
-"""What a run's store survives, and what it costs: ``python -m benchmarks.durability truncate`` and ``speed``."""
+"""What a run's store survives, and what it costs: ``python -m benchmarks.durability truncate``, ``kill``, ``speed``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from benchmarks.kills import KILLS
+from benchmarks.kills import main as run_kills
 from naopt.errors import InputError
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
@@ -136,6 +138,15 @@ def truncate(
                     how = f"{merged} merged, {'written' if writable else 'read'}"
                     typer.echo(f"{name} ({size} bytes; {how}): {shown}")
     typer.echo(f"{time.perf_counter() - started:.0f} s")
+
+
+@app.command()
+def kill(
+    kills: Annotated[int, typer.Option(help="How many.")] = KILLS,
+    seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
+) -> None:
+    """Kills twenty searches, on tables, functions and trainings, at random moments, and looks at what is there."""
+    run_kills(kills, seed)
 
 
 @app.command()
