@@ -7,6 +7,7 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
+from naopt.cli.common import note
 from naopt.report import write_report
 from naopt.run import Run, RunRecord, Trial
 from naopt.run.names import REPORT
@@ -24,8 +25,13 @@ def _(run: SearchRun) -> Path | None:
     record = run.record
     if not record.evaluated:
         return None
-    write_report(record, record.directory / REPORT, None)
-    return record.directory / REPORT
+    path = record.directory / REPORT
+    try:
+        write_report(record, path, None)
+    except OSError as error:  # what was found is stored, and is said without it
+        note(f"no report: {path}: {error.strerror or 'cannot be written'}")
+        return None
+    return path
 
 
 @singledispatch
