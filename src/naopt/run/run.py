@@ -75,6 +75,11 @@ class Run(ABC):
         return self.training
 
     @property
+    def way_on(self) -> str:
+        """The command that goes on with it."""
+        return f"naopt resume {self.directory}"
+
+    @property
     def finished(self) -> bool:
         """Whether all phases are done."""
         return all(phase.done for phase in self.phases)
@@ -92,7 +97,7 @@ class Run(ABC):
                 try:
                     phase.carry_out()
                 except KeyboardInterrupt:
-                    line = f"stopped {phase.reached}; go on with: naopt resume {self.directory}"
+                    line = f"stopped {phase.reached}; go on with: {self.way_on}"
                     raise RunStoppedError(line) from None
 
 
@@ -174,6 +179,11 @@ class SearchRun(Run):
     def record(self) -> RunRecord:
         """See ``Run``."""
         return self.state.record
+
+    @property
+    def way_on(self) -> str:
+        """See ``Run``; a function measures in Python only."""
+        return "the same call in Python" if self.state.config.function else super().way_on
 
     def carry_out(self) -> None:
         """See ``Run``. The directory is locked before it is read, so what is read once stays true."""
