@@ -26,6 +26,9 @@ Evaluate = Callable[..., object] | Evaluator | Table
 Enqueued = Architecture | Mapping[str, object] | str
 """An architecture, its values, or its text form."""
 
+Known = Result | str | Path
+"""The result of a search with a directory, such a directory, a table or a CSV file."""
+
 _GOALS: tuple[Goal, ...] = get_args(Goal)
 _log = logging.getLogger(__name__)
 
@@ -55,7 +58,7 @@ def parse_objective(objective: Objective | str | None) -> tuple[str, Goal | None
     goal, colon, metric = objective.partition(":")
     if not colon:
         goal, metric = (objective, "") if objective in _GOALS else ("", objective)
-    if (goal and goal not in _GOALS) or (colon and not metric) or not (goal or metric):
+    if (colon and (goal not in _GOALS or not metric)) or not (goal or metric):
         raise InputError("objective", objective, rule)
     return metric, next((known for known in _GOALS if known == goal), None)
 
@@ -125,11 +128,10 @@ def engine_name(evaluate: Evaluate, workers: int, timeout: float | None, *, rais
     return "local" if isinstance(evaluate, Evaluator | Table) or workers != 1 or timeout else "inline"
 
 
-def parse_enqueued(space: SearchSpace, enqueue: Iterable[Enqueued]) -> tuple[str, ...]:
+def parse_enqueued(space: SearchSpace, enqueue: Iterable[Enqueued] | Enqueued) -> tuple[str, ...]:
     """Text forms of architectures. Raises ``InputError`` for one that is not of the space."""
-    if isinstance(enqueue, str | Mapping | Architecture):
-        enqueue = [enqueue]
-    return tuple(map(_text_of(space), enqueue))
+    given: Iterable[Enqueued] = [enqueue] if isinstance(enqueue, str | Mapping | Architecture) else enqueue
+    return tuple(map(_text_of(space), given))
 
 
 def _text_of(space: SearchSpace) -> Callable[[Enqueued], str]:
@@ -145,7 +147,7 @@ def _text_of(space: SearchSpace) -> Callable[[Enqueued], str]:
     return text
 
 
-def parse_history(history: Iterable[Result | str | Path]) -> tuple[str, ...]:
+def parse_history(history: Iterable[Known] | Known) -> tuple[str, ...]:
     """Where other measurements lie. Raises ``InputError`` for a search in memory, which lies nowhere."""
     if isinstance(history, Result | str | Path):
         history = [history]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naopt import bench
-from naopt.api.arguments import parse_objective
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.evaluators.table import parse_noise
@@ -124,7 +123,7 @@ def compare(
     if workers < 1:
         raise InputError("workers", workers, "must be at least 1")
     table = table if isinstance(table, Table) else load_table(table)
-    metric = parse_objective(metric)[0] or next(iter(table.infos))
+    metric = metric or next(iter(table.infos))
     given = (
         searchers
         if isinstance(searchers, Mapping)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from naopt.api.arguments import (
     Enqueued,
     Evaluate,
+    Known,
     Space,
     engine_name,
     name_of,
@@ -69,8 +70,8 @@ def search(
     callbacks: Sequence[Callback] | Callback = (),
     raise_on_error: bool = False,
     as_values: bool | None = None,
-    enqueue: Iterable[Enqueued] = (),
-    history: Iterable[Result | str | Path] = (),
+    enqueue: Iterable[Enqueued] | Enqueued = (),
+    history: Iterable[Known] | Known = (),
     schedule: Literal["rounds", "async"] = "rounds",
     batch: int | Literal["workers"] = 1,
     time: float | None = None,
