@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -64,9 +65,9 @@ def test_in_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     cells = [SEARCH, SHOW, "result", "result.plot()"]
-    rest = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    rest: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     whole = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{"source": c, **rest} for c in cells]}
-    notebook = nbformat.reads(json.dumps(whole), as_version=4)
+    notebook = nbformat.reads(json.dumps(whole), as_version=4)  # type: ignore[no-untyped-call]
     NotebookClient(notebook, timeout=60, kernel_name="python3").execute(cwd=str(tmp_path))
     outputs = [cell.outputs for cell in notebook.cells]
     assert FOUND in outputs[1][0].text

@@ -2,8 +2,9 @@
 
 from naopt.api.comparing import ComparisonResult, compare
 from naopt.api.observing import StopSearch
-from naopt.api.result import Result, ResultTrial
+from naopt.api.result import Result
 from naopt.api.searching import SearchStoppedError, load_run, resume, search
+from naopt.api.trials import ResultTrial
 
 __all__ = [
     "ComparisonResult",

@@ -5,31 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from naopt.api.trials import ResultTrial
 from naopt.errors import NaoptError
-from naopt.spaces import GenericSpace
+from naopt.spaces import GenericSpace, SearchSpace
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from naopt.api.result import Result
 
 _FACTS = ("index", "round", "origin", "status", "reason", "seconds")
 _PLAIN = (bool, int, float, str)
 
 
-def trials_frame(result: Result) -> pd.DataFrame:
-    """See ``Result.to_dataframe``."""
-    trials = result.trials
+def trials_frame(trials: Sequence[ResultTrial], space: SearchSpace, metric: str) -> pd.DataFrame:
+    """See ``Result.to_dataframe``; ``metric`` has a column in any case."""
     columns: dict[str, list[Any]] = {name: [getattr(trial, name) for trial in trials] for name in _FACTS}
     columns["architecture"] = [trial.text for trial in trials]
-    if isinstance(result.space, GenericSpace):
-        for position in result.space.positions:
+    if isinstance(space, GenericSpace):
+        for position in space.positions:
             name = f"position:{position.name}" if position.name in columns else position.name
             columns[name] = [trial.values[position.name] for trial in trials]
     names = dict.fromkeys(name for trial in trials for name in trial.metrics)
-    for metric in dict.fromkeys([result.objective.metric, *names]):
-        name = f"metric:{metric}" if metric in columns else metric
-        columns[name] = [trial.metrics.get(metric, float("nan")) for trial in trials]
+    for measured in dict.fromkeys([metric, *names]):
+        name = f"metric:{measured}" if measured in columns else measured
+        columns[name] = [trial.metrics.get(measured, float("nan")) for trial in trials]
     return frame(columns)
 
 

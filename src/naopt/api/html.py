@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from naopt.api.result import Result
+from naopt.api.trials import ResultTrial
 
-_BEST = 5
+BEST = 5
+"""How many evaluations of a search are shown."""
 _LETTERS = 120
 
 
-def result_html(result: Result) -> str:
-    """The drawing of the best architecture, and a table of the best five; all text is escaped."""
-    parts = [f"<p>{escape(result.headline())}</p>"]
-    best = result.ranked(_BEST)
+def result_html(headline: str, best: Sequence[ResultTrial], drawing: str, metric: str) -> str:
+    """A table of the best evaluations, and the drawing of the first; all text is escaped."""
+    parts = [f"<p>{escape(headline)}</p>"]
     if best:
         rows = [(str(t.index), f"{t.value:.6g}", t.origin, _cut(t.text)) for t in best if t.value is not None]
         parts += [
-            _table(("evaluation", result.objective.metric, "origin", "architecture"), rows),
-            f'<div style="overflow-x:auto">{result.space.draw(best[0].architecture)}</div>',
+            _table(("evaluation", metric, "origin", "architecture"), rows),
+            f'<div style="overflow-x:auto">{drawing}</div>',
         ]
     return f"<div>{''.join(parts)}</div>"
 

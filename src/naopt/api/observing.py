@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from naopt.api.result import Result, view_of
+from naopt.api.result import Result
+from naopt.api.trials import view_of
 from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
 from naopt.run.record import RunRecord

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from naopt.api.trials import ResultTrial, view_of
 from naopt.errors import NaoptError
 from naopt.run.record import RunRecord
 from naopt.searchers.base import Objective
-from naopt.spaces import Architecture, SearchSpace, Value
+from naopt.spaces import SearchSpace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,64 +18,6 @@ if TYPE_CHECKING:
     from naopt.execution.trial import Trial
 
 _LETTERS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class ResultTrial:
-    """One evaluation of a search.
-
-    Attributes:
-        index: of the evaluation, 0-based, in the order of proposals; ``round`` is the round of the searcher.
-        origin: how the searcher found it; ``enqueued`` if it was told to measure it.
-        architecture: what was measured; ``text`` is its text form, and ``values`` what is chosen at each position, by
-            its name, as it was given to the space.
-        value: the metric that is optimised; ``None`` if the evaluation did not succeed.
-        metrics: everything that was measured.
-        predicted: what the searcher expected of ``value``, if it expected anything.
-        status: ``ok``, ``failed``, ``timeout``, ...; ``reason`` says why in one line, and ``details`` holds traceback
-            and output of what failed.
-        seconds: that the evaluation took.
-    """
-
-    index: int
-    round: int
-    origin: str
-    architecture: Architecture
-    text: str
-    values: Mapping[str, Value]
-    value: float | None
-    metrics: Mapping[str, float]
-    predicted: float | None
-    status: str
-    reason: str
-    details: str
-    seconds: float
-
-    @property
-    def ok(self) -> bool:
-        """Whether the evaluation succeeded."""
-        return self.status == "ok"
-
-
-def view_of(trial: Trial, space: SearchSpace, objective: Objective) -> ResultTrial:
-    """A trial that was measured."""
-    found = trial.measurement
-    assert found is not None
-    return ResultTrial(
-        index=trial.index,
-        round=trial.round,
-        origin=trial.origin,
-        architecture=trial.architecture,
-        text=trial.text,
-        values=space.values(trial.architecture),
-        value=found.metrics.get(objective.metric) if found.ok else None,
-        metrics=dict(found.metrics),
-        predicted=trial.predicted,
-        status=found.status,
-        reason=found.reason,
-        details=found.details,
-        seconds=found.seconds,
-    )
 
 
 class Result:
@@ -157,7 +98,7 @@ class Result:
         """
         from naopt.api.frames import trials_frame
 
-        return trials_frame(self)
+        return trials_frame(self.trials, self.space, self.objective.metric)
 
     def plot(self) -> Figure:
         """The best value so far over evaluations, and every value as a dot."""
@@ -190,6 +131,8 @@ class Result:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        from naopt.api.html import result_html
+        from naopt.api.html import BEST, result_html
 
-        return result_html(self)
+        best = self.ranked(BEST)
+        drawing = self.space.draw(best[0].architecture) if best else ""
+        return result_html(self.headline(), best, drawing, self.objective.metric)
