@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +20,8 @@ import typer
 from naopt.errors import InputError
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
-from naopt.run.store import RunStore, create_database
 from naopt.spaces import SearchSpace, create_space
+from naopt.store.store import RunStore, create_database
 
 RESULTS, PAGE = 50, 512
 SPACE = create_space("nasbench201")
@@ -40,7 +42,7 @@ def measured(proposed: Trial, rng: np.random.Generator) -> Trial:
         found = Measurement({}, 1.0, "failed", "it broke", "Traceback: it broke\n" * 3)
     else:
         found = Measurement({"valid_acc": float(rng.random()), "test_acc": float(rng.random())}, float(rng.random()))
-    return Trial(*(getattr(proposed, name) for name in Trial.__slots__[:7]), found, proposed.index)
+    return replace(proposed, measurement=found, place=proposed.index)
 
 
 def archive(directory: Path, *, writable: bool = False) -> Archive:
@@ -49,42 +51,41 @@ def archive(directory: Path, *, writable: bool = False) -> Archive:
         return store.meta, store.rounds, store.trials(SPACE), store.finalists()
 
 
-def small_pages(path: Path) -> None:
-    """Makes the pages of a new database small, so that there are many of them."""
-    with closing(sqlite3.connect(path)) as connection:
-        for statement in ("journal_mode = DELETE", f"page_size = {PAGE}"):
-            connection.execute(f"PRAGMA {statement}")
-        connection.execute("VACUUM")
-        connection.execute("PRAGMA journal_mode = WAL")
-
-
-@contextmanager
-def killed_run(directory: Path, results: int = RESULTS, *, merged: int = 0) -> Iterator[Archive]:
-    """A run as a killed process leaves it, and what it acknowledged.
+def make_run(directory: Path, merged: int) -> Archive:
+    """Makes a run of 50 results, and says what it acknowledged.
 
     Args:
-        directory: of the run, which is made.
-        results: how many there are; half as many finalists.
-        merged: how many results the database itself holds; the others stand in its write-ahead log alone.
+        directory: of the run.
+        merged: how many results stand in the database itself; the others in its write-ahead log alone, as a killed
+            process leaves it. If all are merged, the run was closed, and has no log.
     """
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.db"
         create_database(path, {"space": SPACE.name, "seconds": 0.0})
-        small_pages(path)
-        for first, last in ((0, merged), (merged, results)):
-            with RunStore(path) as store:
-                for index in range(first, last):
-                    proposed = trial(SPACE, index, rng)
-                    store.propose([proposed], {"loss": float(rng.random())})
-                    store.record(measured(proposed, rng), seconds=float(index))
-                    if index % 10 == 9:
-                        store.record_finalist(index, Measurement({"valid_acc": 1.0}, 9.0))
-                if last == results:
-                    directory.mkdir()
-                    for file in Path(folder).iterdir():
-                        shutil.copy(file, directory)
-                    yield store.meta, store.rounds, store.trials(SPACE), store.finalists()
+        _pragmas(path, "journal_mode = DELETE", f"page_size = {PAGE}", "VACUUM", "journal_mode = WAL")
+        with RunStore(path) as store:
+            for index in range(RESULTS):
+                if index == merged:
+                    _pragmas(path, "wal_checkpoint(RESTART)")
+                proposed = trial(SPACE, index, rng)
+                store.propose([proposed], {"loss": float(rng.random())})
+                store.record(measured(proposed, rng), seconds=float(index))
+                if index % 10 == 9:
+                    store.record_finalist(index, Measurement({"valid_acc": 1.0}, 9.0), finalist_objective={})
+            whole = store.meta, store.rounds, store.trials(SPACE), store.finalists()
+            if merged < RESULTS:
+                shutil.copytree(folder, directory)
+        if merged == RESULTS:
+            shutil.copytree(folder, directory)
+    return whole
+
+
+def _pragmas(path: Path, *statements: str) -> None:
+    """Small pages, so that there are many of them, and what stands where."""
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement if statement == "VACUUM" else f"PRAGMA {statement}")
 
 
 def frame_edges(size: int) -> set[int]:
@@ -101,16 +102,14 @@ def cut(directory: Path, name: str, sizes: Iterable[int], whole: Archive, *, wri
     """
     outcomes: Counter[str] = Counter()
     files = {file.name: file.read_bytes() for file in directory.iterdir() if file.suffix != ".db-shm"}
-    for size in sizes:
-        (directory / name).write_bytes(files[name][:size])
+    for size in sorted(sizes, reverse=True):
+        os.truncate(directory / name, size)
         try:
             outcome = "opened" if archive(directory, writable=writable) == whole else "wrong"
         except InputError as error:
-            line = str(error)
-            kept = all(
-                (directory / n).read_bytes() == (data[:size] if n == name else data) for n, data in files.items()
-            )
-            outcome = "refused" if "\n" not in line and "run.db" in line and kept else "wrong"
+            left = {**files, name: files[name][:size]}
+            kept = all((directory / other).read_bytes() == data for other, data in left.items())
+            outcome = "refused" if "run.db" in str(error) and kept else "wrong"
         outcomes[outcome] += 1
         if writable:
             for other, data in files.items():
@@ -126,21 +125,16 @@ def truncate(
     """Cuts the database and the log of killed and finished runs of 50 results off at every byte."""
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        for merged in (0, RESULTS // 2, RESULTS):
+        for merged in (30, RESULTS):
             directory = Path(folder) / str(merged)
-            with killed_run(directory, merged=merged) as whole:
-                pass
-            if merged == RESULTS:
-                (directory / "run.db-wal").unlink()
-            for name in ("run.db", "run.db-wal"):
-                if not (directory / name).exists():
-                    continue
+            whole = make_run(directory, merged)
+            for name in [name for name in ("run.db", "run.db-wal") if (directory / name).exists()]:
                 size = (directory / name).stat().st_size
                 for writable, step in ((False, every), (True, 101 * every)):
                     found = cut(directory, name, range(0, size, step), whole, writable=writable)
-                    how = "written" if writable else "read"
                     shown = ", ".join(f"{found[outcome]} {outcome}" for outcome in ("opened", "refused", "wrong"))
-                    typer.echo(f"{merged} of {RESULTS} results in run.db; {name} ({size} bytes) cut, {how}: {shown}")
+                    how = f"{merged} merged, {'written' if writable else 'read'}"
+                    typer.echo(f"{name} ({size} bytes; {how}): {shown}")
     typer.echo(f"{time.perf_counter() - started:.0f} s")
 
 
@@ -151,6 +145,7 @@ def speed(results: Annotated[int, typer.Option(help="How many the run has.")] = 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.db"
         create_database(path, {"space": SPACE.name, "seconds": 0.0})
+        typer.echo(f"synchronising 4 KiB of a file: {1e3 * _sync_seconds(path.parent / 'probe'):.3f} ms")
         for first, last in ((0, 100), (100, results), (results, results + 1000)):
             begun = time.perf_counter()
             with RunStore(path) as store:
@@ -167,9 +162,17 @@ def speed(results: Annotated[int, typer.Option(help="How many the run has.")] = 
                     times.append(time.perf_counter())
                     seconds += np.diff(times)
             propose, record = 1e3 * seconds / (last - first)
-            typer.echo(
-                f"results {first} to {last}: opened in {opened:.2f} s; propose {propose:.3f} ms, record {record:.3f} ms"
-            )
+            costs = f"propose {propose:.3f} ms, record {record:.3f} ms"
+            typer.echo(f"results {first} to {last}: opened in {opened:.2f} s; {costs}")
+
+
+def _sync_seconds(path: Path) -> float:
+    with path.open("wb", buffering=0) as file:
+        begun = time.perf_counter()
+        for _ in range(100):
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+        return (time.perf_counter() - begun) / 100
 
 
 if __name__ == "__main__":

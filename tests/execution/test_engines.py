@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import threading
@@ -77,7 +78,8 @@ def test_what_cannot_be_pickled_stays_in_this_process(
 
 
 def test_ray_is_not_replaced_by_threads() -> None:
-    pytest.importorskip("ray")
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
     with pytest.raises(InputError, match="engine 'ray': variable 'lock' of function 'locked'"):
         create_engine("ray", FunctionEvaluator(locking()), 1)
 

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 
 from naopt.errors import InputError
 from naopt.execution import Engine, Job, WorkerError, create_engine
-from naopt.execution.ray_engine import _import_ray
+from naopt.execution.ray_engine import start_ray
 from naopt.measurement import Measurement
 from tests.execution.functions import FunctionEvaluator, Unready, job
 from tests.run.toys import ToyEvaluator, toy
@@ -39,19 +38,9 @@ def without_actor(folder: Path, value: int) -> float:
 def cluster() -> Iterator[Any]:
     if importlib.util.find_spec("ray") is None:  # importing it now would be too early for its environment
         pytest.skip("Ray is not installed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ray = _import_ray()
-        ray.init(
-            num_cpus=2,
-            num_gpus=0,
-            include_dashboard=False,
-            object_store_memory=80 * 2**20,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-        yield ray
-        ray.shutdown()
+    ray = start_ray(num_cpus=2, num_gpus=0, include_dashboard=False, object_store_memory=80 * 2**20)
+    yield ray
+    ray.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from torch import nn
 from naopt.errors import InputError
 from naopt.export import ImageFacts, Subject, build_untrained, read_trained
 from naopt.export.subjects import images_of
+from naopt.final.request import training_request
 from naopt.networks.base import ChildNetwork
-from naopt.run.request import training_request
 from naopt.run.train import train
 from naopt.spaces import GenericSpace, Position, parse_architecture
 from naopt.tasks import DigitsTask, Limits

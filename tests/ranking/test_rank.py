@@ -28,8 +28,8 @@ from naopt.run.supernet import open_supernet
 from naopt.spaces import Architecture, create_space
 from naopt.tables import Table, save_table
 from tests.ranking.toys import MadeUpTraining, SlowTraining, made_up, make_up_trainings, sharing_run
-from tests.run.databases import rewrite
 from tests.run.toys import write_table
+from tests.store.databases import rewrite
 
 SPACE = create_space("nasbench201")
 

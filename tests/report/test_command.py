@@ -9,7 +9,7 @@ import pytest
 from naopt.cli.app import run
 from naopt.report.page import render
 from naopt.run import load_run
-from tests.run.databases import rewrite
+from tests.store.databases import rewrite
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ from naopt.measurement import Measurement
 from naopt.run import RunConfig, RunRecord, Trial, load_run, resume_run, start_run
 from naopt.searchers import Objective
 from naopt.spaces import Architecture, GenericSpace, NASBench201Space
-from tests.run.databases import rewrite
 from tests.run.toys import SPACE, toy, write_table
+from tests.store.databases import rewrite
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from safetensors.numpy import load_file
 
 from naopt.cli.app import run
 from naopt.errors import InputError
+from naopt.final.request import read_request, training_request
 from naopt.run import open_run
-from naopt.run.request import read_request, training_request
 from naopt.run.train import train
 from naopt.spaces import ConvCellSpace
 

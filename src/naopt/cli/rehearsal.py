@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from naopt.cli.common import emit, say
+from naopt.durations import in_words
 from naopt.errors import InputError
 from naopt.execution import Job, create_engine, evaluation_seed
 from naopt.run.config import RunConfig
@@ -48,7 +49,6 @@ def rehearse(config: RunConfig, *, as_json: bool) -> None:
     say(f"searcher:   {setup.config.searcher}, seed {setup.config.seed}")
     say(f"tried:      {text}")
     say(f"            {', '.join(f'{name} {value:.5g}' for name, value in measurement.metrics.items())}")
-    said = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-    said = said if seconds < 7200 else f"{seconds / 3600:.1f} h"
     workers_said = f" with {workers} workers" if workers > 1 else ""
-    say(f"estimate:   {measurement.seconds:.3g} s each, about {said} for {setup.config.budget}{workers_said}")
+    each, whole = in_words(measurement.seconds), in_words(seconds)
+    say(f"estimate:   {each} each, about {whole} for {setup.config.budget}{workers_said}")

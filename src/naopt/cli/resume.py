@@ -19,8 +19,8 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a search or a training that was stopped or killed."""
-    from naopt.cli.durations import parse_duration
     from naopt.cli.runs import execute
+    from naopt.durations import parse_duration
     from naopt.errors import InputError
     from naopt.run import open_run
 

@@ -57,10 +57,10 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Search for the best architecture of a space."""
-    from naopt.cli.durations import parse_duration
     from naopt.cli.merging import merge_values
     from naopt.cli.rehearsal import rehearse
     from naopt.cli.runs import execute
+    from naopt.durations import parse_duration
     from naopt.run.config import RunConfig, read_values
     from naopt.run.start import new_run
 

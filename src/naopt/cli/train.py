@@ -41,8 +41,8 @@ def train(
     from naopt.cli.subject import find_run, read_architecture
     from naopt.configuration import parse_setting
     from naopt.errors import InputError
+    from naopt.final.request import training_request
     from naopt.run.config import read_values, section_options
-    from naopt.run.request import training_request
     from naopt.run.train import new_training
 
     source = find_run(subject)

@@ -83,7 +83,7 @@ class RayEngine(Engine):
         packed = pack(evaluator)
         unpack(packed).prepare()
         if not ray.is_initialized():
-            _start(ray)
+            start_ray()
         gpus = int(str(getattr(evaluator, "device", "cpu")).startswith("cuda"))
         self.workers = workers
         self._ray, self._kind = ray, ray.remote(num_cpus=1, num_gpus=gpus)(RayWorker)
@@ -202,7 +202,11 @@ def _import_ray() -> Any:
         raise InputError("engine", "ray", "Ray is not installed; pip install 'naopt[ray]'") from error
 
 
-def _start(ray: Any) -> None:
+def start_ray(**options: Any) -> Any:
+    """Connects to the cluster that Ray finds, or starts one here, with options of ``ray.init``; says nothing."""
+    ray = _import_ray()
+    logging.getLogger("ray").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(log_to_driver=False, configure_logging=False, **options)
+    return ray

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from naopt.errors import InputError
 from naopt.export.facts import ImageFacts, LanguageFacts, NetworkFacts
+from naopt.final.names import RESULT, VOCABULARY, WEIGHTS
 from naopt.networks.build import build_network
 from naopt.networks.language_model import LanguageModel, build_language_model
 from naopt.networks.language_settings import LanguageNetworkSettings, LanguageSettings
 from naopt.run import open_run
-from naopt.run.names import RESULT, VOCABULARY, WEIGHTS
 from naopt.spaces import Architecture, RecurrentBaselineSpace, SearchSpace, create_space
 from naopt.tasks import Limits, create_image_task, create_text_task
 from naopt.training.settings import TrainingSettings

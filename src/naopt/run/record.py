@@ -13,9 +13,9 @@ from naopt.measurement import Measurement
 from naopt.one_shot import one_shot
 from naopt.run.config import RunConfig
 from naopt.run.names import CONFIG, DATABASE
-from naopt.run.store import RunStore
 from naopt.searchers.base import Objective
 from naopt.spaces import SearchSpace, space_from_document
+from naopt.store.store import RunStore
 
 
 @dataclass(frozen=True, slots=True)

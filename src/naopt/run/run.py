@@ -11,15 +11,18 @@ from pathlib import Path
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.execution.observer import Observer
+from naopt.execution.phase import Phase
+from naopt.final import FinalTraining
+from naopt.final.names import RESULT, TRAINING
 from naopt.locking import locked
 from naopt.one_shot.kinds import shares_weights
 from naopt.run.config import RunConfig
-from naopt.run.names import CONFIG, DATABASE, LOCK, RESULT, TRAINING
-from naopt.run.phases import Finalists, FinalTraining, Measuring, Phase, SupernetTraining
+from naopt.run.names import CONFIG, DATABASE, LOCK
+from naopt.run.phases import Finalists, Measuring, SupernetTraining
 from naopt.run.record import RunRecord
 from naopt.run.search_state import SearchState
-from naopt.run.store import RunStore
 from naopt.spaces import Architecture, SearchSpace
+from naopt.store.store import RunStore
 
 
 class Run(ABC):

@@ -21,10 +21,20 @@ from naopt.spaces import SearchSpace, positions_from_document
 from naopt.values import plain
 
 if TYPE_CHECKING:
-    from naopt.run.store import RunStore
+    from naopt.store.store import RunStore
 
 
-MAY_CHANGE = ("workers", "workers_per_device", "device", "engine", "timeout", "time", "stop_after")
+MAY_CHANGE = (
+    "workers",
+    "workers_per_device",
+    "device",
+    "engine",
+    "timeout",
+    "time",
+    "stop_after",
+    "retries",
+    "smaller_batch",
+)
 """What of a configuration says how a search is carried out, not what is searched."""
 
 

@@ -21,8 +21,8 @@ from naopt.run.record import RunRecord
 from naopt.run.run import SearchRun, open_run
 from naopt.run.search_state import SearchState
 from naopt.run.setup import Setup
-from naopt.run.store import create_database
 from naopt.spaces import positions_document
+from naopt.store.store import create_database
 from naopt.values import plain
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from naopt.errors import InputError
 from naopt.evaluators.final import FinalResult
-from naopt.run.names import RESULT, TRAINING, WEIGHTS
-from naopt.run.phases import FinalTraining
-from naopt.run.request import TrainingRequest
+from naopt.final import FinalTraining
+from naopt.final.names import RESULT, TRAINING, WEIGHTS
+from naopt.final.request import TrainingRequest
 from naopt.run.run import TrainingRun
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.execution import Job, create_engine, evaluation_seed
 from naopt.execution.interrupt import stop_on_signal
-from naopt.run.phases.base import Phase
+from naopt.execution.phase import Phase
 from naopt.run.search_state import SearchState
 
 

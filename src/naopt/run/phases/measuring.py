@@ -9,6 +9,7 @@ from typing import Any
 from naopt.execution import (
     Deadline,
     Engine,
+    Estimate,
     FailureGuard,
     FailurePolicy,
     LogObserver,
@@ -22,8 +23,8 @@ from naopt.execution import (
     run_search,
 )
 from naopt.execution.interrupt import stop_on_signal
+from naopt.execution.phase import Phase
 from naopt.execution.progress import ProgressBar
-from naopt.run.phases.base import Phase
 from naopt.run.search_state import SearchState
 from naopt.run.setup import Setup
 from naopt.spaces import Architecture
@@ -102,7 +103,7 @@ def measure_all(setup: Setup, engine: Engine, start: Start, observers: Sequence[
     """
     config, searcher = setup.config, setup.searcher()
     done = [trial for trial in start.past if trial.measurement is not None]
-    used = max(getattr(searcher, "round_size", engine.workers), int(config.batch))
+    used = max(searcher.round_size, int(config.batch))
     if config.schedule == "rounds" and used < engine.workers:
         _log.warning(
             "%s proposes %d at a time, so %d of %d workers will have nothing to do most of the time; "
@@ -111,7 +112,10 @@ def measure_all(setup: Setup, engine: Engine, start: Start, observers: Sequence[
         )
     with ProgressBar(config.budget, done, setup.objective) as bar:
         first, *others = observers
-        observer = Observers(first, bar, LogObserver(), *others, FailureGuard(config.stop_after))
+        logs: list[Observer] = [bar, LogObserver()]
+        if not setup.evaluator.inline:
+            logs.append(Estimate(engine.workers, config.budget, len(done)))
+        observer = Observers(first, *logs, *others, FailureGuard(config.stop_after))
         if config.schedule == "async":
             run_async(searcher, engine, config.budget, observer=observer, start=start, deadline=deadline)
         else:

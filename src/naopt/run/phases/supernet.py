@@ -15,13 +15,13 @@ from naopt.errors import NaoptError
 from naopt.evaluators.training import select_device
 from naopt.execution.conversation import Conversation, Start
 from naopt.execution.interrupt import stop_after_step, stop_on_signal
+from naopt.execution.phase import Phase
 from naopt.execution.training_progress import TrainingProgress, learning_curve
 from naopt.files import write_text
 from naopt.one_shot.assembly import assemble
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.run.names import SUPERNET, SUPERNET_CURVE
-from naopt.run.phases.base import Phase
 from naopt.run.phases.measuring import Recorder
 from naopt.run.search_state import SearchState
 from naopt.values import plain

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from naopt.run import schema
+from naopt.store import schema
 
 
 def rewrite(directory: Path, statement: str) -> None:

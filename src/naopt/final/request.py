@@ -11,7 +11,7 @@ from typing import Any
 from naopt.errors import InputError
 from naopt.evaluators.final import final_workload
 from naopt.evaluators.workloads import Workload
-from naopt.run.names import TRAINING
+from naopt.final.names import TRAINING
 from naopt.spaces import Architecture, SearchSpace, create_space
 
 

@@ -1,4 +1,4 @@
-"""What was acknowledged, in a small file beside ``run.db``, and reading a database without changing anything."""
+"""Databases that notice what they lost: how much was acknowledged, and reading without changing anything."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 
 class Counts(NamedTuple):
-    """How much a database holds."""
+    """How much a run's database holds."""
 
     transactions: int
     proposals: int
@@ -32,46 +32,37 @@ class Counts(NamedTuple):
         return None
 
 
-class CountFile:
-    """``run.count``: one line of fixed width, the counts and a check, written anew after every transaction.
+_LINE = "{:>12} {:>12} {:>12} {:>12}"
+_WIDTH = len(_LINE.format(0, 0, 0, 0)) + len(" 01234567\n")
 
-    It is not synchronised: the database was before, so on the disk the file is never ahead of it.
+
+def read_counts(path: Path) -> Counts | None:
+    """What was acknowledged; ``None`` without such a file (an old run, or a copy), or if it is not whole."""
+    try:
+        with path.open("rb") as file:
+            line = file.read(_WIDTH)
+    except OSError:
+        return None
+    body, _, crc = line.rpartition(b" ")
+    return Counts(*map(int, body.split())) if crc == b"%08x\n" % zlib.crc32(body) else None
+
+
+def write_counts(file: int, counts: Counts) -> None:
+    """Acknowledges so much, in one line of fixed width with a check.
+
+    The file is not synchronised: the database was before, so on the disk the line is never ahead of it.
+
+    Raises:
+        OSError: it cannot be written.
     """
+    body = _LINE.format(*counts).encode()
+    os.lseek(file, 0, os.SEEK_SET)
+    os.write(file, body + b" %08x\n" % zlib.crc32(body))
 
-    _LINE = "{:>12} {:>12} {:>12} {:>12}"
-    _WIDTH = 61
 
-    def __init__(self, path: Path) -> None:
-        self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b", buffering=0)
-
-    @classmethod
-    def read(cls, path: Path) -> Counts | None:
-        """The counts; ``None`` without such a file (an old run, or a copy), or if a line was not completely written."""
-        try:
-            with path.open("rb") as file:
-                line = file.read(cls._WIDTH)
-        except OSError:
-            return None
-        body, _, crc = line.rpartition(b" ")
-        if crc != b"%08x\n" % zlib.crc32(body):
-            return None
-        return Counts(*map(int, body.split()))
-
-    def write(self, counts: Counts) -> None:
-        """Says that so much is stored. Raises ``OSError``."""
-        body = self._LINE.format(*counts).encode()
-        self._file.seek(0)
-        self._file.write(body + b" %08x\n" % zlib.crc32(body))
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+def open_counts(path: Path) -> int:
+    """Descriptor of the file for ``write_counts``, made if there is none. Raises ``OSError``."""
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
 
 
 def read_unchanged(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:

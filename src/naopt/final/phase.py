@@ -17,12 +17,12 @@ from naopt.evaluators.final import FinalResult, Watch, train_final
 from naopt.evaluators.training import failure_status
 from naopt.evaluators.workloads import Workload
 from naopt.execution.interrupt import stop_after_step
+from naopt.execution.phase import Phase
 from naopt.execution.training_progress import TrainingProgress, learning_curve, read_curve
 from naopt.files import write_text
+from naopt.final.names import CHECKPOINT, CURVE, RESULT, TRAINING, TRAINING_LOCK, VOCABULARY, WEIGHTS
+from naopt.final.request import TrainingRequest, read_request
 from naopt.locking import locked
-from naopt.run.names import CHECKPOINT, CURVE, RESULT, TRAINING, TRAINING_LOCK, VOCABULARY, WEIGHTS
-from naopt.run.phases.base import Phase
-from naopt.run.request import TrainingRequest, read_request
 from naopt.values import plain
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ acknowledged is refused.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -18,33 +19,25 @@ from typing import Any, Self
 from naopt.errors import InputError, RunStoppedError
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
-from naopt.run import schema
-from naopt.run.integrity import CountFile, Counts, read_unchanged
-from naopt.run.schema import FORMAT, Row, Tables
 from naopt.spaces import Architecture, SearchSpace
+from naopt.store import schema
+from naopt.store.integrity import Counts, open_counts, read_counts, read_unchanged, write_counts
+from naopt.store.schema import FORMAT, Row, Tables
 from naopt.values import plain
 
 _LEAST_BYTES = 512
-"""No database is smaller; of an empty one SQLite would delete the write-ahead log."""
+"""No database is smaller; beside an empty one SQLite would delete the write-ahead log."""
 
 
 def create_database(
     path: Path, meta: Mapping[str, Any], prior: Iterable[tuple[Architecture, Measurement, str]] = ()
 ) -> None:
-    """Writes a database without trials.
-
-    Args:
-        path: of the file, which is not there yet.
-        meta: JSON values.
-        prior: what other searches measured, and the source of each.
-    """
+    """Writes a database without trials. ``meta`` holds JSON values; ``prior`` as ``RunStore.add_prior``."""
     rows = {"meta": schema.meta_rows({"format": FORMAT, **meta}), "prior": schema.prior_rows(prior)}
     with closing(sqlite3.connect(path, isolation_level=None)) as connection, connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN")
         schema.write(connection, rows)
-    with CountFile(path.with_suffix(".count")) as counts:
-        counts.write(Counts(0, 0, 0, 0))
 
 
 class RunStore:
@@ -54,16 +47,15 @@ class RunStore:
 
     Args:
         path: of the file.
-        writable: whether there is something to store; needs a folder that may be written to. One process at a time
-            may have a run open like this.
+        writable: whether something may be stored; one process at a time may have a run open like this.
 
     Attributes:
         meta: everything known about the run as a whole.
         rounds: what the searcher said about each round.
 
     Raises:
-        InputError: there is no such file, it is not a run's database of a known format, it is damaged, or it cannot
-            be written. Nothing is changed then.
+        InputError: there is no such file, it is no run's database of a known format, is damaged, or cannot be written;
+            nothing was changed.
         RunStoppedError: the disk is full.
     """
 
@@ -71,24 +63,27 @@ class RunStore:
         self.path = path
         if not path.is_file():
             raise InputError("run", str(path.parent), f"has no {path.name}; it is not a run's directory")
-        acknowledged = CountFile.read(path.with_suffix(".count"))
         if not os.access(path, os.R_OK):
-            raise self._refusal(f"cannot be read: {os.strerror(13)}")
+            raise self._refusal(f"cannot be read: {os.strerror(errno.EACCES)}")
         if (size := path.stat().st_size) < _LEAST_BYTES:
             raise self._refusal(f"is not a run's database: it has {size} bytes")
+        # Counts first: another process may be writing, and acknowledges after it has stored.
+        acknowledged = read_counts(self._count_path)
         try:
             version, self._tables = read_unchanged(path, self._read)
-            self.meta = {key: json.loads(value) for key, value in self._tables.pop("meta")}
-            self.rounds = [json.loads(log) for _, log in self._tables.pop("rounds")]
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise error if isinstance(error, InputError) else self._refusal(f"is damaged: {error}") from error
+            self.meta = {key: json.loads(value) for key, value in self._tables["meta"]}
+            self.rounds = [json.loads(log) for _, log in self._tables["rounds"]]
+        except InputError:
+            raise
+        except (sqlite3.DatabaseError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._refusal(f"is damaged: {error}") from error
         self._transactions = int(self.meta.pop("transactions", 0))
         if acknowledged is not None and (missing := acknowledged.missing(self._counts)):
             raise self._refusal(f"is damaged: {missing}")
         self._parsed: list[tuple[SearchSpace, list[Trial]]] = []
         self._connection: sqlite3.Connection | None = None
         if writable:
-            self._open(version)
+            self._open(old=version != FORMAT)
 
     def _read(self, connection: sqlite3.Connection) -> tuple[int, Tables]:
         try:
@@ -97,27 +92,22 @@ class RunStore:
             raise self._refusal(f"is not a run's database: {error}") from error
         if version not in (1, FORMAT):
             raise self._refusal(f"has format {version}, this naopt reads up to {FORMAT}")
-        try:
-            return int(str(version)), schema.read(connection, int(str(version)))
-        except (sqlite3.DatabaseError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise self._refusal(f"is damaged: {error}") from error
+        return version, schema.read(connection, version)
 
-    def _open(self, version: int) -> None:
+    def _open(self, *, old: bool) -> None:
         try:
-            self._count_file = CountFile(self.path.with_suffix(".count"))
-            if not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)):
-                self._count_file.close()
-                raise PermissionError(13, os.strerror(13))
+            self._count_file = open_counts(self._count_path)
         except OSError as error:
             raise self._refusal(f"cannot be written: {error.strerror}") from error
         self._connection = sqlite3.connect(self.path, isolation_level=None)
         try:
+            if not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)):
+                raise self._refusal(f"cannot be written: {os.strerror(errno.EACCES)}")
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._connection.execute("PRAGMA synchronous = FULL")
-            if version != FORMAT:
+            if old:
                 self._write({}, {}, anew=True)
-            else:
-                self._acknowledge()
+            self._acknowledge()
         except BaseException:
             self.close()
             raise
@@ -181,7 +171,7 @@ class RunStore:
         self._write({"finalists": [(index, *_result(measurement))]}, meta)
 
     def add_prior(self, rows: Iterable[tuple[Architecture, Measurement, str]]) -> None:
-        """Stores what other searches measured, and the source of each."""
+        """Stores what other searches measured; a text says where each comes from."""
         self._write({"prior": schema.prior_rows(rows, len(self._tables["prior"]))}, {})
 
     def note(self, **meta: Any) -> None:
@@ -191,14 +181,12 @@ class RunStore:
     def _write(self, rows: Mapping[str, list[Row]], meta: Mapping[str, Any], *, anew: bool = False) -> None:
         if self._connection is None:
             raise ValueError(f"{self.path} is not open to be written")
-        meta = plain(meta)
-        number = self._transactions + 1
+        meta, number = plain(meta), self._transactions + 1
         try:
             with self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 if anew:
-                    logs = [(index, json.dumps(log)) for index, log in enumerate(self.rounds)]
-                    schema.write(connection, {**self._tables, "rounds": logs, "meta": schema.meta_rows(self.meta)})
+                    schema.write(connection, self._tables)
                 for table, new in rows.items():
                     schema.insert(connection, table, new)
                 schema.insert(connection, "meta", schema.meta_rows({**meta, "transactions": number}))
@@ -208,19 +196,23 @@ class RunStore:
             raise self._stopped(error) from error
         self._transactions = number
         self.meta.update(meta)
-        for table in rows.keys() & self._tables.keys():
-            self._tables[table] += rows[table]
+        for table, new in rows.items():
+            self._tables[table] += new
         self._acknowledge()
 
     def _acknowledge(self) -> None:
         try:
-            self._count_file.write(self._counts)
+            write_counts(self._count_file, self._counts)
         except OSError as error:
             raise self._stopped(error.strerror) from error
 
     @property
     def _counts(self) -> Counts:
         return Counts(self._transactions, *(len(self._tables[name]) for name in ("proposals", "results", "finalists")))
+
+    @property
+    def _count_path(self) -> Path:
+        return self.path.with_suffix(".count")
 
     def _refusal(self, rule: str) -> InputError:
         return InputError("run", str(self.path.parent), f"{self.path.name} {rule}")
@@ -232,7 +224,7 @@ class RunStore:
         """Closes the files."""
         if self._connection is not None:
             self._connection.close()
-            self._count_file.close()
+            os.close(self._count_file)
             self._connection = None
 
     def __enter__(self) -> Self:
