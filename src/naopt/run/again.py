@@ -14,8 +14,8 @@ from naopt.run.run import SearchRun, open_run
 from naopt.run.search_state import MAY_CHANGE
 from naopt.run.setup import Setup, prepare
 from naopt.run.start import new_run
-from naopt.run.store import RunStore
 from naopt.spaces import positions_from_document
+from naopt.store import RunStore
 from naopt.values import plain
 
 _ARGUMENTS = {"metric": "objective", "function": "evaluate", "searcher_settings": "settings"}
