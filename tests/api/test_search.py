@@ -323,6 +323,7 @@ def test_a_measurement_may_be_given() -> None:
         ({"seed": -1}, "argument seed '-1'"),
         ({"workers": 0}, "argument workers '0'"),
         ({"schedule": "never"}, "argument schedule 'never'"),
+        ({"batch": "many"}, "argument batch 'many'"),
         ({"searcher": "noa"}, "searcher 'noa': unknown; did you mean 'nao'"),
         ({"searcher": "nao-ws"}, "shares weights"),
         ({"evaluate": 3}, "evaluate '3': must be a function"),

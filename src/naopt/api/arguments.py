@@ -14,6 +14,7 @@ from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import SCORE, FunctionEvaluator, RaisingEvaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.measurement import Goal
+from naopt.run.again import ARGUMENTS
 from naopt.run.config import RunConfig
 from naopt.searchers.base import Objective
 from naopt.spaces import Architecture, GenericSpace, SearchSpace, create_space
@@ -165,7 +166,11 @@ def parse_config(values: Mapping[str, Any], settings: Mapping[str, Any] | Settin
     if isinstance(settings, Settings):
         settings = settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     given = {key: value for key, value in values.items() if value is not None}
-    return RunConfig.parse({**given, "searcher_settings": dict(settings or {})}, "argument")
+    try:
+        return RunConfig.parse({**given, "searcher_settings": dict(settings or {})}, "argument")
+    except InputError as error:
+        key = error.what.partition(" ")[2].partition(".")[0]
+        raise InputError(f"argument {ARGUMENTS.get(key, key)}", error.value, error.rule) from None
 
 
 def parse_callbacks(callbacks: Sequence[Callable[[Result], object]] | Callable[[Result], object]) -> Sequence[Any]:

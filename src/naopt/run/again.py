@@ -18,8 +18,14 @@ from naopt.spaces import positions_from_document
 from naopt.store import RunStore
 from naopt.values import plain
 
-_ARGUMENTS = {"metric": "objective", "function": "evaluate", "searcher_settings": "settings"}
-"""Arguments by keys of a configuration, where they have other names."""
+ARGUMENTS = {
+    "metric": "objective",
+    "function": "evaluate",
+    "searcher_settings": "settings",
+    "search_schedule": "schedule",
+    "search_batch": "batch",
+}
+"""Arguments in Python by keys of a configuration, where they have other names."""
 
 
 def begin_or_go_on(directory: Path, config: RunConfig, evaluator: Evaluator) -> SearchRun:
@@ -77,6 +83,6 @@ def _compare(directory: Path, setup: Setup, began: RunConfig, meta: dict[str, An
         if key == "searcher_settings":  # those that a later naopt has added have their defaults
             then = type(setup.settings).parse(then).model_dump(mode="json", exclude_none=True)
         if now != then:
-            refuse(_ARGUMENTS.get(key, key), now, then)
+            refuse(ARGUMENTS.get(key, key), now, then)
     if setup.config.budget < began.budget:
         refuse("budget", setup.config.budget, began.budget)
