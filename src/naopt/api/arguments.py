@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from naopt.api.again import ARGUMENTS
 from naopt.api.result import Result
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
@@ -14,7 +15,6 @@ from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import SCORE, FunctionEvaluator, RaisingEvaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.measurement import Goal
-from naopt.run.again import ARGUMENTS
 from naopt.run.config import RunConfig
 from naopt.searchers.base import Objective
 from naopt.spaces import Architecture, GenericSpace, SearchSpace, create_space

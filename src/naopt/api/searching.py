@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from naopt.api.again import begin_or_go_on
 from naopt.api.arguments import (
     Enqueued,
     Evaluate,
@@ -33,7 +34,6 @@ from naopt.evaluators.function import RaisedError
 from naopt.execution import Deadline, Observer, Start, TimeIsUpError
 from naopt.logs import show_logs
 from naopt.run import record as records
-from naopt.run.again import begin_or_go_on
 from naopt.run.config import RunConfig
 from naopt.run.history import read_history
 from naopt.run.phases.measuring import engine_of, enqueued, measure_all
