@@ -12,11 +12,20 @@ from naopt.errors import InputError
 
 
 @contextmanager
-def locked(path: Path, doing: str) -> Iterator[None]:
-    """Holds a lock file. Raises ``InputError`` if another process does; ``doing`` is what, ``executed`` say."""
+def locked(path: Path, doing: str, seconds: float = 0.0) -> Iterator[None]:
+    """Holds a lock file.
+
+    Args:
+        path: of the file.
+        doing: what for, ``executed`` say.
+        seconds: how long to wait for another process that holds it.
+
+    Raises:
+        InputError: another process still holds it.
+    """
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=seconds)
     except Timeout:
         raise InputError("run", str(path.parent), f"is being {doing} by another process") from None
     try:

@@ -56,6 +56,17 @@ def test_an_option_alone_goes_to_the_section_that_knows_it() -> None:
     assert values["searcher"] == {"name": "nao", "preset": "paper"}
 
 
+def test_a_batch_is_the_searchers_where_it_has_one() -> None:
+    assert merge_values({}, {"searcher": "evolution", "batch": 3}, ["batch=4"]) == {
+        "searcher": {"name": "evolution", "batch": 4},
+        "batch": 3,
+    }
+    assert merge_values({}, {}, ["searcher=random", "batch=workers"]) == {
+        "searcher": {"name": "random"},
+        "batch": "workers",
+    }
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

@@ -9,13 +9,14 @@ from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator
 from naopt.locking import locked
 from naopt.run.config import RunConfig
-from naopt.run.names import CONFIG, DATABASE, LOCK
+from naopt.run.names import CONFIG, LOCK
 from naopt.run.run import SearchRun, open_run
 from naopt.run.search_state import MAY_CHANGE
 from naopt.run.setup import Setup, prepare
 from naopt.run.start import new_run
 from naopt.spaces import positions_from_document
 from naopt.store import RunStore
+from naopt.store.store import DATABASE
 from naopt.values import plain
 
 ARGUMENTS = {

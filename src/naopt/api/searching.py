@@ -32,14 +32,14 @@ from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import RaisedError
 from naopt.execution import Deadline, Observer, Start, TimeIsUpError
+from naopt.execution.whole import measure_all
 from naopt.logs import show_logs
 from naopt.run import record as records
 from naopt.run.config import RunConfig
-from naopt.run.history import read_history
-from naopt.run.phases.measuring import engine_of, enqueued, measure_all
 from naopt.run.run import SearchRun, open_run
 from naopt.run.setup import prepare
 from naopt.searchers.base import Objective
+from naopt.store.history import read_history
 
 _log = logging.getLogger(__name__)
 
@@ -231,12 +231,12 @@ def _in_memory(config: RunConfig, evaluator: Evaluator, functions: Sequence[Call
     memory, raised, began = Memory(setup), None, clock.monotonic()
     result = Result(memory.record)
     observers: list[Observer] = [memory, *([Callbacks(functions, result)] if functions else [])]
-    start = Start((), [(known.architecture, known.measurement) for known in prior], enqueued(setup))
+    start = Start((), [(known.architecture, known.measurement) for known in prior], setup.enqueued())
     try:
-        with engine_of(setup, setup.config.workers) as engine:
-            measure_all(setup, engine, start, observers, Deadline(config.time or math.inf))
+        with setup.engine(setup.config.workers) as engine:
+            measure_all(setup.searcher(), engine, setup.manner(), start, observers, Deadline(config.time or math.inf))
     except TimeIsUpError:
-        memory.meta["time_is_up"] = True
+        memory.meta["time_is_up"] = setup.config.time
     except StopSearch:
         pass
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from naopt._version import __version__
+from naopt.cli.ask import ask
 from naopt.cli.bench import bench
 from naopt.cli.common import note
 from naopt.cli.export import export
@@ -25,6 +26,7 @@ from naopt.cli.resume import resume
 from naopt.cli.search import search
 from naopt.cli.show import show
 from naopt.cli.table import table_app
+from naopt.cli.tell import tell
 from naopt.cli.train import train
 from naopt.cli.zoo import zoo
 from naopt.errors import InputError, NaoptError, RunStoppedError
@@ -65,6 +67,8 @@ def naopt(
 
 app.command("search")(search)
 app.command("resume")(resume)
+app.command("ask")(ask)
+app.command("tell")(tell)
 app.command("show")(show)
 app.command("report")(report)
 app.command("train")(train)

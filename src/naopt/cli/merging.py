@@ -19,7 +19,8 @@ def merge_values(file: Mapping[str, Any], flags: Mapping[str, Any], settings: It
     """Keys from a configuration file, from flags and from ``KEY=VALUE`` settings; the later wins.
 
     A setting's key is a top key (``budget``), a section's option with the section before it (``searcher.seeds``), or
-    an option alone if only one section knows it. Values are TOML; a bare word is text.
+    an option alone if only one section knows it. ``batch`` is the searcher's where it has one: it was before runs had.
+    Values are TOML; a bare word is text.
 
     Raises:
         InputError: a setting without ``=``, a key that nobody knows (with the nearest one), or more than one section.
@@ -33,12 +34,13 @@ def merge_values(file: Mapping[str, Any], flags: Mapping[str, Any], settings: It
     pairs = [parse_setting(setting) for setting in settings]
     loose = []
     for key, value in pairs:
-        if key in TOP or key in SECTIONS or key.partition(".")[0] in SECTIONS:
+        if (key in TOP and key != "batch") or key in SECTIONS or key.partition(".")[0] in SECTIONS:
             _put(values, key, value)
         else:
             loose.append((key, value))
     for key, value in loose:
-        _put(values, f"{_owner(values, key)}.{key}", value)
+        own = key not in TOP or key in _known_options(values)["searcher"]
+        _put(values, f"{_owner(values, key)}.{key}" if own else key, value)
     return values
 
 

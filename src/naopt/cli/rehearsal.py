@@ -1,30 +1,60 @@
-"""``naopt search --dry-run``: all checks, one timed architecture, an estimate."""
+"""``naopt search --dry-run``: all checks, one timed architecture or a few steps of shared weights, an estimate."""
 
 from __future__ import annotations
 
 import math
+import statistics
+import time
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
 from naopt.cli.common import emit, say
 from naopt.durations import in_words
 from naopt.errors import InputError
+from naopt.evaluators.training import select_device
 from naopt.execution import Job, create_engine, evaluation_seed
+from naopt.one_shot.assembly import assemble
+from naopt.one_shot.evaluator import SharedWeightsEvaluator
+from naopt.one_shot.kinds import shares_weights
 from naopt.run.config import RunConfig
-from naopt.run.setup import prepare
+from naopt.run.setup import Setup, prepare
+
+_STEPS, _SECONDS = 6, 10.0
+"""Of shared weights: how many steps are timed, and for how long at most."""
+
+
+class _Enough(BaseException):
+    """Enough steps are timed."""
 
 
 def rehearse(config: RunConfig, *, as_json: bool) -> None:
     """Prepares a search, measures one random architecture, and says how long the whole will take. Writes nothing.
+
+    Of a search that shares weights a few steps of their training are done instead.
 
     Raises:
         InputError: a configuration or data that cannot be used, or an architecture that cannot be measured.
     """
     setup = prepare(config)
     setup.evaluator.check()
+    shared = shares_weights(setup.config.searcher)
+    found, lines = _time_steps(setup) if shared else _time_one(setup)
+    if as_json:
+        about = {"space": setup.space.name, "size": setup.space.size, "searcher": setup.config.searcher}
+        emit({**about, **found})
+        return
+    say(f"space:      {setup.space.describe()}")
+    say(f"searcher:   {setup.config.searcher}, seed {setup.config.seed}")
+    for line in lines:
+        say(line)
+
+
+def _time_one(setup: Setup) -> tuple[dict[str, Any], list[str]]:
     architecture = setup.space.sample(np.random.default_rng(setup.config.seed))
-    timeout, workers = setup.config.timeout or None, setup.config.workers
-    with create_engine(setup.config.engine, setup.evaluator, 1, timeout) as engine:
+    budget, workers = setup.config.budget, setup.config.workers
+    with create_engine(setup.config.engine, setup.evaluator, 1, setup.config.timeout or None) as engine:
         engine.submit(Job(0, architecture, evaluation_seed(setup.config.seed, architecture)))
         found = engine.next_done()
     assert found is not None
@@ -32,23 +62,39 @@ def rehearse(config: RunConfig, *, as_json: bool) -> None:
     text = setup.space.format(architecture)
     if not measurement.ok:
         raise InputError("architecture", text, f"{measurement.status}: {measurement.reason}")
-    seconds = measurement.seconds * math.ceil(setup.config.budget / workers)
+    seconds = measurement.seconds * math.ceil(budget / workers)
     document = {
-        "space": setup.space.name,
-        "size": setup.space.size,
-        "searcher": setup.config.searcher,
         "architecture": text,
         "metrics": dict(measurement.metrics),
         "seconds": measurement.seconds,
         "estimate_seconds": seconds,
     }
-    if as_json:
-        emit(document)
-        return
-    say(f"space:      {setup.space.describe()}")
-    say(f"searcher:   {setup.config.searcher}, seed {setup.config.seed}")
-    say(f"tried:      {text}")
-    say(f"            {', '.join(f'{name} {value:.5g}' for name, value in measurement.metrics.items())}")
-    workers_said = f" with {workers} workers" if workers > 1 else ""
-    each, whole = in_words(measurement.seconds), in_words(seconds)
-    say(f"estimate:   {each} each, about {whole} for {setup.config.budget}{workers_said}")
+    many = f" with {workers} workers" if workers > 1 else ""
+    return document, [
+        f"tried:      {text}",
+        f"            {', '.join(f'{name} {value:.5g}' for name, value in measurement.metrics.items())}",
+        f"estimate:   {in_words(measurement.seconds)} each, about {in_words(seconds)} for {budget}{many}",
+    ]
+
+
+def _time_steps(setup: Setup) -> tuple[dict[str, Any], list[str]]:
+    from naopt.training.reproducible import reproducible
+
+    config, evaluator, times = setup.config, setup.evaluator, [time.perf_counter()]
+    assert isinstance(evaluator, SharedWeightsEvaluator)
+
+    def stepped() -> None:
+        times.append(time.perf_counter())
+        if len(times) > _STEPS or times[-1] - times[0] > _SECONDS:
+            raise _Enough
+
+    with reproducible(config.seed, select_device(config.device), config.threads):
+        trainer, _ = assemble(evaluator, config.searcher, seed=config.seed)
+        times[0] = time.perf_counter()
+        with suppress(_Enough):
+            trainer.run(stepped)
+    each = statistics.median(np.diff(times).tolist()[1:] or np.diff(times).tolist())
+    steps = trainer.data.steps * trainer.epochs
+    document = {"steps": steps, "seconds": each, "estimate_seconds": each * steps}
+    line = f"{in_words(each)} a step, about {in_words(each * steps)} for {steps} of shared weights; then candidates"
+    return document, [f"estimate:   {line}"]

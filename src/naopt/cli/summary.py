@@ -109,7 +109,7 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
     if record.stopped is not None:
         yield f"stopped:    {record.stopped}"
     if record.time_is_up:
-        yield f"time:       its limit of {config.time:g} s is reached"
+        yield f"time:       its limit of {record.meta['time_is_up']:g} s is reached"
     yield f"space:      {record.meta['space']}"
     yield f"searcher:   {config.searcher}, seed {config.seed}"
     yield f"evaluated:  {len(record.evaluated)} of {config.budget}" + (f" ({found})" if found else "")

@@ -67,7 +67,8 @@ class Conversation:
         Args:
             count: at most ``left``.
             pending: architectures that the searcher proposed and was not told about.
-            at_least: the searcher is asked again, with what it proposed as pending, until so many are there.
+            at_least: a smaller round is enlarged to so many: the searcher is asked again, with what it proposed as
+                pending.
 
         Raises:
             SearcherError: the searcher proposed something invalid, twice, or too much.
@@ -92,15 +93,16 @@ class Conversation:
     ) -> tuple[list[Proposal], dict[str, Any]]:
         proposals: list[Proposal] = []
         log: dict[str, Any] = {}
-        while not proposals or len(proposals) < min(at_least, count):
+        wanted = count
+        while wanted > 0:
             others = [*pending, *(proposal.architecture for proposal in proposals)]
-            wanted = count - len(proposals)
             more = self.searcher.ask(wanted, others) if others else self.searcher.ask(wanted)
             if not more:
                 break
             self._check(more, wanted)
             log = log or self.searcher.round_log()
             proposals += more
+            wanted = min(at_least, count) - len(proposals)
         return proposals, log
 
     def _check(self, proposals: Sequence[Proposal], count: int) -> None:

@@ -115,7 +115,7 @@ def _header(record: RunRecord) -> str:
     if not record.finished:
         warning = (
             f'<p class="warn">This run is not finished: {len(record.evaluated):,} of {record.config.budget:,} queries '
-            f"are measured. <code>naopt resume</code> goes on with it.</p>"
+            f"are measured. <code>naopt {'ask' if record.config.outside else 'resume'}</code> goes on with it.</p>"
         )
     return (
         f"<header><h1>{escape(record.config.searcher)} on {escape(record.space.name)}</h1>"
@@ -267,4 +267,6 @@ def _source(record: RunRecord) -> str:
     config = record.config
     if config.task:
         return f"task {config.task}"
+    if config.outside:
+        return "measured elsewhere"
     return f"table {Path(config.table).stem}" if config.table else f"supernet {Path(config.supernet).name}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
@@ -57,6 +57,7 @@ class RunConfig(Settings):
         stop_after: stop after so many failures in a row; 0 for never.
         workers_per_device: how many processes may share a CUDA device.
         function: what measures, if that is a Python function: its name. Such a search goes on in Python only.
+        outside: measured elsewhere, with ``naopt ask`` and ``naopt tell``.
     """
 
     space: str = ""
@@ -86,6 +87,14 @@ class RunConfig(Settings):
     stop_after: int = Field(0, ge=0)
     workers_per_device: int = Field(1, ge=1)
     function: str = ""
+    outside: bool = False
+
+    @field_validator("search_batch", mode="before")
+    @classmethod
+    def _check_batch(cls, value: object) -> object:
+        if value != "workers" and (type(value) is not int or value < 1):
+            raise ValueError("must be a whole number of at least 1, or workers")
+        return value
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> RunConfig:

@@ -12,10 +12,10 @@ from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
 from naopt.one_shot import one_shot
 from naopt.run.config import RunConfig
-from naopt.run.names import CONFIG, DATABASE
+from naopt.run.names import CONFIG
 from naopt.searchers.base import Objective
 from naopt.spaces import SearchSpace, space_from_document
-from naopt.store.store import RunStore
+from naopt.store.store import DATABASE, RunStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class RunRecord:
 
     @property
     def time_is_up(self) -> bool:
-        """Whether the search ended because its time limit was reached."""
-        return bool(self.meta.get("time_is_up"))
+        """Whether the search ended because its time limit was reached; a longer one lets it go on."""
+        return 0 < self.config.time <= float(self.meta.get("time_is_up", 0))
 
     @property
     def wanted_finalists(self) -> list[Trial]:

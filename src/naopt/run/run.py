@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -17,12 +17,12 @@ from naopt.final.names import RESULT, TRAINING
 from naopt.locking import locked
 from naopt.one_shot.kinds import shares_weights
 from naopt.run.config import RunConfig
-from naopt.run.names import CONFIG, DATABASE, LOCK
-from naopt.run.phases import Finalists, Measuring, SupernetTraining
+from naopt.run.names import CONFIG, LOCK
+from naopt.run.phases import Elsewhere, Finalists, Measuring, SupernetTraining
 from naopt.run.record import RunRecord
 from naopt.run.search_state import SearchState
 from naopt.spaces import Architecture, SearchSpace
-from naopt.store.store import RunStore
+from naopt.store.store import DATABASE, RunStore
 
 
 class Run(ABC):
@@ -159,10 +159,12 @@ class SearchRun(Run):
     @cached_property
     def phases(self) -> Sequence[Phase]:
         """See ``Run``."""
-        state = self.state
+        state, training = self.state, [self.training] if self.training else []
+        if state.config.outside:
+            return [*training, Elsewhere(state)]
         sharing = shares_weights(state.config.searcher)
         first, last = ([SupernetTraining(state)], [Finalists(state)]) if sharing else ([], [])
-        return [*first, Measuring(state), *last, *([self.training] if self.training else [])]
+        return [*first, Measuring(state), *last, *training]
 
     @property
     def subject(self) -> tuple[SearchSpace, Architecture]:
@@ -192,24 +194,44 @@ class SearchRun(Run):
         """See ``Run``; a function measures in Python only."""
         return "the same call in Python" if self.state.config.function else super().way_on
 
+    @contextmanager
+    def opened(self, seconds: float = 0.0) -> Iterator[SearchState]:
+        """The search with its store open to be written.
+
+        The directory is locked before it is read, so what is read once stays true.
+
+        Args:
+            seconds: how long to wait for another process that has it open.
+
+        Raises:
+            InputError: another process has it open, its configuration was changed, or it is damaged.
+            PermissionError: the directory cannot be written to.
+        """
+        with locked(self.directory / LOCK, "executed", seconds), RunStore(self.directory / DATABASE) as store:
+            self.state.begin(store)
+            try:
+                self.state.check_unchanged()
+                yield self.state
+            finally:
+                self.state.end()
+
     def carry_out(self) -> bool:
-        """See ``Run``. The directory is locked before it is read, so what is read once stays true."""
-        state = self.state
+        """See ``Run``."""
         with ExitStack() as stack:
             try:
-                stack.enter_context(locked(self.directory / LOCK, "executed"))
+                state = stack.enter_context(self.opened())
             except PermissionError as error:
-                state.check_unchanged()
+                self.state.check_unchanged()
                 if not self.finished:
                     rule = f"cannot be written to: {error.strerror}"
                     raise InputError("run", str(self.directory), rule) from None
                 return False
-            state.begin(stack.enter_context(RunStore(self.directory / DATABASE)))
-            stack.callback(state.end)
-            state.check_unchanged()
             if self.finished:
                 return False
-            state.check_space()
+            if not state.config.outside:
+                state.check_space()
+            if state.open_store.meta.get("time_is_up"):
+                state.open_store.note(time_is_up=0)
             return super().carry_out()
 
 

@@ -105,6 +105,10 @@ class SearchState:
         limit = self.config.time
         return Deadline(limit - self.seconds) if limit else NEVER
 
+    def note_time_is_up(self) -> None:
+        """Stores that the time limit is reached, and which."""
+        self.open_store.note(time_is_up=self.config.time, seconds=self.seconds)
+
     @property
     def wanted_workers(self) -> int:
         """How many evaluations are to be done at a time."""

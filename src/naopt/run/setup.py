@@ -12,6 +12,8 @@ from naopt.evaluators.base import Evaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads import WORKLOADS, create_workload
+from naopt.execution import Engine, FailurePolicy, create_engine
+from naopt.execution.whole import Manner
 from naopt.one_shot import OneShotSettings
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
@@ -20,7 +22,7 @@ from naopt.run.config import RunConfig
 from naopt.run.names import SUPERNET
 from naopt.run.supernet import shared_evaluator
 from naopt.searchers import Objective, Searcher, searchers
-from naopt.spaces import SearchSpace, create_space
+from naopt.spaces import Architecture, SearchSpace, create_space
 from naopt.tables import load_table
 from naopt.tasks import tasks
 
@@ -43,6 +45,27 @@ class Setup:
         kind = searchers.get(self.config.searcher)
         return kind(self.space, self.objective, self.settings, seed=seed, budget=budget)
 
+    def engine(self, workers: int) -> Engine:
+        """What carries evaluations out, with the failure policy. Raises ``InputError`` as ``create_engine``."""
+        config = self.config
+        return create_engine(
+            config.engine,
+            self.evaluator,
+            workers,
+            config.timeout or None,
+            workers_per_device=config.workers_per_device,
+            failures=FailurePolicy(config.retries, config.smaller_batch, config.stop_after),
+        )
+
+    def manner(self) -> Manner:
+        """How the search is carried out."""
+        config = self.config
+        return Manner(config.search_schedule, int(config.search_batch), config.stop_after, self.evaluator.inline)
+
+    def enqueued(self) -> list[Architecture]:
+        """What is measured first."""
+        return [self.space.parse(text) for text in self.config.enqueue]
+
 
 def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluator | None = None) -> Setup:
     """Resolves names, defaults and relative paths.
@@ -58,7 +81,7 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     """
     kind = searcher_kind(config.searcher)
     settings = kind.settings_type.parse(config.searcher_settings, f"setting of searcher {config.searcher}")
-    sources = [name for name in ("task", "table", "supernet", "function") if getattr(config, name)]
+    sources = [name for name in ("task", "table", "supernet", "function", "outside") if getattr(config, name)]
     if len(sources) > 1:
         raise InputError(sources[0], getattr(config, sources[0]), f"and {sources[1]} '{getattr(config, sources[1])}': "
                          "give one of them, not both")  # fmt: skip
@@ -67,11 +90,17 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     if shares_weights(config.searcher) and not config.task:
         rule = "shares weights between the networks that it trains: give --task"
         raise InputError("searcher", config.searcher, rule)
+    for name in ("enqueue", "history"):
+        if getattr(config, name) and shares_weights(config.searcher):
+            rule = f"has no use with searcher {config.searcher}, whose candidates come from its shared weights alone"
+            raise InputError(name, ", ".join(getattr(config, name)), rule)
     if evaluator is not None:
         config = config.model_copy(update={"space": evaluator.space.name, "space_options": {}})
     elif config.function:
         rule = "measures this search: go on with it in Python, naopt.search(..., run=...)"
         raise InputError("function", config.function, rule)
+    elif config.outside:
+        raise InputError("outside", "true", "begin such a search with: naopt ask DIR --space S --metric M")
     elif config.table:
         config, evaluator = _look_up(config)
     elif config.supernet:

@@ -40,9 +40,13 @@ class Finalists(Phase):
         )
         metric = evaluator.default_metric
         store.note(finalist_objective={"metric": metric, "goal": evaluator.metrics[metric].goal})
+        deadline = state.deadline
         engine = create_engine("local", evaluator, state.wanted_workers, config.timeout or None)
         with stop_on_signal(), engine:
             for index, found in engine.evaluate(jobs):
                 if found.status == "interrupted":
                     raise KeyboardInterrupt
                 store.record_finalist(index, found, seconds=state.seconds)
+                if deadline.left <= 0:
+                    state.note_time_is_up()
+                    break

@@ -1,0 +1,74 @@
+"""What tables and CSV files have measured of the architectures of a space."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from naopt.errors import InputError
+from naopt.measurement import Measurement
+from naopt.spaces import Architecture, Position, SearchSpace
+from naopt.spaces.choices import shown
+from naopt.tables.files import load_table
+
+_WORDS = {"True": "true", "False": "false", "None": "null", "": "null"}
+"""How Python and pandas write values."""
+
+Measured = tuple[Architecture, Measurement]
+
+
+def measured_in_table(source: str, space: SearchSpace, metric: str) -> Iterator[Measured]:
+    """All of a table's architectures that have a metric. Raises ``InputError`` if it is of another space."""
+    table = load_table(source)
+    if table.space.positions != space.positions:
+        raise InputError("history", source, f"is of space {table.space.name}, not {space.name}")
+    values = {name: table.values(name) for name in table.infos}
+    for row, tokens in enumerate(table.tokens):
+        metrics = {name: float(of[row]) for name, of in values.items() if math.isfinite(of[row])}
+        if metric in metrics and space.explain_invalid(tuple(tokens.tolist())) is None:
+            yield space.architecture(tuple(tokens.tolist())), Measurement(metrics)
+
+
+def measured_in_csv(source: str, space: SearchSpace, metric: str) -> Iterator[Measured]:
+    """Rows of a CSV file with a column ``architecture``, or one for each position of the space, and one for the metric.
+
+    Rows without a value of the metric are left out.
+
+    Raises:
+        InputError: the file cannot be read, or a row breaks a rule.
+    """
+    try:
+        with Path(source).open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError("history", source, getattr(error, "strerror", None) or f"is no CSV file: {error}") from error
+    for line, row in rows:
+        if text := (row.get(metric) or "").strip():
+            try:
+                yield _architecture(row, space), Measurement({metric: float(text)})
+            except ValueError as error:
+                raise InputError("history", f"{source}, line {line}", str(error)) from error
+
+
+def _architecture(row: Mapping[str, str | None], space: SearchSpace) -> Architecture:
+    if "architecture" in row:
+        return space.parse(row["architecture"] or "")
+    names = [position.name for position in space.positions]
+    missing = next((name for name in names if name not in row), None)
+    if missing is not None:
+        raise ValueError(f"needs a column architecture, or one for each of {', '.join(names)}; has no '{missing}'")
+    return space.architecture([_token(position, (row[position.name] or "").strip()) for position in space.positions])
+
+
+def _token(position: Position, text: str) -> int:
+    """The choice that a program meant which wrote ``text``: ``0.10`` is 0.1, and ``True`` is true."""
+    for word in (text, _WORDS.get(text, text)):
+        if word in position.choices:
+            return position.choices.index(word)
+    try:
+        return next(i for i, v in enumerate(position.values) if type(v) in (int, float) and v == float(text))
+    except (StopIteration, ValueError):
+        raise InputError(position.name, text, f"must be one of {shown(position.choices)}") from None

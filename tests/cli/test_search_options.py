@@ -1,0 +1,121 @@
+"""What ``naopt search`` may be told beside its searcher: first ones, known ones, times, schedules; and dry runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from naopt.cli.app import run
+from naopt.run import load_run
+from tests.run.toys import write_table
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_table(tmp_path / "toy.npz")
+
+
+def search(*arguments: str) -> int:
+    common = ("--table", "toy.npz", "--metric", "score", "--searcher", "random", "--budget", "5", "--run", "run")
+    return run(["search", *common, *arguments])
+
+
+def test_files_of_architectures() -> None:
+    Path("first.txt").write_text("# these first\nfate=fine,value=9\n\n  value=8,fate=fine \n", encoding="utf-8")
+    assert search("--enqueue", "fate=exit,value=1", "--enqueue", "first.txt") == 0
+    texts = [trial.text for trial in load_run("run").trials if trial.origin == "enqueued"]
+    assert texts == ["fate=exit,value=1", "fate=fine,value=9", "fate=fine,value=8"]
+
+
+def test_what_is_known_stays_known_when_files_are_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("known.csv").write_text("fate,value,score\nfine,9,5\n", encoding="utf-8")
+    assert search("--history", "known.csv", "--history", "toy.npz", "--budget", "1") == 0
+    Path("known.csv").unlink()
+    assert run(["resume", "run"]) == 0
+    assert load_run("run").config.history == (str(Path("known.csv").resolve()), str(Path("toy.npz").resolve()))
+
+
+def test_a_time_limit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert search("--time", "1s", "--set", "time=0.000001") == 0
+    assert "time:       its limit of 1e-06 s is reached" in capsys.readouterr().out
+    assert run(["resume", "run"]) == 0
+    assert "run 'run' is finished; nothing to do" in capsys.readouterr().err
+    assert run(["resume", "run", "--time", "1h30m"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "evaluated:  5 of 5" in out
+    assert "time:" not in out
+
+
+def test_schedules() -> None:
+    assert search("--schedule", "async", "--batch", "workers", "--workers", "3") == 0
+    config = load_run("run").config
+    assert (config.search_schedule, config.search_batch) == ("async", 3)
+    Path("other.toml").write_text(
+        'table = "toy.npz"\nsearch_schedule = "rounds"\nsearch_batch = 4\nbudget = 4\n', encoding="utf-8"
+    )
+    assert run(["search", "--config", "other.toml", "--run", "other", "--searcher", "evolution"]) == 0
+    assert load_run("other").config.search_batch == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--enqueue", "nope"), "'nope' is not one of fate, value"),
+        (("--enqueue", "toy.npz"), "--enqueue 'toy.npz': is not text"),
+        (("--history", "gone.csv"), "history 'gone.csv': No such file or directory"),
+        (("--history", "gone"), "table 'gone': no such file"),
+        (("--history", "."), "has no config.toml; it is not a run's directory"),
+        (("--time", "soon"), "duration 'soon': must be a time such as 90s, 30m, 2h or 1h30m"),
+        (("--time", "0"), "duration '0': must be a time"),
+        (("--time", "1h x"), "duration '1h x': must be a time"),
+        (("--batch", "0"), "option batch '0': must be a whole number of at least 1, or workers"),
+        (("--batch", "many"), "option batch 'many': must be a whole number of at least 1, or workers"),
+        (("--batch", "1.5"), "option batch '1.5': must be a whole number of at least 1, or workers"),
+        (("--set", "batch=true"), "option batch 'True': must be a whole number of at least 1, or workers"),
+        (("--schedule", "never"), "option schedule 'never': Input should be 'rounds' or 'async'"),
+    ],
+)
+def test_one_line(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str) -> None:
+    assert search(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
+    assert not Path("run").exists()
+
+
+def test_a_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("--seed", "0", "--dry-run", "--workers", "2")
+    assert search(*arguments) == 0
+    out = capsys.readouterr().out
+    assert "space:      toy: 2 positions, 90 token sequences" in out
+    assert "estimate:   0 s each, about 0 s for 5 with 2 workers" in out
+    assert search(*arguments, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found.keys() == {
+        "space", "size", "searcher", "architecture", "metrics", "seconds", "estimate_seconds",
+    }  # fmt: skip
+    assert found["architecture"] in out
+    assert not Path("run").exists()
+
+
+def test_a_dry_run_of_shared_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = ["space.nodes=2", "filters=2", "train_limit=40", "valid_limit=20", "training.batch_size=20"]
+    words = ["search", "--task", "digits", "--dry-run", "--json", *(f"--set={text}" for text in tiny)]
+    assert run([*words, "--searcher", "random-ws", "--set=searcher.epochs=30"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found.keys() == {"space", "size", "searcher", "steps", "seconds", "estimate_seconds"}
+    assert found["steps"] == 60
+    assert found["estimate_seconds"] == pytest.approx(60 * found["seconds"])
+    assert list(Path().iterdir()) == [Path("toy.npz")]
+
+
+def test_a_dry_run_of_what_cannot_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert search("--dry-run", "--enqueue", "nope") == 2
+    assert "'nope' is not one of" in capsys.readouterr().err
+    assert [seed for seed in range(9) if search("--dry-run", "--seed", str(seed)) == 2] != []
+    assert "failed: table toy has no score in row" in capsys.readouterr().err
