@@ -10,13 +10,14 @@ ifneq ($(NAOPT_DATA),)
 export NAOPT_DATA
 endif
 
-.PHONY: help install demo test check
+.PHONY: help install demo test check test-minimum
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   search a cell for handwritten digits, train it, write a report (minutes)"
 	@echo "make test   static checks and all tests, with coverage"
 	@echo "make check  static checks only: ruff, mypy, import-linter"
+	@echo "make test-minimum  a smoke test with the oldest versions that are allowed"
 
 install: $(INSTALLED)
 
@@ -41,3 +42,8 @@ check: $(INSTALLED)
 
 test: check
 	$(BIN)/python -m pytest --cov -n auto --maxprocesses 4 --dist loadfile
+
+test-minimum:
+	@test -x $(VENV)-minimum/bin/python || $(PYTHON) -m venv $(VENV)-minimum
+	@$(VENV)-minimum/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-minimum.txt -e .
+	$(VENV)-minimum/bin/python -m tests.minimum.smoke

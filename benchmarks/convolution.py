@@ -31,6 +31,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.reference_convolution import ReferenceNetwork
+from benchmarks.timing import Clock, shortest
 from naopt import zoo
 from naopt.memory import keep_freed_memory
 from naopt.networks.build import build_network
@@ -38,7 +39,6 @@ from naopt.networks.settings import NetworkSettings
 from naopt.spaces import ConvCellSpace, create_space
 
 Step = Callable[[], None]
-Clock = Callable[[], float]
 
 _KINDS = {
     "convolution": ("convolution", "conv2d", "_conv_"),
@@ -98,17 +98,9 @@ def training_step(network: nn.Module, images: Tensor, labels: Tensor, *, fused: 
 
 def race(steps: dict[str, Step], seconds: float, clock: Clock, least: int = 3) -> dict[str, float]:
     """The shortest time in seconds of each, run in turns for about so long."""
-    best = dict.fromkeys(steps, float("inf"))
-    end, rounds = time.perf_counter() + seconds, 0
     for step in steps.values():
         step()
-    while rounds < least or time.perf_counter() < end:
-        for name, step in steps.items():
-            start = clock()
-            step()
-            best[name] = min(best[name], clock() - start)
-        rounds += 1
-    return best
+    return shortest(steps.items, seconds, least=least, clock=clock)
 
 
 def attainable(device: torch.device, seconds: float, clock: Clock) -> dict[str, float]:

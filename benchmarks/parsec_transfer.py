@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError
+from naopt.files import write_text
 from naopt.metrics import summarise
 from naopt.one_shot.distribution import ArchitectureDistribution
 from naopt.run import RunConfig
-from naopt.run.config import merge_values
-from naopt.run.files import write_text
 from naopt.run.setup import Setup, prepare
 from naopt.tables import Table, load_table
 

@@ -26,9 +26,9 @@ import json
 import platform
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.reference_convolution import ReferenceNetwork
+from benchmarks.timing import shortest
 from naopt.memory import keep_freed_memory
 from naopt.networks.build import build_network
 from naopt.networks.build_supernet import build_supernet
@@ -188,17 +189,18 @@ def contenders(case: Case, space: SearchSpace) -> dict[str, Step]:
 
 def race(space: SearchSpace, steps: dict[str, Step], seconds: float, paths: int) -> dict[str, float]:
     """Steps a second of each, on the same sampled paths, for about so long and at least twice."""
-    best = {name: np.full(paths, np.inf) for name in steps}
-    end, rounds = time.perf_counter() + seconds, 0
-    while rounds < 2 or time.perf_counter() < end:
+
+    def sampled(step: Step, generator: np.random.Generator) -> None:
+        step(space.sample(generator))
+
+    def turns() -> Iterator[tuple[tuple[str, int], Callable[[], None]]]:
         generators = {name: np.random.default_rng(0) for name in steps}
         for index in range(paths):
             for name, step in steps.items():
-                start = time.perf_counter()
-                step(space.sample(generators[name]))
-                best[name][index] = min(best[name][index], time.perf_counter() - start)
-        rounds += 1
-    return {name: float(paths / times.sum()) for name, times in best.items()}
+                yield (name, index), partial(sampled, step, generators[name])
+
+    best = shortest(turns, seconds, least=2)
+    return {name: paths / sum(best[name, index] for index in range(paths)) for name in steps}
 
 
 # Memory.

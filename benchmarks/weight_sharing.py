@@ -20,13 +20,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError, RunStoppedError
+from naopt.files import write_text
 from naopt.metrics import paired_summary, summarise
+from naopt.one_shot.kinds import shares_weights
+from naopt.ranking.result import RANKING, Estimate, Ranking, read_ranking
 from naopt.run import RunConfig, load_run
-from naopt.run.config import merge_values
-from naopt.run.files import write_text
-from naopt.run.kinds import shares_weights
-from naopt.run.ranking_result import RANKING, Estimate, Ranking, read_ranking
 
 SEARCHERS = "nao-ws,enas,random-ws,parsec,darts"
 BASELINE = "random-ws"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -48,3 +49,15 @@ class PresetSettings(Settings):
         if isinstance(values, dict) and isinstance(values.get("preset", "default"), str):
             return cls.presets.get(values.get("preset", "default"), {}) | values
         return values
+
+
+def parse_setting(setting: str) -> tuple[str, Any]:
+    """Key and value of ``KEY=VALUE``; the value is TOML, a bare word text. Raises ``InputError`` without ``=``."""
+    key, equals, text = setting.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise InputError("setting", setting, "must be KEY=VALUE")
+    try:
+        return key, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, text.strip()

@@ -26,7 +26,15 @@ class Measurement:
     """Metrics by name, cost in seconds, and how the evaluation ended.
 
     ``ok`` has at least one metric and only finite ones; every other status has a one-line reason, and may hold the
-    finite metrics that were known before the failure. A NaN never looks like a number: a table's NaN is left out.
+    finite metrics that were known before the failure. A reason beside ``ok`` is a note on how it came about (a smaller
+    batch, a second attempt). A NaN never looks like a number: a table's NaN is left out.
+
+    Attributes:
+        metrics: finite numbers by name.
+        seconds: what it took.
+        status: how it ended.
+        reason: why, in one line.
+        details: traceback and last lines of output of what failed.
 
     Raises:
         ValueError: a metric that is not finite, seconds that are not or are negative, ``ok`` without metrics, or
@@ -37,6 +45,7 @@ class Measurement:
     seconds: float = 0.0
     status: Status = "ok"
     reason: str = ""
+    details: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:

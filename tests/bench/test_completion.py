@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from naopt.bench.completion import CompletionSettings, complete_table, read_rows
+from naopt.bench.regressors import SURROGATE_MODELS
 from naopt.cli.app import run
 from naopt.errors import InputError
 from naopt.evaluators import TableEvaluator
@@ -60,7 +61,6 @@ def test_the_whole_space_is_spanned(model: str) -> None:
 
 def test_quality_is_that_of_rows_that_were_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that knows its training rows by heart and nothing else has no quality."""
-    from naopt.bench import completion
 
     class Memory:
         def fit(self, features: Any, targets: Any) -> None:
@@ -70,7 +70,7 @@ def test_quality_is_that_of_rows_that_were_held_out(monkeypatch: pytest.MonkeyPa
             draw = np.random.default_rng(len(features))
             return np.array([self.known.get(row.tobytes(), draw.normal()) for row in features])
 
-    monkeypatch.setitem(completion.SURROGATE_MODELS, "memory", lambda rows, seed: Memory())
+    monkeypatch.setitem(SURROGATE_MODELS, "memory", lambda rows, seed: Memory())
     found = complete_table(cube(), ["score"], CompletionSettings(model="memory")).surrogates["score"].cv
     assert abs(found.kendall_tau) < 0.15
     assert abs(found.spearman) < 0.2
@@ -79,8 +79,6 @@ def test_quality_is_that_of_rows_that_were_held_out(monkeypatch: pytest.MonkeyPa
 
 
 def test_quality_against_a_plain_computation(monkeypatch: pytest.MonkeyPatch) -> None:
-    from naopt.bench import completion
-
     class First:
         """The first token's rank, whatever it was fitted to."""
 
@@ -90,7 +88,7 @@ def test_quality_against_a_plain_computation(monkeypatch: pytest.MonkeyPatch) ->
         def predict(self, features: Any) -> Any:
             return features[:, :8] @ np.linspace(-1, 1, 8)
 
-    monkeypatch.setitem(completion.SURROGATE_MODELS, "first", lambda rows, seed: First())
+    monkeypatch.setitem(SURROGATE_MODELS, "first", lambda rows, seed: First())
     part = cube()
     found = complete_table(part, ["score"], CompletionSettings(model="first")).surrogates["score"].cv
     score = part.values("score")

@@ -9,7 +9,7 @@ import pytest
 from naopt.bench import Comparison, Journal, run_trial
 from naopt.cli.app import run
 from naopt.errors import InputError, UnknownNameError
-from naopt.run.loop import evaluation_seed
+from naopt.execution.jobs import evaluation_seed
 from naopt.tables import Table, save_table
 from tests.bench.stubs import SPACE, LineSettings, cube
 

@@ -17,10 +17,10 @@ from naopt.cli.app import run
 from naopt.errors import InputError, NaoptError, RunStoppedError
 from naopt.measurement import MetricInfo
 from naopt.metrics import summarise
-from naopt.run.ranking_result import read_ranking
+from naopt.ranking.result import read_ranking
 from naopt.spaces import create_space
 from naopt.tables import Table, save_table
-from tests.run.ranking_toys import TINY
+from tests.ranking.toys import TINY
 
 SPACE = create_space("nasbench201")
 COMMON = ["--task", "digits", "--space", "nasbench201", "--epochs", "1", "--budget", "6", "--children", "10"]

@@ -10,8 +10,8 @@ import pytest
 
 from naopt.cli.app import run
 from tests.docs.test_reference import fields, section
-from tests.run.ranking_toys import make_up_trainings, sharing_run
-from tests.run.test_ranking import known, write_benchmark
+from tests.ranking.test_rank import known, write_benchmark
+from tests.ranking.toys import make_up_trainings, sharing_run
 
 
 @pytest.fixture

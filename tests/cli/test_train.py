@@ -108,7 +108,7 @@ def test_training_that_ends_badly(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("naopt.run.training_run.train_final", fail)
+    monkeypatch.setattr("naopt.final.phase.train_final", fail)
     assert run(["train", CELL, "--task", "digits", "--run", "out"]) == code
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == ("naopt: training ended as oom: 8 GiB" if code == 1 else f"naopt: {error}")
@@ -119,6 +119,6 @@ def test_bugs_in_training_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("naopt.run.training_run.train_final", fail)
+    monkeypatch.setattr("naopt.final.phase.train_final", fail)
     with pytest.raises(ZeroDivisionError):
         run(["train", CELL, "--task", "digits", "--run", "out"])

@@ -13,10 +13,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from naopt.errors import InputError
-from naopt.export import ImageFacts, Subject, build_untrained, has_weights, read_trained
+from naopt.export import ImageFacts, Subject, build_untrained, read_trained
 from naopt.export.subjects import images_of
+from naopt.final.request import training_request
 from naopt.networks.base import ChildNetwork
-from naopt.run.training_run import train, training_request
+from naopt.run.train import train
 from naopt.spaces import GenericSpace, Position, parse_architecture
 from naopt.tasks import DigitsTask, Limits
 from naopt.training.image_transforms import evaluation_image
@@ -54,7 +55,6 @@ def change(folder: Path, **values: object) -> None:
 
 
 def test_a_training_is_read_as_it_was(trained: Path) -> None:
-    assert has_weights(trained)
     found = classifier(read_trained(trained))
     document = json.loads((trained / "final.json").read_text(encoding="utf-8"))
     assert found.facts.text == document["architecture"] == CELL
@@ -84,7 +84,7 @@ def test_trained_networks_say_what_they_said(trained: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: (folder / "final.json").unlink(), "No such file"),
+        (lambda folder: (folder / "final.json").unlink(), "is not a run's directory"),
         (lambda folder: (folder / "final.safetensors").unlink(), "cannot be read"),
         (lambda folder: (folder / "final.json").write_text("{", encoding="utf-8"), "is damaged: JSONDecodeError"),
         (lambda folder: (folder / "final.json").write_text("{}", encoding="utf-8"), "is damaged: KeyError 'task'"),

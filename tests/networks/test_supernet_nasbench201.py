@@ -12,7 +12,7 @@ from naopt.errors import InputError
 from naopt.networks.build_supernet import build_supernet
 from naopt.networks.settings import NetworkSettings
 from naopt.networks.supernet import WeightSharing
-from naopt.networks.supernet_nasbench201 import NASBench201Supernet, SharedDenseCell
+from naopt.networks.supernet_nasbench201 import NASBench201Supernet, SharedDenseCell, live_path
 from naopt.spaces import NASBench201Space
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
 from tests.networks.supernet_oracle import (
@@ -105,7 +105,7 @@ def test_a_cell_without_a_path_gives_zeros() -> None:
     options = NetworkSettings(cells_per_stage=1, filters=3)
     network = supernet(options)
     assert_computes_the_child(network, SPACE.architecture(tokens), options, torch.randn(2, 3, 8, 8))
-    assert not torch.any(SharedDenseCell(3)(torch.randn(2, 3, 4, 4), tokens))
+    assert not torch.any(SharedDenseCell(3)(torch.randn(2, 3, 4, 4), live_path(tokens)))
 
 
 def plainly_mixed(cell: SharedDenseCell, x: Tensor, weights: Tensor) -> Tensor:

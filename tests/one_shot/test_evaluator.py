@@ -14,11 +14,11 @@ from naopt.errors import InputError
 from naopt.evaluators.workloads import create_workload
 from naopt.one_shot import OneShotSettings, SharedWeightsEvaluator
 from naopt.one_shot.build import shared_data
-from naopt.run.one_shot_run import open_supernet, shared_evaluator
+from naopt.run.supernet import open_supernet, shared_evaluator
 from naopt.spaces import NASBench101Space, RecurrentCellSpace, create_space
 from naopt.testing import EvaluatorSuite
 from naopt.training.checkpoint import load_checkpoint, save_checkpoint
-from tests.run.ranking_toys import TINY, sharing_run
+from tests.ranking.toys import TINY, sharing_run
 
 SPACE = create_space("conv-cell:nodes=1")
 

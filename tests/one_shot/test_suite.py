@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from naopt.one_shot import Memory, OneShotSearcher, RandomSharing, one_shot
-from naopt.one_shot.trainer import SharedTrainer
+from naopt.one_shot.path_trainer import PathTrainer
 from naopt.searchers import Proposal
 from naopt.spaces import Tokens
 from naopt.testing import OneShotCase, OneShotSuite, check_one_shot
@@ -62,7 +62,7 @@ class Lazy(RandomSharing):
 
     at = 0
 
-    def step(self, trainer: SharedTrainer) -> float:
+    def step(self, trainer: PathTrainer) -> float:
         self.at += 1
         return trainer.train_path(self.sample()) if self.at % 2 else 1.0
 
@@ -70,7 +70,7 @@ class Lazy(RandomSharing):
 class Idle(RandomSharing):
     """Does as if it trained."""
 
-    def step(self, trainer: SharedTrainer) -> float:
+    def step(self, trainer: PathTrainer) -> float:
         loss = trainer.loss_of(self.sample(), trainer.data.next_train())
         trainer.apply([])
         return float(loss.detach())
@@ -79,7 +79,7 @@ class Idle(RandomSharing):
 class Careless(RandomSharing):
     """Leaves gradients behind."""
 
-    def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:
+    def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:
         trainer.loss_of(self.sample(), trainer.data.next_valid()).backward()  # type: ignore[no-untyped-call]
         return {}
 
@@ -97,21 +97,21 @@ class OutOfSpace(RandomSharing):
 class Generous(RandomSharing):
     """Names one candidate too many."""
 
-    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:
+    def candidates(self, count: int, trainer: PathTrainer) -> list[Proposal]:
         return super().candidates(count + 1, trainer)
 
 
 class Repetitive(RandomSharing):
     """Names one candidate again and again."""
 
-    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:
+    def candidates(self, count: int, trainer: PathTrainer) -> list[Proposal]:
         return super().candidates(1, trainer) * count
 
 
 class Anonymous(RandomSharing):
     """Says no origin."""
 
-    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:
+    def candidates(self, count: int, trainer: PathTrainer) -> list[Proposal]:
         return [Proposal(proposal.architecture, "") for proposal in super().candidates(count, trainer)]
 
 
@@ -125,11 +125,11 @@ class Unseeded(RandomSharing):
 class SameForAllSeeds(RandomSharing):
     """Does not use its seed."""
 
-    def step(self, trainer: SharedTrainer) -> float:
+    def step(self, trainer: PathTrainer) -> float:
         super().step(trainer)
         return 1.0
 
-    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:
+    def candidates(self, count: int, trainer: PathTrainer) -> list[Proposal]:
         return [Proposal(a, "first") for a, _ in zip(self.space.enumerate(), range(count), strict=False)]
 
 
@@ -187,7 +187,7 @@ def test_a_searcher_that_remembers() -> None:
 
 def test_figures_have_to_be_finite() -> None:
     class Vague(RandomSharing):
-        def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:
+        def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:
             trainer.history.append({"train_loss": float("nan")})
             return {}
 

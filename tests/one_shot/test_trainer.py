@@ -11,8 +11,10 @@ import torch
 
 from naopt.one_shot import Memory, RandomSharing
 from naopt.one_shot.optimiser import PathAdam
+from naopt.one_shot.path_trainer import PathTrainer
 from naopt.one_shot.trainer import SharedTrainer
-from naopt.training.trainer import DivergedError, TrainingState
+from naopt.training.state import TrainingState
+from naopt.training.trainer import DivergedError
 from tests.one_shot.toy import ToyData, toy_trainer
 
 
@@ -26,7 +28,7 @@ class Mishap(RandomSharing):
         self.figure = 0.0
         self.paths: list[tuple[int, ...]] = []
 
-    def step(self, trainer: SharedTrainer) -> float:
+    def step(self, trainer: PathTrainer) -> float:
         self.made, self.remembered = self.made + 1, self.remembered + 1
         self.paths.append(self.sample())
         loss = trainer.train_path(self.paths[-1])
@@ -37,7 +39,7 @@ class Mishap(RandomSharing):
         self.figure = math.inf if broken == "figure" else 0.5
         return math.nan if broken == "loss" else loss
 
-    def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:
+    def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:
         return {"figure": self.figure}
 
     def memory(self) -> Memory:

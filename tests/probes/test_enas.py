@@ -14,7 +14,7 @@ from naopt.probes import probe_run, subject_of
 from naopt.run import load_run
 from naopt.run.setup import prepare
 from naopt.training.checkpoint import load_checkpoint
-from tests.run.ranking_toys import sharing_run
+from tests.ranking.toys import sharing_run
 
 ENAS: dict[str, Any] = {"name": "enas", "epochs": 2, "hidden_size": 6, "controller_steps": 2, "buffer": 5}
 

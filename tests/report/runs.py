@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from naopt.execution.trial import Trial
 from naopt.measurement import Goal, Measurement
 from naopt.run.config import RunConfig
 from naopt.run.record import RunRecord
-from naopt.run.trial import Trial
 from naopt.searchers.base import Objective, sample_new
 from naopt.spaces import ConvCellSpace, SearchSpace
 

@@ -20,7 +20,9 @@ from naopt.bench import Comparison, QualityStudy, QualityTrial, SearchTrial, sum
 from naopt.bench.comparison import OriginCount
 from naopt.configuration import Settings
 from naopt.errors import InputError
-from naopt.report.bench_page import decimals_of, found_chart, interval, regret_chart, render_bench, write_bench
+from naopt.report.bench_charts import found_chart, regret_chart
+from naopt.report.bench_elements import decimals_of, interval
+from naopt.report.bench_page import render_bench, write_bench
 from naopt.report.curves import Curve, curves_chart, spread, styles
 from naopt.report.quality_page import quality_curves, render_quality, write_quality
 from naopt.tables import Table

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from naopt.cli.app import run
 from naopt.report.page import render
 from naopt.run import load_run
+from tests.store.databases import rewrite
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,7 @@ def test_json_and_another_file(runs: Path, capsys: pytest.CaptureFixture[str]) -
 def test_bad_input_is_one_line(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     empty = runs / "empty"
     shutil.copytree(runs / "a", empty)
-    with sqlite3.connect(empty / "run.db") as connection:
-        connection.execute("DELETE FROM results")
-    connection.close()
+    rewrite(empty, "DELETE FROM results")
     for arguments, rule in (
         (["report", str(runs / "nowhere")], "not a run's directory"),
         (["report", str(runs)], "not a run's directory"),

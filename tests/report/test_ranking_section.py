@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from naopt.ranking.rank import Estimate, RankedChild, Ranking
+from naopt.ranking.result import ranking_figures
 from naopt.report.page import render
 from naopt.report.ranking_section import ranking_chart, ranking_rows, ranking_section, ranking_sentence
-from naopt.run.ranking import Estimate, RankedChild, Ranking
-from naopt.run.ranking_result import ranking_figures
 from tests.report.runs import make_run
 from tests.report.test_page import Page
 

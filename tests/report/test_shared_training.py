@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from naopt.errors import InputError
+from naopt.execution.training_progress import learning_curve, read_curve
 from naopt.report.page import render
 from naopt.report.shared_training import shared_training_section
-from naopt.run.training_progress import learning_curve, read_curve
 from tests.report.runs import make_run
 
 CURVE = [

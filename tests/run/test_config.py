@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from naopt.cli.merging import merge_values
 from naopt.errors import InputError
 from naopt.run import RunConfig
-from naopt.run.config import merge_values, read_values
+from naopt.run.config import read_values
 from naopt.run.setup import prepare
 from tests.run.toys import write_table
 

@@ -9,9 +9,9 @@ import pytest
 
 from naopt.cli.app import run as naopt
 from naopt.errors import RunStoppedError
+from naopt.execution.jobs import evaluation_seed
 from naopt.run import load_run, resume_run
-from naopt.run.loop import evaluation_seed
-from tests.run.ranking_toys import MadeUpTraining, made_up, make_up_trainings, sharing_run
+from tests.ranking.toys import MadeUpTraining, made_up, make_up_trainings, sharing_run
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_stopped_run_trains_what_is_missing(
     assert record.finished
     assert len(training.asked) == 3
     assert [t.text for t in record.ranked()] == [t.text for t in whole.ranked()]
-    assert record.meta["finalists"] == whole.meta["finalists"]
+    assert record.finalists == whole.finalists
 
 
 def test_show_says_which_were_trained(

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from naopt.run import load_run
-from naopt.run.store import RunStore
 from naopt.spaces import ConvCellSpace
+from naopt.store.store import RunStore
 
 BUDGET, KILLS = 24, 10
 SETTINGS = ["space.nodes=2", "epochs=1", "filters=2", "train_limit=40", "valid_limit=40", "batch_size=20"]
@@ -38,7 +38,7 @@ def begin(directory: Path, workers: int, *, group: bool = False) -> subprocess.P
 def results(directory: Path) -> int:
     if not directory.exists():
         return 0
-    with RunStore(directory / "run.db") as store:
+    with RunStore(directory / "run.db", writable=False) as store:
         return sum(trial.measurement is not None for trial in store.trials(ConvCellSpace(2)))
 
 
@@ -86,6 +86,7 @@ def test_ctrl_c_in_a_terminal(tmp_path: Path, evaluated: int) -> None:
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 3
-    assert err.count(b"\n") == 1, err.decode()
-    assert f"of {BUDGET} evaluations; go on with: naopt resume {directory}".encode() in err
+    *progress, last = err.decode().splitlines()
+    assert all("evaluated, best valid_acc" in line for line in progress), err.decode()
+    assert f"of {BUDGET} evaluations; go on with: naopt resume {directory}" in last
     assert evaluated <= results(directory) < BUDGET

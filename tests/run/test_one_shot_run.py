@@ -20,10 +20,12 @@ from naopt.measurement import Measurement
 from naopt.one_shot import ENASSearcher, OneShotSearcher, SharedWeightsEvaluator, one_shot
 from naopt.one_shot.trainer import SharedTrainer
 from naopt.run import RunConfig, RunRecord, load_run, resume_run, start_run
-from naopt.run import one_shot_run as room
-from naopt.run.setup import prepare
+from naopt.run.phases import SupernetTraining
+from naopt.run.phases import supernet as supernet_phase
+from naopt.run.search_state import SearchState
+from naopt.run.supernet import open_supernet
 from naopt.spaces import Architecture
-from tests.run.ranking_toys import TINY
+from tests.ranking.toys import TINY
 
 SEARCHERS: dict[str, dict[str, Any]] = {
     "random-ws": {"epochs": 3},
@@ -79,7 +81,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.fixture
 def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """The state is saved after each epoch."""
-    monkeypatch.setattr(room.train_supernet, "__kwdefaults__", {"checkpoint_seconds": 0.0})
+    monkeypatch.setattr(supernet_phase, "CHECKPOINT_SECONDS", 0.0)
 
 
 def break_step(monkeypatch: pytest.MonkeyPatch, at: int, error: Callable[[], None]) -> None:
@@ -134,7 +136,7 @@ def test_a_run_leaves_what_it_says(searcher: str, whole: Callable[[str], Path]) 
     assert lines[0].startswith("epoch,train_loss,learning_rate,")
     assert len(lines) == 1 + SEARCHERS[searcher]["epochs"]
     files = {path.name for path in directory.iterdir()} - {"distribution.json"}
-    assert files == {"config.toml", "run.db", "run.lock", "supernet.csv", "supernet.safetensors"}
+    assert files == {"config.toml", "run.count", "run.db", "run.lock", "supernet.csv", "supernet.safetensors"}
 
 
 @pytest.mark.usefixtures("every_epoch")
@@ -173,14 +175,16 @@ def test_stopped_while_candidates_are_measured(
     assert contents(tmp_path / "run") == contents(whole(searcher))
 
 
+@pytest.mark.parametrize(("place", "named"), [("supernet.CandidateSearcher", 0), ("Measuring.carry_out", 6)])
 def test_killed_between_training_and_measuring(
-    whole: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, named: int, whole: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("naopt.run.run._measure", lambda *_: killed())
+        patch.setattr(f"naopt.run.phases.{place}", lambda *_, **__: killed())
         with pytest.raises(Killed):
             start_run(tmp_path / "run", config("nao-ws"))
-    assert load_run(tmp_path / "run").trials == []
+    record = load_run(tmp_path / "run")
+    assert (len(record.trials), record.evaluated) == (named, [])
     resume_run(tmp_path / "run")
     assert contents(tmp_path / "run") == contents(whole("nao-ws"))
 
@@ -231,10 +235,11 @@ def test_killed_for_real(whole: Callable[[str], Path], tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from naopt.run import one_shot_run, start_run\n"
+        "from naopt.run import start_run\n"
+        "from naopt.run.phases import supernet\n"
         "from naopt.training import checkpoint\n"
         "from tests.run.test_one_shot_run import config\n"
-        "one_shot_run.train_supernet.__kwdefaults__['checkpoint_seconds'] = 0.0\n"
+        "supernet.CHECKPOINT_SECONDS = 0.0\n"
         "save, saved = checkpoint.save_file, []\n"
         "def half(tensors, path, metadata):\n"
         "    saved.append(path)\n"
@@ -256,7 +261,7 @@ def test_killed_for_real(whole: Callable[[str], Path], tmp_path: Path) -> None:
 def test_a_finished_run_is_left_as_it_is(whole: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     directory = whole("enas")
     before = {path.name: path.read_bytes() for path in directory.iterdir()}
-    monkeypatch.setattr(room, "_assembled", killed)
+    monkeypatch.setattr(SupernetTraining, "_assembled", killed)
     assert resume_run(directory).finished
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
 
@@ -294,7 +299,7 @@ def test_a_run_that_diverges_for_good_says_why(tmp_path: Path, monkeypatch: pyte
     assert record.seconds > 0
     assert len((directory / "supernet.csv").read_text().splitlines()) == 2, "the epoch that was good"
     with pytest.raises(InputError, match="its supernet is not trained; go on with: naopt resume"):
-        room.open_supernet(directory)
+        open_supernet(directory)
     resumed = resume_run(directory)
     assert resumed.finished
     assert resumed.stopped is None
@@ -380,7 +385,7 @@ def test_a_space_that_is_smaller_than_the_budget(tmp_path: Path) -> None:
 
 def test_checking_leaves_generators_and_threads_alone() -> None:
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    room.check_supernet(prepare(config("darts")))
+    SupernetTraining(SearchState(Path(), config("darts"))).check()
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.get_num_threads() == threads
 
@@ -389,7 +394,7 @@ def test_a_supernet_is_searched_by_other_searchers(whole: Callable[[str], Path],
     supernet = whole("enas")
     values = {"supernet": str(supernet), "searcher": "random", "budget": 5}
     record: RunRecord = start_run(tmp_path / "run", RunConfig.from_values(values))
-    data = room.open_supernet(supernet)
+    data = open_supernet(supernet)
     for trial in record.evaluated:
         assert trial.measurement is not None
         assert trial.measurement.metrics["shared_loss"] == data.measure(trial.architecture.identity)["loss"]

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 import threading
 from pathlib import Path
 
@@ -16,13 +15,14 @@ from rich.console import Console
 
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.table import TableEvaluator
+from naopt.execution.interrupt import stop_on_signal
+from naopt.execution.progress import ProgressBar
 from naopt.measurement import Measurement
 from naopt.run import RunConfig, RunRecord, Trial, load_run, resume_run, start_run
-from naopt.run.interrupt import stop_on_signal
-from naopt.run.progress import ProgressBar
 from naopt.searchers import Objective
 from naopt.spaces import Architecture, GenericSpace, NASBench201Space
 from tests.run.toys import SPACE, toy, write_table
+from tests.store.databases import rewrite
 
 
 @pytest.fixture
@@ -33,13 +33,6 @@ def config(tmp_path: Path) -> RunConfig:
 @pytest.fixture
 def record(tmp_path: Path, config: RunConfig) -> RunRecord:
     return start_run(tmp_path / "new" / "run", config)
-
-
-def rewrite(directory: Path, statement: str) -> None:
-    connection = sqlite3.connect(directory / "run.db")
-    with connection:
-        connection.execute(statement)
-    connection.close()
 
 
 def test_a_search_is_a_directory(record: RunRecord) -> None:

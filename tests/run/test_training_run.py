@@ -15,7 +15,9 @@ from safetensors.numpy import load_file
 
 from naopt.cli.app import run
 from naopt.errors import InputError
-from naopt.run.training_run import read_request, resume_training, train, training_request
+from naopt.final.request import read_request, training_request
+from naopt.run import open_run
+from naopt.run.train import train
 from naopt.spaces import ConvCellSpace
 
 SPACE = ConvCellSpace(1)
@@ -75,7 +77,7 @@ def test_a_killed_training_goes_on_to_the_same_network(tmp_path: Path) -> None:
         kills += not (out / "final.json").exists()
     assert kills >= 1
     if not (out / "final.json").exists():
-        resume_training(out)
+        open_run(out).carry_out()
     assert same_weights(tmp_path / "whole", out)
     found, expected = (json.loads((place / "final.json").read_text()) for place in (out, tmp_path / "whole"))
     assert found["test_loss"] == expected["test_loss"]
@@ -96,7 +98,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path: Path, capsys: pytest.Cap
     text = (out / "training.json").read_text()
     (out / "training.json").write_text(text.replace("conv1x1@1/", "conv3x3@1/"))
     with pytest.raises(InputError, match="is of another architecture"):
-        resume_training(out)
+        open_run(out).carry_out()
     (out / "training.json").write_text("{")
     assert run(["resume", str(out)]) == 2
     assert "cannot be read" in capsys.readouterr().err
@@ -114,7 +116,7 @@ def test_resume_knows_trainings(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(["resume", str(tmp_path / "out"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["precision"] == "float32"
     with pytest.raises(InputError, match=r"has no training\.json"):
-        resume_training(tmp_path)
+        read_request(tmp_path)
     for name in ("final.json", "final.safetensors"):
         (tmp_path / "out" / name).unlink()
     assert run(["resume", str(tmp_path / "out"), "--json"]) == 0

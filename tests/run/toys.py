@@ -75,7 +75,7 @@ def finished(architecture: Architecture, seed: int = 0) -> Measurement:
 class InRounds(RandomSearcher):
     """Random search in rounds of four; each depends on the scores that were told before."""
 
-    def ask(self, count: int) -> list[Proposal]:
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         total = sum(m.metrics.get("score", 0.0) for _, m in self.history)
         rng = np.random.default_rng([self.seed, round(1e6 * total)])
         found: list[Architecture] = []
@@ -97,7 +97,7 @@ class Scripted(Searcher):
         super().__init__(SPACE, OBJECTIVE, Settings(), seed=0, budget=budget)
         self.rounds = [list(group) for group in rounds]
 
-    def ask(self, count: int) -> list[Proposal]:
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         return [Proposal(architecture, "random") for architecture in (self.rounds.pop(0) if self.rounds else [])]
 
 

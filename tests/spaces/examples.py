@@ -14,6 +14,9 @@ from naopt.spaces import (
     RecurrentBaselineSpace,
     RecurrentCellSpace,
     SearchSpace,
+    Space,
+    integer,
+    ordinal,
 )
 
 
@@ -30,6 +33,19 @@ def awkward() -> GenericSpace:
             Position("größe", ("null", "true", "1")),
         ],
         "awkward",
+    )
+
+
+def typed() -> Space:
+    """Values of every type."""
+    return Space(
+        {
+            "depth": integer(1, 3),
+            "rate": ordinal([0.1, 1e-05]),
+            "act": ["relu", None, "None", "null", 1, True, 1.0, "1", '"', "a b"],
+            "norm": bool,
+        },
+        "typed",
     )
 
 
@@ -64,6 +80,7 @@ SPACES: dict[str, SearchSpace] = {
     "recurrent-only": RecurrentCellSpace(1, "tanh"),
     "mlp": mlp(),
     "awkward": awkward(),
+    "typed": typed(),
     "single": GenericSpace([Position("only", ("this",))]),
     "listed-cells": listed(ConvCellSpace(3, "enas-5"), 200),
     "listed-dense": listed(ConvCellSpace(1, "conv3x3+identity"), 100),

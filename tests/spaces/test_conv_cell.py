@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from naopt.errors import ArchitectureSyntaxError, InputError
 from naopt.spaces import Architecture, CellSpec, ConvCellSpace, parse_architecture
-from naopt.spaces.conv_cell import CELLS
+from naopt.spaces.cell_spec import CELLS
 from naopt.spaces.operations import ENAS_5, NAO_11
 
 OPERATIONS = ("nao-11", "enas-5", "identity+dil_conv5x5", "conv3x3")

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naopt.spaces import ConvCellSpace, Edge, GenericSpace, Graph, NASBench201Space, Node, Position, SearchSpace
-from naopt.spaces.drawing import STYLE, draw_graph, operation_family
+from naopt.spaces.drawing import STYLE, draw_graph
+from naopt.spaces.drawing_labels import operation_family
 from naopt.spaces.graph import NodeKind
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from naopt.errors import ArchitectureSyntaxError, InputError
 from naopt.spaces import NASBench101Space, Tokens, create_space, parse_architecture
-from naopt.spaces.nasbench101 import MODULES
-from naopt.spaces.nasbench101_cells import module_hash
+from naopt.spaces.nasbench101_matrix import MODULES, module_hash
 
 SPACE = NASBench101Space()
 TEXT = "nasbench101:conv3x3@0,maxpool3x3@0+1,conv1x1@1,output@0+2+3"

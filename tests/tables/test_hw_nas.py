@@ -9,8 +9,8 @@ import pytest
 from naopt.errors import InputError
 from naopt.measurement import MetricInfo
 from naopt.tables import Table, import_hw_nas_bench, load_table, save_table
+from tests.pickles.test_reader import Evil
 from tests.tables.nasbench201_files import hardware, names
-from tests.tables.test_restricted import Evil
 
 
 def imported(folder: Path, content: Any) -> Table:
@@ -71,6 +71,6 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
 
 def test_malicious_files_run_nothing(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    with pytest.raises(InputError, match="which is not among what a table may be made of"):
+    with pytest.raises(InputError, match="which is not among what it may be made of"):
         imported(tmp_path, {"nasbench201": Evil(os.system, f"touch {trace}")})
     assert not trace.exists()

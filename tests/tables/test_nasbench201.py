@@ -15,8 +15,8 @@ from naopt.errors import InputError
 from naopt.measurement import MetricInfo
 from naopt.spaces import NASBench201Space
 from naopt.tables import Table, import_nasbench201, load_table, table_importers
+from tests.pickles.test_reader import Evil
 from tests.tables.nasbench201_files import SETS, accuracy, names, result, seeds, whole, write_parts, write_tar
-from tests.tables.test_restricted import Evil
 
 COUNT = 6
 
@@ -162,7 +162,7 @@ def test_malicious_files_run_nothing(layout: str, tmp_path: Path) -> None:
     else:
         path = write_parts(tmp_path / "simple", 1)
         (path / "000000.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(evil)))
-    with pytest.raises(InputError, match=r"names '\w+\.system', which is not among what a table may be made of"):
+    with pytest.raises(InputError, match=r"names '\w+\.system', which is not among what it may be made of"):
         import_nasbench201(path, {})
     assert run(["table", "import", "nasbench201", str(path), str(tmp_path / "t.npz")]) == 2
     assert not trace.exists()

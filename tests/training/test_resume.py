@@ -18,7 +18,7 @@ from naopt.training.image_trainer import ImageTrainer
 from naopt.training.images import channel_statistics, to_device
 from naopt.training.reproducible import reproducible
 from naopt.training.settings import TrainingSettings
-from naopt.training.trainer import TrainingState
+from naopt.training.state import TrainingState
 
 CPU = torch.device("cpu")
 SETTINGS = TrainingSettings(

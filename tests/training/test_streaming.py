@@ -23,6 +23,7 @@ from naopt.training.image_transforms import evaluation_image, training_image
 from naopt.training.images import Normalisation
 from naopt.training.reproducible import reproducible
 from naopt.training.settings import TrainingSettings
+from naopt.training.state import TrainingState
 from naopt.training.streaming import (
     Key,
     Samples,
@@ -31,7 +32,6 @@ from naopt.training.streaming import (
     default_workers,
     sample_statistics,
 )
-from naopt.training.trainer import TrainingState
 from tests.tasks.examples import write_images
 
 SIZE = 8

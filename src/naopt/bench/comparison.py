@@ -21,8 +21,9 @@ from naopt.bench.workers import run_jobs
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.evaluators.table import Noise, TableEvaluator, check_noise
+from naopt.execution.jobs import evaluation_seed
+from naopt.execution.loop import search
 from naopt.measurement import Measurement
-from naopt.run.loop import evaluation_seed, search
 from naopt.searchers import Objective, Proposal, searchers
 from naopt.spaces import Architecture
 from naopt.tables import Table

@@ -13,17 +13,19 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
 
+from naopt.bench.completion_noise import LEAST_ROWS, noise_model, scatter_of
+from naopt.bench.regressors import SURROGATE_MODELS
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.metrics import kendall_tau, spearman
 from naopt.spaces import Architecture
 from naopt.spaces.row_index import RowIndex, token_type
-from naopt.tables import CrossValidation, NoiseModel, Surrogate, Table, load_table
+from naopt.tables import CrossValidation, Surrogate, Table, load_table
 from naopt.tables.nasbench101 import nasbench101_rows
 
 if TYPE_CHECKING:
@@ -33,14 +35,10 @@ _GROUPS = ("tokens", "numbers", "paths", "sizes")
 """Of ``latent.features``. ``local`` takes five times as long as these together, for 0.009 of Kendall's tau (9,000
 cells of NAS-Bench-101)."""
 
-_LEAST_ROWS = 50
 _LARGEST = 10**6
 """Spaces with more sequences are not enumerated unless their rows are given."""
 
 _CHUNK = 20_000
-_RANGES, _RANGE_ROWS = 10, 50
-_CENTRAL = (0.158655, 0.841345)
-"""Between these quantiles of a normal distribution lie two standard deviations."""
 
 
 class CompletionSettings(Settings):
@@ -60,41 +58,6 @@ class CompletionSettings(Settings):
     repeats: int = Field(3, ge=1)
     measured: Literal["keep", "predict"] = "keep"
     seed: int = Field(0, ge=0)
-
-
-class Regressor(Protocol):
-    """What scikit-learn's regressors are."""
-
-    def fit(self, features: NDArray[np.float32], targets: NDArray[np.float64]) -> Any:
-        """Fits ``(n, columns)`` to ``(n,)``."""
-
-    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """``(n,)`` of ``(n, columns)``."""
-
-
-def _gbdt(rows: int, seed: int) -> Regressor:
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    model: Regressor = HistGradientBoostingRegressor(
-        max_iter=400,
-        learning_rate=0.06,
-        max_features=0.3,
-        min_samples_leaf=max(2, min(20, rows // 20)),
-        early_stopping=False,
-        random_state=seed,
-    )
-    return model
-
-
-def _forest(rows: int, seed: int) -> Regressor:  # noqa: ARG001
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    model: Regressor = ExtraTreesRegressor(n_estimators=100, min_samples_leaf=2, max_features=0.3, random_state=seed)
-    return model
-
-
-SURROGATE_MODELS: dict[str, Callable[[int, int], Regressor]] = {"gbdt": _gbdt, "forest": _forest}
-"""Name to a function from the number of rows and a seed to a regressor."""
 
 
 def complete_table(
@@ -130,8 +93,8 @@ def complete_table(
     for name, found in measured.items():
         if name in table.surrogates:
             raise InputError("metric", name, f"is a surrogate's in table {table.name} already")
-        if found.sum() < _LEAST_ROWS:
-            raise InputError("metric", name, f"is measured in {found.sum()} rows; a surrogate needs {_LEAST_ROWS}")
+        if found.sum() < LEAST_ROWS:
+            raise InputError("metric", name, f"is measured in {found.sum()} rows; a surrogate needs {LEAST_ROWS}")
         if np.ptp(table.values(name)[found]) == 0:
             raise InputError("metric", name, "has the same value in all measured rows")
     on_step("listing the space")
@@ -252,7 +215,7 @@ def _complete(
         models.append(model)
     del features
     quality = _quality(name, targets, held_out, settings.folds)
-    noise = _noise(table.metrics[name].reshape(len(table), -1)[rows], held_out, targets, settings.repeats)
+    noise = noise_model(table.metrics[name].reshape(len(table), -1)[rows], held_out, targets, settings.repeats)
     keep = settings.measured == "keep"
     wanted = np.setdiff1d(np.arange(len(describe)), rows) if keep else np.arange(len(describe))
     width = settings.repeats
@@ -266,7 +229,7 @@ def _complete(
         described = describe(part)
         predicted = ranks.back(np.mean([model.predict(described) for model in models], axis=0))
         draw = np.random.default_rng([settings.seed, 1, start])
-        values[part, :width] = predicted[:, None] + _scatter(predicted, noise, draw)
+        values[part, :width] = predicted[:, None] + scatter_of(predicted, noise, draw)
     surrogate = Surrogate(
         model=settings.model,
         seed=settings.seed,
@@ -290,48 +253,6 @@ def _quality(name: str, measured: NDArray[np.float64], predicted: NDArray[np.flo
         r2=float(1 - np.mean(errors**2) / np.var(measured)),
         mae=float(np.mean(np.abs(errors))),
     )
-
-
-def _noise(
-    repeats: NDArray[np.float64], predicted: NDArray[np.float64], measured: NDArray[np.float64], drawn: int
-) -> NoiseModel:
-    """Deviations of single repeats in ranges of the prediction.
-
-    A deviation is half the width of the central 68 % of the scatter, which the few trainings that fail do not change.
-    Deviations from the mean of ``k`` repeats are too small by ``sqrt((k - 1) / k)``, which is made up for.
-    """
-    count = np.isfinite(repeats).sum(axis=1)
-    several = count > 1
-    origin: Literal["repeats", "residuals"] = "repeats" if several.sum() >= _LEAST_ROWS else "residuals"
-    if origin == "repeats":
-        scale = np.sqrt(count[several] / (count[several] - 1))
-        scatter = (repeats[several] - measured[several, None]) * scale[:, None]
-        place = np.repeat(predicted[several][:, None], repeats.shape[1], axis=1)[np.isfinite(scatter)]
-        scatter = scatter[np.isfinite(scatter)]
-    else:
-        scatter, place = measured - predicted, predicted
-    ranges = max(1, min(_RANGES, len(scatter) // _RANGE_ROWS))
-    edges = np.unique(np.quantile(place, np.arange(1, ranges) / ranges))
-    at = np.searchsorted(edges, place, side="right")
-    overall = _deviation(scatter)
-    found = [_deviation(scatter[at == index]) if (at == index).any() else overall for index in range(len(edges) + 1)]
-    return NoiseModel(origin=origin, edges=tuple(edges.tolist()), deviations=tuple(found), repeats=drawn)
-
-
-def _deviation(scatter: NDArray[np.float64]) -> float:
-    low, high = np.quantile(scatter, _CENTRAL)
-    return float((high - low) / 2)
-
-
-def _scatter(predicted: NDArray[np.float64], noise: NoiseModel, rng: np.random.Generator) -> NDArray[np.float64]:
-    """``(n, repeats)`` normal noise that sums to zero in each row; one repeat alone has the model's deviation."""
-    if noise.repeats == 1:
-        return np.zeros((len(predicted), 1))
-    deviation = np.array(noise.deviations)[np.searchsorted(noise.edges, predicted, side="right")]
-    drawn = rng.standard_normal((len(predicted), noise.repeats))
-    drawn -= drawn.mean(axis=1, keepdims=True)
-    scaled: NDArray[np.float64] = drawn * deviation[:, None] * np.sqrt(noise.repeats / (noise.repeats - 1))
-    return scaled
 
 
 def _lists_cells(path: Path) -> bool:

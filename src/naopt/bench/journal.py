@@ -18,6 +18,7 @@ from naopt._version import __version__
 from naopt.bench.comparison import Comparison, SearchTrial
 from naopt.bench.quality import QualityStudy, QualityTrial
 from naopt.errors import InputError
+from naopt.files import write_text
 from naopt.tables import Table
 
 if TYPE_CHECKING:
@@ -86,9 +87,7 @@ class TrialFolder(Generic[T]):
                 if known[name] != competitors[name]:
                     rule = f"its trials of {name} were made with other settings; choose another folder"
                     raise InputError("--out", str(self._folder), rule)
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps({**fixed, self.kind: known | competitors}, indent=1), encoding="utf-8")
-        fresh.replace(path)
+        write_text(path, json.dumps({**fixed, self.kind: known | competitors}, indent=1))
 
     def _read(self, trial_type: TypeAdapter[T]) -> list[T]:
         if not self._lines.exists():

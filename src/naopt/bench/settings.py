@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from naopt.configuration import Settings
+from naopt.configuration import Settings, parse_setting
 from naopt.errors import InputError, UnknownNameError
-from naopt.run.config import parse_setting
-from naopt.run.kinds import shares_weights
+from naopt.one_shot.kinds import shares_weights
 from naopt.searchers import searchers
 
 _ALL = "searcher"

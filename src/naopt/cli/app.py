@@ -5,6 +5,7 @@ A command module holds one function with typer annotations and imports everythin
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -27,6 +28,7 @@ from naopt.cli.table import table_app
 from naopt.cli.train import train
 from naopt.cli.zoo import zoo
 from naopt.errors import InputError, NaoptError, RunStoppedError
+from naopt.logs import show_logs
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """Base of all usage errors; typer carries its own copy of click from 0.26 on, and uses the package before."""
@@ -51,11 +53,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def naopt(
-    version: Annotated[
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say on standard error what goes on.")] = False,
+    version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Neural Architecture Optimization: search architectures in a learned continuous space."""
+    if verbose:
+        show_logs(logging.INFO)
 
 
 app.command("search")(search)
@@ -101,5 +106,6 @@ def _fail(message: str, code: int) -> int:
 
 
 def main() -> None:
-    """The ``naopt`` command."""
+    """The ``naopt`` command. Warnings of the log are lines on standard error."""
+    show_logs()
     sys.exit(run(sys.argv[1:]))

@@ -26,7 +26,7 @@ def emit(document: Mapping[str, Any]) -> None:
     """Writes one JSON document to standard output; a number that is not finite becomes ``null``."""
     import json
 
-    from naopt.run.values import plain
+    from naopt.values import plain
 
     typer.echo(json.dumps(plain(document), allow_nan=False))
 

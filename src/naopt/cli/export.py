@@ -37,8 +37,9 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a network as a file that needs no naopt, and check the file against it."""
+    from naopt.cli.subject import find_run, read_architecture
     from naopt.errors import InputError
-    from naopt.export import check_target, has_weights, read_trained
+    from naopt.export import check_target, read_trained
     from naopt.export import export as carry_out
 
     check_target(to, out, force=force)
@@ -54,8 +55,10 @@ def export(
         for option, value in given.items():
             if value is not None:
                 raise InputError(option, str(value), "has a meaning only with --untrained")
-        if not has_weights(Path(subject)):
-            _refuse_without_weights(subject)
+        if find_run(subject) is None:
+            read_architecture(subject, None)
+            rule = f"has no trained weights; train it first (naopt train {subject} --task TASK --run DIR)"
+            raise InputError("architecture", subject, f"{rule}, or give --untrained")
         found = read_trained(subject, task)
     result = carry_out(found.network, to, out, found.facts, found.data, force=force)
     document = {
@@ -78,23 +81,6 @@ def export(
     say(f"largest difference: {result.max_difference:.3g} (logits of {what})")
 
 
-def _refuse_without_weights(subject: str) -> None:
-    """Raises ``InputError``: what is named has no trained weights."""
-    from naopt.cli.subject import read_architecture, read_run
-    from naopt.errors import InputError
-    from naopt.run.training_run import TRAINING
-
-    if (Path(subject) / TRAINING).is_file():
-        raise InputError("training", subject, f"is not complete; go on with: naopt resume {subject}")
-    record = read_run(subject)
-    if record is None:
-        read_architecture(subject, None)
-    what = "architecture" if record is None else "run"
-    task = " --task TASK --run DIR" if record is None else ""
-    rule = f"has no trained weights; train it first (naopt train {subject}{task}), or give --untrained"
-    raise InputError(what, subject, rule)
-
-
 def _untrained(
     subject: str,
     task: str | None,
@@ -104,17 +90,14 @@ def _untrained(
     settings: list[str] | None,
     seed: int,
 ) -> Subject:
-    from naopt.cli.subject import best_of, read_architecture, read_run
+    from naopt.cli.subject import find_run, read_architecture
+    from naopt.configuration import parse_setting
     from naopt.export import build_untrained
-    from naopt.run.config import parse_setting
 
-    record = read_run(subject)
-    if record is None:
-        found, architecture = read_architecture(subject, space)
-    else:
-        found, architecture = record.space, best_of(record)
-        if input_shape is None and classes is None:
-            task = task or record.config.task or None
+    run = find_run(subject)
+    found, architecture = read_architecture(subject, space) if run is None else run.subject
+    if run is not None and input_shape is None and classes is None:
+        task = task or run.suggested_task
     values = {key.removeprefix("training."): value for key, value in map(parse_setting, settings or [])}
     shape = None if input_shape is None else _shape(input_shape)
     return build_untrained(found, architecture, values, task=task, input_shape=shape, classes=classes, seed=seed)

@@ -40,10 +40,11 @@ def _write(document: dict[str, Any], path: Path) -> None:
     import json
 
     from naopt.errors import InputError
-    from naopt.run.values import plain
+    from naopt.files import write_text
+    from naopt.values import plain
 
     try:
-        path.write_text(json.dumps(plain(document), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(plain(document), indent=1, allow_nan=False) + "\n")
     except OSError as error:
         raise InputError("--out", str(path), error.strerror or "cannot be written") from error
 

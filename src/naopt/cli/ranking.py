@@ -36,10 +36,11 @@ def ranking(
 ) -> None:
     """Compare shared weights with training, on random and on the best children of a weight-sharing run."""
     from naopt.cli.study import progress
+    from naopt.ranking import rank
     from naopt.report import write_report
     from naopt.report.ranking_section import ranking_rows, ranking_sentence
-    from naopt.run.ranking import rank
-    from naopt.run.record import REPORT, load_run
+    from naopt.run import open_run
+    from naopt.run.names import REPORT
 
     found = rank(
         directory,
@@ -53,7 +54,7 @@ def ranking(
         cache=cache,
         progress=progress,
     )
-    write_report(load_run(directory), directory / REPORT)
+    write_report(open_run(directory).record, directory / REPORT)
     if as_json:
         emit(found.document())
         return

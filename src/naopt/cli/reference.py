@@ -84,8 +84,8 @@ _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
 
 def settings_page() -> str:
     """The page, as Markdown."""
+    from naopt.one_shot.kinds import searcher_names, searcher_settings
     from naopt.run.config import SECTIONS, RunConfig
-    from naopt.run.kinds import searcher_names, searcher_settings
 
     sections = {*SECTIONS, "space_options", "searcher_settings"}
     top = [name for name in RunConfig.model_fields if name not in sections]

@@ -23,10 +23,11 @@ def report(
     """Write what a run found as one HTML page."""
     from naopt.errors import InputError
     from naopt.report import write_report
-    from naopt.run.record import REPORT, load_run
+    from naopt.run import open_run
+    from naopt.run.names import REPORT
 
-    record = load_run(directory)
-    other = None if against is None else load_run(against)
+    record = open_run(directory).record
+    other = None if against is None else open_run(against).record
     for run in (record, *([] if other is None else [other])):
         if not run.evaluated:
             raise InputError("run", str(run.directory), "has no measured architecture yet")

@@ -1,35 +1,42 @@
-"""Executing a run from the command line: what ``search`` and ``resume`` share."""
+"""Carrying a run out from the command line: what ``search``, ``train`` and ``resume`` share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import os
 
 from naopt.cli.common import emit, say
-from naopt.cli.summary import run_document, run_lines
+from naopt.cli.summary import publish, run_document, run_lines
 from naopt.errors import RunStoppedError
-from naopt.report import write_report
-from naopt.run import RunRecord, load_run
-from naopt.run.record import REPORT
+from naopt.run import Run
 
 
-def execute(carry_out: Callable[[], RunRecord], directory: Path, *, as_json: bool = False) -> None:
-    """Carries a search out, writes the report, and says what was found.
+def execute(run: Run, *, as_json: bool = False) -> None:
+    """Carries a run out, writes its report, and says what was found.
 
     Raises:
-        RunStoppedError: the search was stopped; with ``--json`` what was found so far is said before.
+        RunStoppedError: the run was stopped; with ``--json`` what was found so far is said before.
     """
     try:
-        record = carry_out()
+        run.carry_out()
     except RunStoppedError:
         if as_json:
-            emit(run_document(load_run(directory), None))
+            emit(run_document(run, None))
         raise
-    report = record.directory / REPORT if record.evaluated else None
-    if report is not None:
-        write_report(record, report, None)
-    if as_json:
-        emit(run_document(record, report))
+    tell(run, as_json=as_json)
+
+
+def tell(run: Run, *, as_json: bool) -> None:
+    """Writes a run's report, and says what was found."""
+    if not first_process():
         return
-    for line in run_lines(record, report):
+    report = publish(run)
+    if as_json:
+        emit(run_document(run, report))
+        return
+    for line in run_lines(run, report):
         say(line)
+
+
+def first_process() -> bool:
+    """Whether this process speaks for those that ``torchrun`` started."""
+    return os.environ.get("RANK", "0") == "0"

@@ -30,14 +30,39 @@ def search(
     workers: Annotated[int | None, typer.Option(help="Processes that evaluate; 1 by default.")] = None,
     device: Annotated[str | None, typer.Option(help="Where networks are trained: cpu (default), cuda, mps.")] = None,
     engine: Annotated[str | None, typer.Option(help="Where evaluations happen: local (default) or ray.")] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(metavar="rounds|async", help="Rounds that can be repeated (default), or workers that never idle."),
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option(metavar="N|workers", help="Enlarge rounds that are smaller than this.")
+    ] = None,
+    time: Annotated[str | None, typer.Option("--time", metavar="2h", help="Limit of the whole search.")] = None,
+    enqueue: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|ARCH", help="Measured first: an architecture, or a file with one a line; repeat."),
+    ] = None,
+    history: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR|FILE", help="Told first: what another run, a table or a CSV file has; repeat."),
+    ] = None,
+    workers_per_device: Annotated[
+        int | None, typer.Option("--workers-per-device", help="Processes that may share a CUDA device; 1 by default.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, time one architecture, and estimate; write nothing.")
+    ] = False,
     settings: SetOption = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with the same keys; flags and --set win.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search for the best architecture of a space."""
+    from naopt.cli.merging import merge_values
+    from naopt.cli.rehearsal import rehearse
     from naopt.cli.runs import execute
-    from naopt.run import RunConfig, start_run
-    from naopt.run.config import merge_values, read_values
+    from naopt.durations import parse_duration
+    from naopt.run.config import RunConfig, read_values
+    from naopt.run.start import new_run
 
     flags: dict[str, Any] = {
         "space": space,
@@ -52,12 +77,42 @@ def search(
         "workers": workers,
         "device": device,
         "engine": engine,
+        "schedule": schedule,
+        "batch": int(batch) if batch is not None and batch.isdecimal() else batch,
+        "time": None if time is None else parse_duration(time),
+        "enqueue": None if enqueue is None else read_lines(enqueue),
+        "history": history,
+        "workers_per_device": workers_per_device,
     }
     given = {key: value for key, value in flags.items() if value is not None}
     values = merge_values(read_values(config) if config else {}, given, settings or [])
     chosen = RunConfig.from_values(values)
     directory = run or _default_directory(chosen)
-    execute(lambda: start_run(directory, chosen), directory, as_json=as_json)
+    if dry_run:
+        rehearse(chosen, as_json=as_json)
+        return
+    execute(new_run(directory, chosen), as_json=as_json)
+
+
+def read_lines(given: list[str]) -> list[str]:
+    """Architectures as they are given, and those in files, one a line; empty lines and comments are left out.
+
+    Raises:
+        InputError: a file that cannot be read.
+    """
+    from naopt.errors import InputError
+
+    found: list[str] = []
+    for text in given:
+        if not Path(text).is_file():
+            found.append(text)
+            continue
+        try:
+            lines = Path(text).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError("--enqueue", text, getattr(error, "strerror", None) or "is not text") from error
+        found += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return found
 
 
 def _default_directory(config: Any) -> Path:

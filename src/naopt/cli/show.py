@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from naopt.cli.common import JsonOption, emit, print_table, say
+from naopt.cli.common import JsonOption, emit, say
 
 if TYPE_CHECKING:
-    from naopt.run import RunRecord
-    from naopt.run.training_run import TrainingRequest
     from naopt.spaces import Architecture, SearchSpace
 
 _COUNTED = 100_000
@@ -24,109 +22,37 @@ def show(
     ],
     space: Annotated[str | None, typer.Option(help="The architecture's space, if its text does not tell.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Draw the architecture (of a run: the best) into this file.")] = None,
+    failures: Annotated[
+        bool, typer.Option("--failures", help="Of a search: every failure, with traceback and last lines of output.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a search, a training, or an architecture."""
-    from naopt.cli.subject import best_of, read_architecture, read_run, read_training
+    from naopt.cli.subject import find_run, read_architecture
 
-    training = read_training(subject)
-    if training is not None:
-        if svg is not None:
-            write_drawing(*training.parts()[:2], svg)
-        _show_training(Path(subject), training, as_json=as_json)
-        return
-    record = read_run(subject)
-    if record is None:
+    run = find_run(subject)
+    if run is None:
         found, architecture = read_architecture(subject, space)
         if svg is not None:
             write_drawing(found, architecture, svg)
         _show_architecture(found, architecture, as_json=as_json)
         return
+    from naopt.cli.show_run import show_run
+
     if svg is not None:
-        write_drawing(record.space, best_of(record), svg)
-    _show_run(record, as_json=as_json)
+        write_drawing(*run.subject, svg)
+    show_run(run, as_json=as_json, failures=failures)
 
 
 def write_drawing(space: SearchSpace, architecture: Architecture, path: Path) -> None:
     """Draws an architecture into an SVG file. Raises ``InputError`` if the file cannot be written."""
     from naopt.errors import InputError
+    from naopt.files import write_text
 
     try:
-        path.write_text(space.draw(architecture), encoding="utf-8")
+        write_text(path, space.draw(architecture))
     except OSError as error:
         raise InputError("svg", str(path), error.strerror or "cannot be written") from error
-
-
-def _show_run(record: RunRecord, *, as_json: bool) -> None:
-    from naopt.cli.summary import run_document, run_lines, trial_document
-
-    report = record.directory / "report.html"
-    written = report if report.is_file() else None
-    top = record.ranked()[:10]
-    if as_json:
-        failures = [{"status": s, "reason": r, "count": n} for (s, r), n in record.failures().items()]
-        more = {"top": [trial_document(trial) for trial in top], "failures": failures, "rounds": record.rounds}
-        emit({**run_document(record, written), **more})
-        return
-    for line in run_lines(record, written):
-        say(line)
-    if top:
-        say()
-        metric = record.objective.metric
-        rows = [[t.index, t.measurement.metrics[metric], t.origin, t.text] for t in top if t.measurement is not None]
-        print_table(["trial", metric, "origin", "architecture"], rows, "best:")
-    if record.rounds:
-        say()
-        say("rounds:")
-    for index, log in enumerate(record.rounds):
-        members = sum(trial.round == index for trial in record.trials)
-        facts = ", ".join(
-            f"{key} {_short(value)}" for key, value in log.items() if isinstance(value, int | float | str)
-        )
-        say(f"  {index}: {members} proposed" + (f"; {facts}" if facts else ""))
-
-
-def _show_training(directory: Path, request: TrainingRequest, *, as_json: bool) -> None:
-    import csv
-    import json
-    from dataclasses import asdict
-
-    from naopt.run.training_run import CHECKPOINT, CURVE, RESULT
-
-    result, curve = directory / RESULT, directory / CURVE
-    epochs = list(csv.DictReader(curve.read_text(encoding="utf-8").splitlines())) if curve.is_file() else []
-    found = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
-    finished, whole = bool(found), request.settings["epochs"]
-    if as_json:
-        lines = [{name: _number(text) for name, text in row.items()} for row in epochs]
-        emit({**asdict(request), **found, "finished": finished, "epochs_done": len(epochs), "curve": lines})
-        return
-    more = "" if finished else f"; go on with: naopt resume {directory}"
-    resumable = finished or (directory / CHECKPOINT).is_file()
-    say(f"training:    {directory} ({'finished' if finished else 'unfinished'}{more if resumable else ''})")
-    say(f"space:       {request.space}")
-    say(f"text:        {request.architecture}")
-    say(f"task:        {request.task}")
-    say(f"preset:      {request.preset or 'by task'}, seed {request.seed}")
-    say(f"epochs:      {len(epochs)} of {whole}")
-    for name, value in found.items():
-        if name.startswith(("test_", "valid_")) or name in ("parameters", "seconds"):
-            say(f"{name.replace('_', ' ') + ':':<12} {_short(value) if isinstance(value, float) else value}")
-    if epochs:
-        say()
-        last = epochs[-10:]
-        rows = [["" if value is None else value for value in map(_number, row.values())] for row in last]
-        print_table(list(last[0]), rows, "last epochs:")
-
-
-def _number(text: str) -> float | None:
-    if not text:
-        return None
-    return int(text) if text.isdecimal() else float(text)
-
-
-def _short(value: float | str) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _show_architecture(space: SearchSpace, architecture: Architecture, *, as_json: bool) -> None:

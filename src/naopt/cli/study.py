@@ -36,7 +36,7 @@ def names(text: str) -> list[str]:
 def own_folder(out: Path | None) -> Iterator[None]:
     """Makes the folder, and keeps other processes out of it. Raises ``InputError`` if one is in it."""
     from naopt.errors import InputError
-    from naopt.run.locking import locked
+    from naopt.locking import locked
 
     if out is None:
         yield

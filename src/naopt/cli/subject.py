@@ -8,28 +8,17 @@ from typing import TYPE_CHECKING
 from naopt.errors import InputError
 
 if TYPE_CHECKING:
-    from naopt.run import RunRecord
-    from naopt.run.training_run import TrainingRequest
+    from naopt.run import Run
     from naopt.spaces import Architecture, SearchSpace
 
 
-def read_run(text: str) -> RunRecord | None:
+def find_run(text: str) -> Run | None:
     """The run in that directory; ``None`` if there is no such directory. Raises ``InputError`` if it is not a run's."""
     if not Path(text).is_dir():
         return None
-    from naopt.run import load_run
+    from naopt.run import open_run
 
-    return load_run(text)
-
-
-def read_training(text: str) -> TrainingRequest | None:
-    """What the training in that directory is about; ``None`` if there is none, or a search beside it."""
-    if not Path(text).is_dir():
-        return None
-    from naopt.run.record import CONFIG
-    from naopt.run.training_run import read_request
-
-    return None if (Path(text) / CONFIG).is_file() else read_request(Path(text))
+    return open_run(text)
 
 
 def read_architecture(text: str, space: str | None) -> tuple[SearchSpace, Architecture]:
@@ -57,11 +46,3 @@ def read_architecture(text: str, space: str | None) -> tuple[SearchSpace, Archit
         rule = f"neither a directory nor the text form of an architecture nor a name in the zoo; {hint}"
         raise InputError("run or architecture", text, rule)
     return parse_architecture(text)
-
-
-def best_of(record: RunRecord) -> Architecture:
-    """The best architecture of a run. Raises ``InputError`` if no evaluation succeeded."""
-    best = record.best()
-    if best is None:
-        raise InputError("run", str(record.directory), "has no evaluation that succeeded")
-    return best.architecture

@@ -1,27 +1,81 @@
-"""What ``search``, ``resume`` and ``show`` say about a run."""
+"""What ``search``, ``train``, ``resume`` and ``show`` say about a run, whatever it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import singledispatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from naopt.run import RunRecord, Trial
-
-
-def status(record: RunRecord) -> str:
-    """``finished``, or ``unfinished`` if the run can be resumed."""
-    return "finished" if record.finished else "unfinished"
+from naopt.report import write_report
+from naopt.run import Run, RunRecord, Trial
+from naopt.run.names import REPORT
+from naopt.run.run import SearchRun, TrainingRun
 
 
-def run_document(record: RunRecord, report: Path | None) -> dict[str, Any]:
+@singledispatch
+def publish(run: Run) -> Path | None:  # noqa: ARG001
+    """Writes the run's report, if it has something to report on; gives its path."""
+    return None
+
+
+@publish.register
+def _(run: SearchRun) -> Path | None:
+    record = run.record
+    if not record.evaluated:
+        return None
+    write_report(record, record.directory / REPORT, None)
+    return record.directory / REPORT
+
+
+@singledispatch
+def run_document(run: Run, report: Path | None) -> dict[str, Any]:  # noqa: ARG001
     """The run as a JSON document."""
+    raise TypeError(type(run))
+
+
+@singledispatch
+def run_lines(run: Run, report: Path | None) -> Iterator[str]:  # noqa: ARG001
+    """The run in a few readable lines."""
+    raise TypeError(type(run))
+
+
+@run_document.register
+def _(run: TrainingRun, report: Path | None) -> dict[str, Any]:  # noqa: ARG001
+    training = run.training
+    if training.document:
+        return training.document
+    return {"run": str(run.directory), "status": status(run), "epochs_done": len(training.curve)}
+
+
+@run_lines.register
+def _(run: TrainingRun, report: Path | None) -> Iterator[str]:  # noqa: ARG001
+    yield from training_lines(run.training.document)
+
+
+def training_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """What a final training found."""
+    words = {"test_accuracy": "test accuracy: {:.1f} %"}
+    words |= {f"{part}_perplexity": f"{part} perplexity: {{:.2f}}" for part in ("valid", "test")}
+    yield from (text.format(document[name]) for name, text in words.items() if name in document)
+    yield f"parameters:    {document['parameters']:,}"
+    yield f"seconds:       {document['seconds']:.1f}"
+    yield f"weights:       {document['weights']}"
+
+
+def status(run: Run) -> str:
+    """``finished``, or ``unfinished`` if the run can be resumed."""
+    return "finished" if run.finished else "unfinished"
+
+
+@run_document.register
+def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
+    record = run.record
     best = record.best()
     config = record.config
     return {
         "run": str(record.directory),
-        "status": status(record),
+        "status": status(run),
         "stopped": record.stopped,
         "space": record.meta["space"],
         "searcher": config.searcher,
@@ -36,6 +90,7 @@ def run_document(record: RunRecord, report: Path | None) -> dict[str, Any]:
         "best": None if best is None else trial_document(best),
         "trajectory": record.trajectory(),
         "report": None if report is None else str(report),
+        **({"training": run.training.document} if run.training else {}),
     }
 
 
@@ -45,15 +100,16 @@ def trial_document(trial: Trial) -> dict[str, Any]:
     return {"index": trial.index, "architecture": trial.text, "metrics": metrics, "origin": trial.origin}
 
 
-def run_lines(record: RunRecord, report: Path | None) -> Iterator[str]:
-    """The run in a few readable lines."""
-    from naopt.run.finalists import standalone_objective, trained_finalists
-
+@run_lines.register
+def _(run: SearchRun, report: Path | None) -> Iterator[str]:
+    record = run.record
     objective, config, best = record.objective, record.config, record.best()
     found = ", ".join(f"{sum(t.origin == o for t in record.evaluated)} {o}" for o in origins(record))
-    yield f"run:        {record.directory} ({status(record)})"
+    yield f"run:        {record.directory} ({status(run)})"
     if record.stopped is not None:
         yield f"stopped:    {record.stopped}"
+    if record.time_is_up:
+        yield f"time:       its limit of {config.time:g} s is reached"
     yield f"space:      {record.meta['space']}"
     yield f"searcher:   {config.searcher}, seed {config.seed}"
     yield f"evaluated:  {len(record.evaluated)} of {config.budget}" + (f" ({found})" if found else "")
@@ -66,14 +122,16 @@ def run_lines(record: RunRecord, report: Path | None) -> Iterator[str]:
         metric = f"{objective.metric} (surrogate)" if record.surrogate else objective.metric
         yield f"best:       {metric} {value}, evaluation {best.index} of round {best.round}, {best.origin}"
         yield f"            {best.text}"
-        if trained := trained_finalists(record.meta):
-            chosen = standalone_objective(record.meta).metric
-            found = f"; {chosen} {best.measurement.metrics[chosen]:.6g}" if trained.get(best.index) else ""
+        if trained := record.finalists:
+            chosen, own = record.standalone.metric, trained.get(best.index)
+            found = f"; {chosen} {best.measurement.metrics[chosen]:.6g}" if own is not None and own.ok else ""
             yield f"finalists:  {len(trained)} trained stand-alone, the best of them is best{found}"
     for (kind, reason), count in list(record.failures().items())[:5]:
         yield f"{kind + ':':<11} {count} x {reason}"
     if report is not None:
         yield f"report:     {report}"
+    if run.training is not None and run.training.document:
+        yield from training_lines(run.training.document)
 
 
 def origins(record: RunRecord) -> list[str]:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from naopt.cli.common import JsonOption, SetOption, emit, note, say
-
-if TYPE_CHECKING:
-    from naopt.evaluators.final import FinalResult
-
-Outcome = tuple["FinalResult", dict[str, Any]]
+from naopt.cli.common import JsonOption, SetOption, note
 
 
 def train(
@@ -44,21 +37,17 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train the found architecture in full, and test it once."""
-    from naopt.cli.subject import best_of, read_architecture, read_run, read_training
+    from naopt.cli.runs import execute, first_process
+    from naopt.cli.subject import find_run, read_architecture
+    from naopt.configuration import parse_setting
     from naopt.errors import InputError
-    from naopt.run.config import parse_setting, read_values, section_options
-    from naopt.run.training_run import train as carry_out
-    from naopt.run.training_run import training_request
+    from naopt.final.request import training_request
+    from naopt.run.config import read_values, section_options
+    from naopt.run.train import new_training
 
-    trained = read_training(subject)
-    record = read_run(subject) if trained is None else None
-    if trained is not None:
-        found, architecture, _ = trained.parts()
-    elif record is None:
-        found, architecture = read_architecture(subject, space)
-    else:
-        found, architecture = record.space, best_of(record)
-        task = task or record.config.task or None
+    source = find_run(subject)
+    found, architecture = read_architecture(subject, space) if source is None else source.subject
+    task = task or (None if source is None else source.suggested_task)
     if task is None:
         raise InputError("task", "", "give --task")
     values = {} if config is None else section_options("training", read_values(config).get("training", {}))
@@ -66,55 +55,17 @@ def train(
     request = training_request(
         found, architecture, task, preset=preset, overrides=values, seed=seed, device=device, threads=threads
     )
-    directory = run or (_default_directory() if record is None else record.directory)
-    epochs = request.settings["epochs"]
-    if first_process():
-        note(f"training {request.architecture} on {task} for {epochs} epoch{'s' * (epochs != 1)}")
-    report_training(
-        lambda: carry_out(directory, request, checkpoint_seconds=checkpoint_seconds, tensorboard=tensorboard),
-        as_json=as_json,
+    own = None if source is None else source.place_of_training
+    training = new_training(
+        run or own or _default_directory(),
+        request,
+        checkpoint_seconds=checkpoint_seconds,
+        tensorboard=tensorboard,
     )
-
-
-def report_training(carry_out: Callable[[], Outcome], *, as_json: bool) -> None:
-    """Carries a training out and says what was found.
-
-    Raises:
-        NaoptError: memory ran out, or the training diverged.
-    """
-    from naopt.errors import NaoptError
-    from naopt.evaluators.training import failure_status
-
-    try:
-        result, document = carry_out()
-    except Exception as error:
-        if failure_status(error) == "failed":
-            raise
-        raise NaoptError(f"training ended as {failure_status(error)}: {error}") from error
-    if not first_process():
-        return
-    if as_json:
-        emit(document)
-        return
-    for line in _lines(result, document):
-        say(line)
-
-
-def first_process() -> bool:
-    """Whether this process speaks for those that ``torchrun`` started."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def _lines(result: FinalResult, document: Mapping[str, Any]) -> list[str]:
-    words = {"test_accuracy": "test accuracy: {:.1f} %"}
-    words |= {f"{part}_perplexity": f"{part} perplexity: {{:.2f}}" for part in ("valid", "test")}
-    found = [text.format(result.metrics[name]) for name, text in words.items() if name in result.metrics]
-    return [
-        *found,
-        f"parameters:    {result.parameters:,}",
-        f"seconds:       {result.seconds:.1f}",
-        f"weights:       {document['weights']}",
-    ]
+    if first_process():
+        epochs = request.settings["epochs"]
+        note(f"training {request.architecture} on {task} for {epochs} epoch{'s' * (epochs != 1)}")
+    execute(training, as_json=as_json)
 
 
 def _default_directory() -> Path:

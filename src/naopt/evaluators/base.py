@@ -20,9 +20,9 @@ class Evaluator(ABC):
 
     Contract. ``evaluate`` depends only on the evaluator's own settings, the architecture and the seed, never on what
     was evaluated before, so that it may run in any order, in any process, on any worker. It returns a measurement for
-    everything that can happen to a child (divergence, memory, a failed build): an exception is a bug, and the executor
+    everything that can happen to a child (divergence, memory, a failed build): an exception is a bug, and the engine
     turns it into a ``failed`` measurement. Instances are picklable and cheap to pickle: heavy things (data, table
-    contents) are loaded by ``prepare``, which the executor calls once in each worker.
+    contents) are loaded by ``prepare``, which the engine calls once in each worker.
 
     Attributes:
         space: the space of the architectures that it measures.
@@ -30,6 +30,9 @@ class Evaluator(ABC):
         default_metric: the metric to search by unless the user names one.
         inline: lookups are too short to be worth another process.
         surrogates: metrics that are predicted by a surrogate, in some architectures at least, rather than measured.
+        thread_safe: several threads may call ``evaluate`` of one instance at a time. Matters only to an evaluator that
+            cannot be pickled, which breaks the contract, and is then measured in threads.
+        batch: how many examples it takes at a time, if ``smaller`` can make that less.
     """
 
     space: SearchSpace
@@ -37,6 +40,8 @@ class Evaluator(ABC):
     default_metric: str
     inline: bool = False
     surrogates: frozenset[str] = frozenset()
+    thread_safe: bool = True
+    batch: int | None = None
 
     def prepare(self) -> None:  # noqa: B027
         """Loads what ``evaluate`` needs; idempotent. Raises ``InputError`` for data that cannot be used."""
@@ -47,6 +52,13 @@ class Evaluator(ABC):
         Raises:
             InputError: data that could not be used later, an image of the test set that is damaged, say.
         """
+
+    def smaller(self, halvings: int) -> Evaluator | None:  # noqa: ARG002
+        """The same evaluator with its ``batch`` halved so often, for what runs out of memory.
+
+        It is ready to ``evaluate`` if this one is. ``None`` if it has no batch, or none that is so small.
+        """
+        return None
 
     @abstractmethod
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:

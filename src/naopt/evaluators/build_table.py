@@ -20,6 +20,7 @@ import numpy as np
 
 from naopt.errors import InputError, NaoptError
 from naopt.evaluators.training import TrainingEvaluator
+from naopt.files import write_text
 from naopt.measurement import MetricInfo
 from naopt.spaces import Architecture, SearchSpace, create_space
 from naopt.tables import Table, save_table
@@ -132,7 +133,7 @@ class TableBuilder:
         text = self.log.read_text(encoding="utf-8")
         if not text.endswith("\n"):  # The last line was torn by a kill.
             text = text[: text.rfind("\n") + 1]
-            self.log.write_text(text, encoding="utf-8")
+            write_text(self.log, text)
         lines = text.splitlines()
         header: dict[str, Any] = json.loads(lines[0]) if lines else self._header
         # Settings that came later have their defaults.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator, evaluators
 from naopt.evaluators.workloads import create_workload
 from naopt.measurement import Measurement, MetricInfo, Status
+from naopt.traces import trace
 
 if TYPE_CHECKING:
     import torch
@@ -73,6 +75,8 @@ class TrainingEvaluator(Evaluator):
         InputError: an unknown task, setting or device, or a space that has no networks for the task.
     """
 
+    thread_safe = False  # the random state of torch is the process's
+
     def __init__(
         self,
         space: SearchSpace,
@@ -89,7 +93,7 @@ class TrainingEvaluator(Evaluator):
         self.workload = create_workload(task, settings)
         self.default_metric = self.workload.default_metric
         select_device(device)
-        self.device = device
+        self.device, self.batch = device, getattr(self.settings, "batch_size", None)
         parts = ("valid", "test") if measure_test else ("valid",)
         self.metrics = {
             "params": MetricInfo("min"),
@@ -101,6 +105,20 @@ class TrainingEvaluator(Evaluator):
     def settings(self) -> Settings:
         """What every architecture is trained with."""
         return self.workload.settings
+
+    def smaller(self, halvings: int) -> TrainingEvaluator | None:
+        """See ``Evaluator.smaller``; only training takes smaller batches, what is measured stays the same."""
+        batch = (self.batch or 0) >> halvings
+        if batch < 1:
+            return None
+        try:
+            settings = type(self.settings).parse({**self.settings.model_dump(), "batch_size": batch})
+        except InputError:
+            return None
+        other = copy.copy(self)
+        other.workload, other.batch = type(self.workload)(self.workload.task, settings), batch
+        other._loaded = self._loaded
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_loaded": None}
@@ -124,7 +142,8 @@ class TrainingEvaluator(Evaluator):
             self._train(architecture, seed, metrics)
         except (RuntimeError, MemoryError, ArithmeticError, ValueError) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            return Measurement(metrics, time.perf_counter() - start, failure_status(error), reason)
+            seconds, status = time.perf_counter() - start, failure_status(error)
+            return Measurement(metrics, seconds, status, reason, "" if status == "diverged" else trace(error))
         return Measurement(metrics, time.perf_counter() - start)
 
     def _train(self, architecture: Architecture, seed: int, metrics: dict[str, float]) -> None:

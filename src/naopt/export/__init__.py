@@ -2,7 +2,7 @@
 
 from naopt.export.exporter import TOLERANCE, ExportResult, check_target, export
 from naopt.export.facts import KINDS, ImageFacts, Kind, LanguageFacts, NetworkFacts
-from naopt.export.subjects import Subject, has_weights, read_trained
+from naopt.export.subjects import Subject, read_trained
 from naopt.export.untrained import build_untrained
 
 __all__ = [
@@ -17,6 +17,5 @@ __all__ = [
     "build_untrained",
     "check_target",
     "export",
-    "has_weights",
     "read_trained",
 ]

@@ -14,6 +14,7 @@ from naopt.export.deployment import Deployment, deploy_classifier, deploy_langua
 from naopt.export.facts import KINDS, ImageFacts, Kind, LanguageFacts, NetworkFacts
 from naopt.export.graphs import check_onnx, read_onnx, read_torch_export, write_onnx, write_torch_export
 from naopt.export.pytorch import run_pytorch, weights_path, write_pytorch
+from naopt.files import move_into_place
 from naopt.networks.base import ChildNetwork
 from naopt.networks.language_model import LanguageModel
 
@@ -107,7 +108,7 @@ def export(
                 rule = f"differs from the network by {difference:.3g}, more than {tolerance:g}"
                 raise NaoptError(f"export: what was to be written to {out} {rule}")
             for path in reversed(files):
-                (draft.parent / path.name).replace(path)
+                move_into_place(draft.parent / path.name, path)
     except OSError as error:
         raise InputError("--out", str(out), error.strerror or "cannot be written") from error
     return ExportResult(out, files, difference, data.shape[0] if data.ndim == 4 else data.numel())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ from torch import Tensor, nn
 
 from naopt.errors import InputError
 from naopt.export.facts import ImageFacts, LanguageFacts, NetworkFacts
+from naopt.final.names import RESULT, VOCABULARY, WEIGHTS
 from naopt.networks.build import build_network
 from naopt.networks.language_model import LanguageModel, build_language_model
 from naopt.networks.language_settings import LanguageNetworkSettings, LanguageSettings
-from naopt.run.training_run import RESULT, VOCABULARY, WEIGHTS
+from naopt.run import open_run
 from naopt.spaces import Architecture, RecurrentBaselineSpace, SearchSpace, create_space
 from naopt.tasks import Limits, create_image_task, create_text_task
 from naopt.training.settings import TrainingSettings
@@ -49,11 +49,6 @@ class Subject:
     random: bool = False
 
 
-def has_weights(directory: Path) -> bool:
-    """Whether a directory holds a trained network."""
-    return (directory / WEIGHTS).is_file() and (directory / RESULT).is_file()
-
-
 def read_trained(directory: str | Path, task: str | None = None) -> Subject:
     """A trained network from the directory of its training, with data of the task's test part.
 
@@ -62,12 +57,13 @@ def read_trained(directory: str | Path, task: str | None = None) -> Subject:
         task: where the data are now; by default where they were at its training.
 
     Raises:
-        InputError: files that are missing, damaged or do not fit each other, or data that cannot be read.
+        InputError: no training, one that is not complete, files that are missing, damaged or do not fit each other, or
+            data that cannot be read.
     """
     directory = Path(directory)
     path = directory / RESULT
+    document = open_run(directory).trained.document
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
         task = task or document["task"]
         read = _read_language_model if "words" in document else _read_classifier
         network, facts = read(directory, document)

@@ -35,11 +35,15 @@ def one_hot(space: SearchSpace, tokens: Sequence[Tokens] | NDArray[np.int64]) ->
 
 
 def numeric_choices(space: SearchSpace) -> dict[int, NDArray[np.float64]]:
-    """Positions all of whose choices are numbers, and the choices' ranks there from 0 to 1; at least 3 choices."""
+    """Positions whose choices are ordered or all numbers, and the choices' ranks there from 0 to 1; at least 3 choices.
+
+    The rank is a choice's place where the order was given with the space, else that of its number.
+    """
     found: dict[int, NDArray[np.float64]] = {}
     for index, position in enumerate(space.positions):
+        names = range(len(position.choices)) if position.ordered else position.choices
         try:
-            values = np.array([float(choice) for choice in position.choices])
+            values = np.array([float(name) for name in names])
         except ValueError:
             continue
         if len(values) > 2 and np.isfinite(values).all() and len(set(values)) == len(values):
@@ -50,11 +54,11 @@ def numeric_choices(space: SearchSpace) -> dict[int, NDArray[np.float64]]:
 class Features:
     """Groups of numbers that describe the architectures of a space, each ``(n, columns)``.
 
-    ``tokens``: the canonical form, one-hot. ``numbers``: ranks of choices that are numbers, as generic spaces have them
-    (widths, rates); in a cell the choice of an input is a name. ``paths``, ``sizes``, ``local``: see ``GraphFeatures``;
-    0 or 1, standardised, and logarithms of one plus the count. Among the sizes are the logarithms of one plus
-    ``SearchSpace.quantities``. ``flow``: those, and the sizes that are shares, once more, so that a kernel can weigh
-    them by themselves. Groups without columns are left out.
+    ``tokens``: the canonical form, one-hot. ``numbers``: ranks of choices that are ordered or numbers, as generic
+    spaces have them (widths, rates); in a cell the choice of an input is a name. ``paths``, ``sizes``, ``local``: see
+    ``GraphFeatures``; 0 or 1, standardised, and logarithms of one plus the count. Among the sizes are the logarithms of
+    one plus ``SearchSpace.quantities``. ``flow``: those, and the sizes that are shares, once more, so that a kernel can
+    weigh them by themselves. Groups without columns are left out.
 
     Args:
         space: of the architectures.

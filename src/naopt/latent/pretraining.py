@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from naopt._version import __version__
+from naopt.files import whole_file
 from naopt.latent.decoder import Decoder, train_decoder
 from naopt.latent.embedding import Embedding
 from naopt.latent.embedding_settings import EmbeddingSettings
@@ -101,6 +101,7 @@ def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architect
     description = {
         "format": [_FORMAT, __version__, np.__version__],
         "space": [type(space).__qualname__, space.name, [[p.name, p.choices, p.kind] for p in space.positions]],
+        **({"ordered": ordered} if (ordered := [p.name for p in space.positions if p.ordered]) else {}),
         "settings": [settings.unlabelled, settings.pretraining_steps, settings.decoder_size, settings.decoder_noise],
         "sample": [a.tokens for a in sample],
         "canonical": [space.canonical(a.tokens) for a in sample[:_LOOKED_AT]],
@@ -138,13 +139,11 @@ def _save(made: Pretrained, key: str) -> None:
     path = _path(key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            temporary = Path(folder) / path.name
+        with whole_file(path, contested=True) as part:
             save_file(
                 {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-                temporary,
+                part,
                 {"names": json.dumps(made.embedding.names)},
             )
-            temporary.replace(path)
     except (OSError, SafetensorError):
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from naopt.errors import InputError
 from naopt.networks.convolutional import build_convolutional
+from naopt.networks.known import knows
 from naopt.networks.nasbench201 import build_nasbench201
 from naopt.spaces import Architecture, ConvCellSpace, EnumeratedSpace, NASBench201Space, SearchSpace
 
@@ -42,9 +43,7 @@ def build_network(
 
 def has_image_network(space: SearchSpace) -> bool:
     """Whether ``build_network`` knows the space."""
-    if isinstance(space, EnumeratedSpace):
-        return has_image_network(space.whole)
-    return build_network.dispatch(type(space)) is not build_network.dispatch(object)
+    return knows(build_network, space)
 
 
 build_network.register(ConvCellSpace)(build_convolutional)

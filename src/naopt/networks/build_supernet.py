@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from naopt.errors import InputError
+from naopt.networks.known import knows
 from naopt.networks.supernet_conv import build_conv_supernet
 from naopt.networks.supernet_nasbench201 import build_nasbench201_supernet
 from naopt.spaces import ConvCellSpace, EnumeratedSpace, NASBench201Space, SearchSpace
@@ -42,9 +43,7 @@ def build_supernet(
 
 def has_supernet(space: SearchSpace) -> bool:
     """Whether ``build_supernet`` knows the space."""
-    if isinstance(space, EnumeratedSpace):
-        return has_supernet(space.whole)
-    return build_supernet.dispatch(type(space)) is not build_supernet.dispatch(object)
+    return knows(build_supernet, space)
 
 
 build_supernet.register(ConvCellSpace)(build_conv_supernet)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,6 +25,48 @@ def edge_operation(name: str, channels: int) -> nn.Module:
     return conv(channels, channels, {"nor_conv_1x1": 1, "nor_conv_3x3": 3}[name])
 
 
+EdgeStep = tuple[int, int, nn.Module]
+"""An edge that is computed: the node where it begins, the one where it ends, and its operation."""
+
+
+def along_edges(x: Tensor, steps: Iterable[EdgeStep], keep: float = 1.0, *, drop_identities: bool = False) -> Tensor:
+    """The last node of a cell, each of whose four nodes is the sum over its incoming edges.
+
+    A node without any is zero. Nodes are rectified once for all edges that begin with a ReLU; sums are in place.
+
+    Args:
+        x: the first node, ``(n, channels, h, w)``.
+        steps: in the order of ``EDGES``.
+        keep: probability that an edge survives drop-path.
+        drop_identities: whether identities may be dropped too.
+
+    Returns:
+        Of the shape of ``x``.
+    """
+    states: list[Tensor | None] = [x, None, None, None]
+    owned = [False] * 4
+    rectified: list[Tensor | None] = [None] * 3
+    for source, target, operation in steps:
+        y, own = states[source], False
+        if y is None:
+            y = states[source] = torch.zeros_like(x)
+        if isinstance(operation, Preactivated):
+            relu = rectified[source]
+            if relu is None:
+                relu = rectified[source] = y.relu()
+            y, own = operation.rectified(relu), True
+        elif not isinstance(operation, nn.Identity):
+            y = operation(y)
+        if keep < 1.0 and (drop_identities or not isinstance(operation, nn.Identity)):
+            y, own = drop_path(y, keep), True
+        total = states[target]
+        if total is None:
+            states[target], owned[target] = y, own
+        else:
+            states[target], owned[target] = add(total, y, owned[target], own), True
+    return torch.zeros_like(x) if states[3] is None else states[3]
+
+
 class DenseCell(nn.Module):
     """Four nodes, each the sum over its incoming edges; an edge with ``none`` carries nothing.
 
@@ -30,8 +74,6 @@ class DenseCell(nn.Module):
         edges: an operation name for each of ``EDGES``.
         channels: of input and output.
         drop_identities: drop-path drops identities too.
-
-    A state is rectified once for all edges that begin with a ReLU; sums are computed in place.
     """
 
     def __init__(self, edges: tuple[str, ...], channels: int, *, drop_identities: bool = False) -> None:
@@ -44,30 +86,14 @@ class DenseCell(nn.Module):
                 if name != "none"
             }
         )
+        # Plain tuples: a module dictionary costs a Python call for each access.
+        self._steps: tuple[EdgeStep, ...] = tuple(
+            (a, b, self.edges[f"{a}-{b}"]) for a, b in EDGES if f"{a}-{b}" in self.edges
+        )
 
     def forward(self, x: Tensor, keep: float = 1.0) -> Tensor:
         """``(n, channels, h, w)`` to the same shape; ``keep`` as in ``naopt.networks.convolutional.Cell``."""
-        states = [x]
-        rectified: list[Tensor | None] = [None] * 3
-        for target in range(1, 4):
-            total, owned = None, False
-            for source in range(target):
-                name = f"{source}-{target}"
-                if name not in self.edges:
-                    continue
-                edge, y, own = self.edges[name], states[source], False
-                if isinstance(edge, Preactivated):
-                    relu = rectified[source]
-                    if relu is None:
-                        relu = rectified[source] = y.relu()
-                    y, own = edge.rectified(relu), True
-                elif not isinstance(edge, nn.Identity):
-                    y = edge(y)
-                if keep < 1.0 and (self.drop_identities or not isinstance(edge, nn.Identity)):
-                    y, own = drop_path(y, keep), True
-                total, owned = (y, own) if total is None else (add(total, y, owned, own), True)
-            states.append(torch.zeros_like(x) if total is None else total)
-        return states[3]
+        return along_edges(x, self._steps, keep, drop_identities=self.drop_identities)
 
 
 class ResidualReduction(nn.Module):

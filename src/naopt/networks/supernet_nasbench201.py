@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from naopt.errors import InputError
-from naopt.networks.base import AuxiliaryHead, add, arranged, drop_path, initialize
-from naopt.networks.nasbench201 import ResidualReduction, edge_operation
+from naopt.networks.base import AuxiliaryHead, arranged, initialize
+from naopt.networks.nasbench201 import ResidualReduction, along_edges, edge_operation
 from naopt.networks.operations import BatchNorm, Preactivated
 from naopt.networks.settings import NetworkSettings
 from naopt.networks.supernet import Mixable, Supernet, WeightSharing
@@ -17,6 +16,25 @@ from naopt.spaces import Architecture, NASBench201Space, Tokens
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
 
 _NONE = OPERATIONS.index("none")
+
+
+EdgePath = tuple[tuple[int, int], ...]
+"""Places of edges in ``EDGES`` and of their operations in ``OPERATIONS``, in the order of ``EDGES``."""
+
+
+def live_path(tokens: Sequence[int]) -> EdgePath:
+    """The edges on a way to the output; nothing of the output depends on others.
+
+    Those that begin at a state without input, which is zero, are among them: what normalisation adds is not.
+    """
+    live: list[tuple[int, int]] = []
+    read = {3}
+    for edge in range(len(EDGES) - 1, -1, -1):
+        source, target = EDGES[edge]
+        if target in read and tokens[edge] != _NONE:
+            read.add(source)
+            live.insert(0, (edge, tokens[edge]))
+    return tuple(live)
 
 
 class SharedDenseCell(nn.Module):
@@ -43,36 +61,10 @@ class SharedDenseCell(nn.Module):
             for bank in self.banks
         )
 
-    def forward(self, x: Tensor, tokens: Sequence[int], keep: float = 1.0) -> Tensor:
-        """``(n, channels, h, w)`` to the same shape, along the path of ``tokens``; ``keep`` as in ``DenseCell``.
-
-        Edges that nothing of the output depends on are not computed.
-        """
-        live = _live(tokens)
-        states: list[Tensor | None] = [x, None, None, None]
-        owned = [False] * 4
-        rectified: list[Tensor | None] = [None] * 3
-        for edge in live:
-            source, target = EDGES[edge]
-            operation, y, own = self.operations[edge][tokens[edge]], states[source], False
-            assert operation is not None
-            if y is None:
-                y = states[source] = torch.zeros_like(x)
-            if isinstance(operation, Preactivated):
-                relu = rectified[source]
-                if relu is None:
-                    relu = rectified[source] = y.relu()
-                y, own = operation.rectified(relu), True
-            elif not isinstance(operation, nn.Identity):
-                y = operation(y)
-            if keep < 1.0 and (self.drop_identities or not isinstance(operation, nn.Identity)):
-                y, own = drop_path(y, keep), True
-            total = states[target]
-            if total is None:
-                states[target], owned[target] = y, own
-            else:
-                states[target], owned[target] = add(total, y, owned[target], own), True
-        return torch.zeros_like(x) if states[3] is None else states[3]
+    def forward(self, x: Tensor, path: EdgePath, keep: float = 1.0) -> Tensor:
+        """``(n, channels, h, w)`` to the same shape, along a path; ``keep`` as in ``DenseCell``."""
+        steps = [(*EDGES[edge], module) for edge, module in self._chosen(path)]
+        return along_edges(x, steps, keep, drop_identities=self.drop_identities)
 
     def mixed(self, x: Tensor, weights: Tensor) -> Tensor:
         """The same with every edge a sum of all its operations, by ``weights`` ``(edges, operations)``."""
@@ -91,26 +83,15 @@ class SharedDenseCell(nn.Module):
         assert states[3] is not None
         return states[3]
 
-    def path_modules(self, tokens: Sequence[int]) -> list[nn.Module]:
+    def path_modules(self, path: EdgePath) -> list[nn.Module]:
         """Modules on the path that have parameters."""
-        live = _live(tokens)
-        chosen = (self.operations[edge][tokens[edge]] for edge in live)
-        return [module for module in chosen if isinstance(module, Preactivated)]
+        return [module for _, module in self._chosen(path) if isinstance(module, Preactivated)]
 
-
-def _live(tokens: Sequence[int]) -> list[int]:
-    """Edges on a way to the output.
-
-    Those that begin at a state without input, which is zero, are among them: what normalisation adds is not.
-    """
-    live: list[int] = []
-    read = {3}
-    for edge in range(len(EDGES) - 1, -1, -1):
-        source, target = EDGES[edge]
-        if target in read and tokens[edge] != _NONE:
-            read.add(source)
-            live.insert(0, edge)
-    return live
+    def _chosen(self, path: EdgePath) -> Iterator[tuple[int, nn.Module]]:
+        for edge, token in path:
+            module = self.operations[edge][token]
+            assert module is not None
+            yield edge, module
 
 
 class NASBench201Supernet(Supernet, Mixable):
@@ -150,12 +131,12 @@ class NASBench201Supernet(Supernet, Mixable):
         initialize(self)
         cells = {id(parameter) for cell in self.cells for parameter in cell.parameters()}
         self._common = [parameter for parameter in self.parameters() if id(parameter) not in cells]
-        self._tokens: Tokens = (1,) * len(EDGES)
+        self._path = live_path((1,) * len(EDGES))
         self._weights: Tensor | None = None
 
     def choose(self, tokens: Sequence[int]) -> None:
         """See ``SharedWeights``."""
-        self._tokens, self._weights = tuple(tokens), None
+        self._path, self._weights = live_path(tokens), None
 
     def path_parameters(self) -> list[nn.Parameter]:
         """See ``SharedWeights``."""
@@ -164,7 +145,7 @@ class NASBench201Supernet(Supernet, Mixable):
         found = list(self._common)
         for cell in self.cells:
             assert isinstance(cell, SharedDenseCell)
-            for module in cell.path_modules(self._tokens):
+            for module in cell.path_modules(self._path):
                 found += module.parameters()
         return found
 
@@ -200,7 +181,7 @@ class NASBench201Supernet(Supernet, Mixable):
             if not isinstance(module, SharedDenseCell):
                 x = module(x)
             elif self._weights is None:
-                x = module(x, self._tokens, self.keep_probability(cells, len(self.cells), self.drop_path_keep))
+                x = module(x, self._path, self.keep_probability(cells, len(self.cells), self.drop_path_keep))
                 cells += 1
             else:
                 x = module.mixed(x, self._weights)

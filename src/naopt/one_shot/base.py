@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -13,25 +12,20 @@ from naopt.one_shot.settings import OneShotSettings
 from naopt.registry import Registry
 from naopt.searchers.base import Proposal
 from naopt.spaces import SearchSpace, Tokens
+from naopt.training.state import TrainingState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor
-
     from naopt.networks.supernet import SharedWeights
-    from naopt.one_shot.trainer import SharedTrainer
+    from naopt.one_shot.path_trainer import PathTrainer
 
 one_shot: Registry[type[OneShotSearcher]] = Registry("weight-sharing searcher", "naopt.one_shot")
 """Names on the command line to weight-sharing searchers; they share one set of names with ``naopt.searchers``."""
 
 
-@dataclass(frozen=True)
-class Memory:
-    """What a searcher has to remember: tensors by name, and facts that JSON can hold."""
-
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+Memory = TrainingState
+"""What a searcher has to remember: tensors by name, and facts that JSON can hold."""
 
 
 class OneShotSearcher(ABC):
@@ -59,7 +53,7 @@ class OneShotSearcher(ABC):
         self.rng = np.random.default_rng([seed, 1])
         self._shared: SharedWeights | None = None
 
-    def begin(self, trainer: SharedTrainer) -> None:
+    def begin(self, trainer: PathTrainer) -> None:
         """Makes what depends on the supernet. Raises ``InputError`` for a supernet that does not serve."""
         self._shared = trainer.shared
 
@@ -76,16 +70,16 @@ class OneShotSearcher(ABC):
         self._shared.choose(tokens)
         return len(self._shared.path_parameters())
 
-    def step(self, trainer: SharedTrainer) -> float:
+    def step(self, trainer: PathTrainer) -> float:
         """One training step on the next batch; gives its loss. By default on one sampled path (ENAS)."""
         return trainer.train_path(self.sample())
 
-    def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:  # noqa: ARG002
+    def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:  # noqa: ARG002
         """Learns after a pass over the training data; gives figures for the learning curve by name."""
         return {}
 
     @abstractmethod
-    def candidates(self, count: int, trainer: SharedTrainer) -> Sequence[Proposal]:
+    def candidates(self, count: int, trainer: PathTrainer) -> Sequence[Proposal]:
         """At most ``count`` distinct architectures, the most promising first, to be measured with shared weights."""
 
     def leave(self, directory: Path) -> None:  # noqa: B027

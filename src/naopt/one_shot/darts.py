@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from naopt.networks.supernet import Mixable
     from naopt.one_shot.data import Batch
-    from naopt.one_shot.trainer import SharedTrainer
+    from naopt.one_shot.path_trainer import PathTrainer
     from naopt.spaces import SearchSpace, Tokens
 
 _INITIAL_SPREAD = 1e-3
@@ -67,7 +67,7 @@ class DARTSSearcher(OneShotSearcher):
         self.options = settings
         self.logits: list[nn.Parameter] = []
 
-    def begin(self, trainer: SharedTrainer) -> None:
+    def begin(self, trainer: PathTrainer) -> None:
         """Makes the logits. Raises ``InputError`` for a supernet that does not mix, or not with its settings."""
         import torch
         from torch import nn
@@ -93,7 +93,7 @@ class DARTSSearcher(OneShotSearcher):
         )
         self._mixable.mix(self._weights())
 
-    def step(self, trainer: SharedTrainer) -> float:
+    def step(self, trainer: PathTrainer) -> float:
         """One step of the mixture, unless warming up, and one of the shared weights."""
         batch = trainer.data.next_train()
         if not self.options.warming_up(trainer.epoch):
@@ -107,7 +107,7 @@ class DARTSSearcher(OneShotSearcher):
         trainer.apply(trainer.shared.path_parameters())
         return float(loss.detach())
 
-    def mixture_gradients(self, trainer: SharedTrainer, train: Batch, valid: Batch) -> list[Tensor]:
+    def mixture_gradients(self, trainer: PathTrainer, train: Batch, valid: Batch) -> list[Tensor]:
         """Gradients of the validation loss for the logits, of the order that the settings say.
 
         When it returns, the shared weights are what they were, to the bit.
@@ -136,12 +136,12 @@ class DARTSSearcher(OneShotSearcher):
         above, below = ends
         return [g - xi * (a - b) / (2 * step) for g, a, b in zip(gradients, above, below, strict=True)]
 
-    def _mixed_loss(self, trainer: SharedTrainer, batch: Batch) -> Tensor:
+    def _mixed_loss(self, trainer: PathTrainer, batch: Batch) -> Tensor:
         """Loss of the mixture, with a gradient for its logits and for the shared weights."""
         self._mixable.mix([logits.softmax(-1) for logits in self.logits])
         return trainer.data.loss(batch)
 
-    def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:  # noqa: ARG002
+    def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:  # noqa: ARG002
         """Figures of the mixture and of the architecture that would be derived from it.
 
         ``entropy``: the sum over all mixtures, in nats; ``derived_skip`` and ``derived_none``: the shares of the
@@ -156,7 +156,7 @@ class DARTSSearcher(OneShotSearcher):
             figures[name] = sum(able) / len(able) if able else 0.0
         return figures
 
-    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:  # noqa: ARG002
+    def candidates(self, count: int, trainer: PathTrainer) -> list[Proposal]:  # noqa: ARG002
         """The derived architecture alone: what single paths score says nothing after mixtures were trained.
 
         In a space that lists only some architectures it may be missing; then candidates are distinct samples of the

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from naopt.one_shot.base import Memory
 from naopt.spaces import Tokens
+from naopt.training.state import TrainingState
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,11 +81,11 @@ class SharedData(ABC):
         return np.array([-np.inf if value is None else sign * value for value in values], dtype=np.float64)
 
     @abstractmethod
-    def memory(self) -> Memory:
+    def memory(self) -> TrainingState:
         """Where the pass over the training data stands."""
 
     @abstractmethod
-    def restore(self, memory: Memory) -> None:
+    def restore(self, memory: TrainingState) -> None:
         """Inverse of ``memory``."""
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from naopt.configuration import Settings
 from naopt.errors import InputError
+from naopt.files import write_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,10 +103,7 @@ class ArchitectureDistribution(Settings):
 
     def save(self, path: str | Path) -> None:
         """Writes it as a JSON file, whole or not at all."""
-        path = Path(path)
-        part = path.with_name(f"{path.name}.part")
-        part.write_text(json.dumps(self.model_dump(), indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_text(Path(path), json.dumps(self.model_dump(), indent=1) + "\n")
 
     def tempered(self, temperature: float) -> ArchitectureDistribution:
         """Every table to the power of 1/``temperature`` (> 0): nearer to uniform above 1, to its mode below."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from naopt.latent.controller_memory import ArchitectureMemory
     from naopt.one_shot.data import Batch, SharedData
+    from naopt.one_shot.path_trainer import PathTrainer
     from naopt.one_shot.squashed import SquashedController
-    from naopt.one_shot.trainer import SharedTrainer
     from naopt.searchers.base import Proposal
     from naopt.spaces import SearchSpace, Tokens
 
@@ -138,7 +138,7 @@ class ENASSearcher(OneShotSearcher):
         """Tokens of a path that the controller writes."""
         return self.controller.sample(1, self.rng)[0]
 
-    def step(self, trainer: SharedTrainer) -> float:
+    def step(self, trainer: PathTrainer) -> float:
         """One training step on a path of the controller's, or a uniform one."""
         if self.options.warming_up(trainer.epoch):
             return trainer.train_path(super().sample())
@@ -147,7 +147,7 @@ class ENASSearcher(OneShotSearcher):
             self._queue = self.controller.sample(trainer.data.steps, self.rng)
         return trainer.train_path(self._queue.pop())
 
-    def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:
+    def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:
         """Teaches the controller.
 
         Figures: its ``entropy`` in nats per architecture, the mean ``reward`` of what it wrote and the ``baseline``;
@@ -186,7 +186,7 @@ class ENASSearcher(OneShotSearcher):
         optimizer.step()
         return figures
 
-    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:  # noqa: ARG002
+    def candidates(self, count: int, trainer: PathTrainer) -> list[Proposal]:  # noqa: ARG002
         """Distinct architectures that the controller writes; uniform ones if it insists on too few."""
 
         def draw(some: int) -> list[Tokens]:

@@ -14,13 +14,13 @@ from naopt.errors import InputError
 from naopt.measurement import Goal
 from naopt.networks.operations import BatchNorm
 from naopt.networks.supernet import Supernet, path_norms
-from naopt.one_shot.base import Memory
 from naopt.one_shot.data import SharedData, without_gradients
 from naopt.one_shot.settings import OneShotSettings
 from naopt.tasks.parts import Part
 from naopt.training.image_trainer import classification_loss
 from naopt.training.images import Images, ImageSource, batch_count
 from naopt.training.settings import TrainingSettings
+from naopt.training.state import TrainingState
 
 Labelled = tuple[Tensor, Tensor]
 """Inputs ``(m, c, h, w)`` and labels ``(m,)``."""
@@ -151,11 +151,11 @@ class SharedImages(SharedData):
     def _inputs(images: Images, rows: Tensor) -> Labelled:
         return images.normalize(images.pixels[rows]), images.labels[rows]
 
-    def memory(self) -> Memory:
+    def memory(self) -> TrainingState:
         """See ``SharedData``."""
-        return Memory({} if self._order is None else {"order": self._order}, {"at": self._at})
+        return TrainingState({} if self._order is None else {"order": self._order}, {"at": self._at})
 
-    def restore(self, memory: Memory) -> None:
+    def restore(self, memory: TrainingState) -> None:
         """See ``SharedData``."""
         order = memory.tensors.get("order")
         self._order = None if order is None else order.to(self.train.labels.device)

@@ -20,7 +20,7 @@ from naopt.spaces import Architecture, SearchSpace, Tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from naopt.one_shot.trainer import SharedTrainer
+    from naopt.one_shot.path_trainer import PathTrainer
     from naopt.searchers.nao_rounds import NAORounds
 
 
@@ -120,12 +120,12 @@ class NAOSharing(OneShotSearcher):
         self.measured: dict[Architecture, float] = {}
         self._shares: NDArray[np.float64] | None = None
 
-    def begin(self, trainer: SharedTrainer) -> None:
+    def begin(self, trainer: PathTrainer) -> None:
         """See ``OneShotSearcher``."""
         super().begin(trainer)
         self._weigh(trainer)
 
-    def step(self, trainer: SharedTrainer) -> float:
+    def step(self, trainer: PathTrainer) -> float:
         """One training step, on a path of the pool, or of the whole space: while warming up, and by ``outside``."""
         anywhere = self.options.warming_up(trainer.epoch) or self.rng.random() < self.options.outside
         return trainer.train_path(super().sample() if anywhere else self.sample())
@@ -135,7 +135,7 @@ class NAOSharing(OneShotSearcher):
         index = int(self.rng.choice(len(self.pool), p=self._shares))
         return self.pool[index].identity
 
-    def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:
+    def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:
         """A round, where one is due. Figures: mean and best of the pool by shared weights, and where the new are from.
 
         The last epoch has none: what would be new could not be trained any more. Where nothing of the pool has a score
@@ -164,7 +164,7 @@ class NAOSharing(OneShotSearcher):
         ascent = sum(proposal.origin == "ascent" for proposal in new)
         return {"pool_mean": sign * float(scores.mean()), "pool_best": sign * float(scores.max()), "ascent": ascent}
 
-    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:
+    def candidates(self, count: int, trainer: PathTrainer) -> list[Proposal]:
         """Half of them the best of the pool, the other half what NAO finds from them in rounds with trained weights."""
         scores = _without_gaps(self._scores(self.pool, trainer))
         order = np.argsort(-scores, kind="stable")
@@ -180,7 +180,7 @@ class NAOSharing(OneShotSearcher):
         taken = {*known, *(proposal.architecture for proposal in found)}
         return found + [Proposal(a, "refill") for a in self._random(taken, count - len(found))]
 
-    def _scores(self, architectures: list[Architecture], trainer: SharedTrainer) -> NDArray[np.float64]:
+    def _scores(self, architectures: list[Architecture], trainer: PathTrainer) -> NDArray[np.float64]:
         return trainer.data.scores([architecture.identity for architecture in architectures])
 
     def _ascend(self, known: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
@@ -220,7 +220,7 @@ class NAOSharing(OneShotSearcher):
 
         return EmbeddingRounds(self.space, options, self.options.seeds, self.seed)
 
-    def _weigh(self, trainer: SharedTrainer) -> None:
+    def _weigh(self, trainer: PathTrainer) -> None:
         if self.options.sampling == "parameters":
             counts = []
             for architecture in self.pool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from naopt.latent.controller import IndependentController
     from naopt.one_shot.data import Batch
-    from naopt.one_shot.trainer import SharedTrainer
+    from naopt.one_shot.path_trainer import PathTrainer
     from naopt.spaces import SearchSpace, Tokens
 
 _NEGLIGIBLE = 1e-3
@@ -108,7 +108,7 @@ class PARSECSearcher(OneShotSearcher):
         """Tokens of a path from the distribution."""
         return self.controller.sample(1, self.rng)[0]
 
-    def step(self, trainer: SharedTrainer) -> float:
+    def step(self, trainer: PathTrainer) -> float:
         """One step of the distribution, and one of the shared weights.
 
         The loss is the path's, or ``-T log mean_k exp(-l_k / T)`` of several.
@@ -120,7 +120,7 @@ class PARSECSearcher(OneShotSearcher):
             return trainer.train_path(super().sample() if warming and not self.options.start else self.sample())
         return self._train_weighted(trainer)
 
-    def _learn(self, trainer: SharedTrainer) -> bool:
+    def _learn(self, trainer: PathTrainer) -> bool:
         """One step of the distribution; false where no path's loss is finite."""
         paths = self.controller.sample(self.options.samples, self.rng)
         losses = _losses(trainer, paths, trainer.data.next_valid())
@@ -143,7 +143,7 @@ class PARSECSearcher(OneShotSearcher):
         (-(torch.from_numpy(weights).to(log_probability.dtype) * log_probability).sum()).backward()
         optimizer.step()
 
-    def _train_weighted(self, trainer: SharedTrainer) -> float:
+    def _train_weighted(self, trainer: PathTrainer) -> float:
         """One step of the shared weights along the weighted gradients of several paths.
 
         Losses first, without gradients, then one path after the other: the memory is that of one.
@@ -163,7 +163,7 @@ class PARSECSearcher(OneShotSearcher):
         trainer.apply(unique(touched))
         return -likelihood
 
-    def end_epoch(self, trainer: SharedTrainer) -> dict[str, float]:  # noqa: ARG002
+    def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:  # noqa: ARG002
         """Figures, as means over the epoch's steps.
 
         The distribution's ``entropy`` in nats per architecture at the end; the ``effective_samples`` 1 / sum w^2, of
@@ -179,7 +179,7 @@ class PARSECSearcher(OneShotSearcher):
         self._steps, self._effective, self._likelihood = 0, 0.0, 0.0
         return figures
 
-    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:  # noqa: ARG002
+    def candidates(self, count: int, trainer: PathTrainer) -> list[Proposal]:  # noqa: ARG002
         """The mode of the distribution, then distinct samples, then uniform ones if there are too few."""
         mode = Proposal(self.space.architecture(self.distribution().mode(self.space)), "mode")
 
@@ -225,7 +225,7 @@ def importance_weights(losses: NDArray[np.float64], temperature: float) -> tuple
     return np.exp(scores - total), temperature * (total - math.log(len(losses)))
 
 
-def _losses(trainer: SharedTrainer, paths: Sequence[Tokens], batch: Batch) -> NDArray[np.float64]:
+def _losses(trainer: PathTrainer, paths: Sequence[Tokens], batch: Batch) -> NDArray[np.float64]:
     """Losses ``(K,)`` of paths on one batch, in training mode; nothing is recorded."""
     import torch
 

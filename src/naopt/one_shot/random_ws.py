@@ -8,7 +8,7 @@ from naopt.one_shot.base import OneShotSearcher, one_shot
 from naopt.searchers.base import Proposal, sample_new
 
 if TYPE_CHECKING:
-    from naopt.one_shot.trainer import SharedTrainer
+    from naopt.one_shot.path_trainer import PathTrainer
 
 
 @one_shot.register("random-ws")
@@ -20,6 +20,6 @@ class RandomSharing(OneShotSearcher):
     the best ten of each again on all; here every candidate is measured on all of the validation data at once.
     """
 
-    def candidates(self, count: int, trainer: SharedTrainer) -> list[Proposal]:  # noqa: ARG002
+    def candidates(self, count: int, trainer: PathTrainer) -> list[Proposal]:  # noqa: ARG002
         """Uniform random architectures."""
         return [Proposal(a, "random") for a in sample_new(self.space, set(), count, self.rng)]

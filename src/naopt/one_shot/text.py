@@ -12,9 +12,9 @@ from torch import Tensor
 
 from naopt.measurement import Goal
 from naopt.networks.supernet_recurrent import SharedLanguageModel
-from naopt.one_shot.base import Memory
 from naopt.one_shot.data import SharedData, without_gradients
 from naopt.training.language import LARGEST_LOSS, penalised, side_by_side, text_loss
+from naopt.training.state import TrainingState
 
 if TYPE_CHECKING:
     from naopt.networks.language_settings import LanguageSettings
@@ -119,11 +119,11 @@ class SharedText(SharedData):
             loss = text_loss(self.network, self.valid)
         return {"ppl": math.exp(loss), "loss": loss} if loss < LARGEST_LOSS else {}
 
-    def memory(self) -> Memory:
+    def memory(self) -> TrainingState:
         """See ``SharedData``."""
-        return Memory({} if self._state is None else {"state": self._state}, {"at": self._at})
+        return TrainingState({} if self._state is None else {"state": self._state}, {"at": self._at})
 
-    def restore(self, memory: Memory) -> None:
+    def restore(self, memory: TrainingState) -> None:
         """See ``SharedData``."""
         state = memory.tensors.get("state")
         self._state = None if state is None else state.to(self.train.device, copy=True)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from naopt.memory import keep_freed_memory
 from naopt.networks.base import ChildNetwork
-from naopt.one_shot.base import Memory, OneShotSearcher
-from naopt.one_shot.data import Batch, SharedData
-from naopt.one_shot.optimiser import PathAdam, PathOptimiser, PathSGD
+from naopt.one_shot.base import OneShotSearcher
+from naopt.one_shot.data import SharedData
+from naopt.one_shot.path_trainer import PathTrainer
 from naopt.tasks.parts import Part
-from naopt.training.trainer import DivergedError, Trainer, TrainingState, nothing
+from naopt.training.state import TrainingState
+from naopt.training.trainer import DivergedError, nothing
 
 
-class SharedTrainer(Trainer):
+class SharedTrainer(PathTrainer):
     """Trains a supernet on the paths that a searcher samples, with a learning rate that falls by a cosine.
 
     A loss, or a figure of the searcher's, that is not finite sends weights, optimiser and searcher back to where the
@@ -38,8 +38,6 @@ class SharedTrainer(Trainer):
         device: where everything is.
     """
 
-    optimizer: PathOptimiser
-
     def __init__(
         self,
         data: SharedData,
@@ -53,48 +51,21 @@ class SharedTrainer(Trainer):
         clip_norm: float = 0.0,
         device: torch.device,
     ) -> None:
-        super().__init__()
-        self.network, self.shared = data.network, data.shared
-        self.data, self.searcher, self.settings, self.device = data, searcher, searcher.settings, device
-        self.epochs = self.settings.epochs
-        self.rate, self.last_rate, self.clip_norm = learning_rate, min_learning_rate, clip_norm
-        parameters, fused = list(self.network.parameters()), device.type in ("cpu", "cuda")
-        if self.settings.optimiser == "adam":
-            self.optimizer = PathAdam(parameters, learning_rate, weight_decay=weight_decay, fused=fused)
-        else:
-            nesterov = nesterov and momentum > 0
-            self.optimizer = PathSGD(
-                parameters, learning_rate, momentum, weight_decay=weight_decay, nesterov=nesterov, fused=fused
-            )
+        super().__init__(
+            data,
+            searcher.settings,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            nesterov=nesterov,
+            weight_decay=weight_decay,
+            clip_norm=clip_norm,
+            device=device,
+        )
+        self.searcher = searcher
+        self.rate, self.last_rate = learning_rate, min_learning_rate
         self._at, self._sum, self._rollbacks = 0, 0.0, 0
-        if device.type == "cpu":
-            keep_freed_memory()
-        self.network.train()
         searcher.begin(self)
         self._good: TrainingState | None = None
-
-    # What searchers use.
-
-    def train_path(self, tokens: Sequence[int]) -> float:
-        """One optimiser step of one path on the next batch; gives the loss."""
-        self.shared.choose(tokens)
-        loss = self.data.loss(self.data.next_train())
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.apply(self.shared.path_parameters())
-        return float(loss.detach())
-
-    def loss_of(self, tokens: Sequence[int], batch: Batch) -> Tensor:
-        """Loss of a path on a batch, in training mode."""
-        self.shared.choose(tokens)
-        return self.data.loss(batch)
-
-    def apply(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Clips the gradients that are there, makes a step on these parameters, and clears their gradients."""
-        if self.clip_norm:
-            torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm, foreach=True)
-        self.optimizer.step_on(parameters)
-
-    # What ``Trainer`` asks for.
 
     def epoch_start(self) -> TrainingState:
         """The state at the start of the epoch, from which a training that was stopped amid it goes on."""
@@ -176,8 +147,8 @@ class SharedTrainer(Trainer):
         facts = state.facts
         self._at, self._sum, self._rollbacks = int(facts["at"]), float(facts["sum"]), int(facts["rollbacks"])
         self.searcher.rng.bit_generator.state = facts["rng"]
-        self.data.restore(Memory(state.below("data"), facts["data"]))
-        self.searcher.restore(Memory(state.below("searcher"), facts["searcher"]))
+        self.data.restore(TrainingState(state.below("data"), facts["data"]))
+        self.searcher.restore(TrainingState(state.below("searcher"), facts["searcher"]))
 
 
 def _copied(state: TrainingState) -> TrainingState:

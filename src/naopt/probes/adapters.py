@@ -77,7 +77,7 @@ def of_reinforce(record: RunRecord, setup: Setup) -> Subject:
 def of_enas(record: RunRecord, setup: Setup) -> Subject:
     """The LSTM controller, as it is saved with the supernet."""
     from naopt.one_shot import ENASSearcher, ENASSettings, Memory
-    from naopt.run.one_shot_run import SUPERNET
+    from naopt.run.names import SUPERNET
     from naopt.training.checkpoint import load_checkpoint
 
     path = record.directory / SUPERNET

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from naopt._version import __version__
 from naopt.errors import InputError
+from naopt.files import write_text
 from naopt.metrics.rank import kendall_tau, pairwise_accuracy
 from naopt.one_shot.evaluator import PREFIX
+from naopt.ranking.result import read_ranking
 from naopt.report import charts
 from naopt.report.elements import asset, code, duration, flat, json_block, number, rows_table, section
+from naopt.report.page_data import report_data
 from naopt.report.ranking_section import ranking_section
 from naopt.report.shared_training import shared_training_section
 from naopt.report.summary import cost, finite, metric_names, origin_statistics, parent_index, round_summaries, value_of
-from naopt.run.ranking_result import read_ranking
+from naopt.report.trials_table import trials_table
 from naopt.spaces.drawing import STYLE, draw_graph
 
 if TYPE_CHECKING:
-    from naopt.measurement import Measurement
     from naopt.run.record import RunRecord
-    from naopt.run.trial import Trial
 
 _ORIGINS = {
     "random": "drawn from the random pool",
@@ -64,7 +64,7 @@ def write_report(record: RunRecord, path: Path, against: RunRecord | None = None
         InputError: the other run optimises another metric, or the run's ranking or learning curve is damaged.
         OSError: the file cannot be written.
     """
-    Path(path).write_text(render(record, against), encoding="utf-8")
+    write_text(path, render(record, against))
 
 
 def render(record: RunRecord, against: RunRecord | None = None) -> str:
@@ -83,7 +83,7 @@ def render(record: RunRecord, against: RunRecord | None = None) -> str:
         _rounds(record),
         _cost(record),
         _failures(record),
-        _table(record),
+        trials_table(record),
         _settings(record, against),
     ]
     title = f"naopt · {record.config.searcher} on {record.space.name}"
@@ -98,60 +98,6 @@ def render(record: RunRecord, against: RunRecord | None = None) -> str:
         + json_block("pictures", pictures)
         + f"<script>{asset('report.js')}</script></body></html>\n"
     )
-
-
-def report_data(record: RunRecord, against: RunRecord | None = None) -> dict[str, Any]:
-    """The page's data block: what its figures and tables show, as JSON values."""
-    parents = parent_index(record.trials)
-    best = record.best()
-    return {
-        "space": record.space.name,
-        "searcher": record.config.searcher,
-        "metric": record.objective.metric,
-        "goal": record.objective.goal,
-        "budget": record.config.budget,
-        "finished": record.finished,
-        "best": None if best is None else best.index,
-        "trajectory": record.trajectory(),
-        "against": None if against is None else against.trajectory(),
-        "origins": [
-            {
-                "origin": o.origin,
-                "queries": o.queries,
-                "measured": o.measured,
-                "mean": o.mean,
-                "best": o.best,
-                "improvements": o.improvements,
-            }
-            for o in origin_statistics(record)
-        ],
-        "rounds": [
-            {
-                **r.log,
-                "round": r.round,
-                "architectures": r.architectures,
-                "measured_mean": r.measured_mean,
-                "predicted_mean": r.predicted_mean,
-            }
-            for r in round_summaries(record)
-        ],
-        "trials": [
-            {
-                "index": t.index,
-                "round": t.round,
-                "text": t.text,
-                "origin": t.origin,
-                "parent": parents.get(t.index),
-                "predicted": finite(t.predicted),
-                "status": t.measurement.status,
-                "reason": t.measurement.reason,
-                "metrics": dict(t.measurement.metrics),
-                "seconds": t.measurement.seconds,
-            }
-            for t in record.trials
-            if t.measurement is not None
-        ],
-    }
 
 
 def _header(record: RunRecord) -> str:
@@ -302,60 +248,6 @@ def _failures(record: RunRecord) -> str:
     return (
         section("Failures", rows_table(("status", "reason", "queries"), rows, numeric=(2,), wide=(1,))) if rows else ""
     )
-
-
-def _table(record: RunRecord) -> str:
-    if not record.evaluated:
-        return ""
-    metrics, parents, best = metric_names(record), parent_index(record.trials), record.best()
-    first = "descending" if record.objective.goal == "max" else "ascending"
-    heads = [
-        ("picture", "", ""),
-        ("query", "ascending", "n"),
-        ("round", "ascending", "n"),
-        ("origin", "ascending", ""),
-        ("from", "ascending", "n"),
-        *((name, first if at == 0 else "descending", "n") for at, name in enumerate(metrics)),
-        ("predicted", first, "n"),
-        ("seconds", "descending", "n"),
-        ("status", "descending", ""),
-        ("architecture", "", ""),
-    ]
-    head = "".join(
-        f"<th{f' class={kind}' if kind else ''}{f' data-sort={sort}' if sort else ''}>{escape(name)}</th>"
-        for name, sort, kind in heads
-    )
-    rows = "".join(
-        _table_row(place, trial, trial.measurement, metrics, parents.get(trial.index), trial is best)
-        for place, trial in enumerate(record.evaluated)
-        if trial.measurement is not None
-    )
-    return section(
-        "All architectures",
-        '<p class="note">Press a heading to sort, a picture to enlarge it.</p>'
-        f'<div class="scroll"><table id="all"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>',
-    )
-
-
-def _table_row(
-    place: int, trial: Trial, measured: Measurement, metrics: Sequence[str], parent: int | None, best: bool
-) -> str:
-    link = "" if parent is None else f'<a href="#a{parent}">{parent}</a>'
-    status = "ok" if measured.ok else f'<span class="status" title="{escape(measured.reason)}">{measured.status}</span>'
-    return (
-        f'<tr id="a{trial.index}" data-picture="{place}"{" class=best" if best else ""}><td class="picture"></td>'
-        + _cell(trial.index)
-        + _cell(trial.round)
-        + f'<td>{escape(trial.origin)}</td><td class="n" data-v="{"" if parent is None else parent}">{link}</td>'
-        + "".join(_cell(measured.metrics.get(name)) for name in metrics)
-        + _cell(finite(trial.predicted))
-        + _cell(measured.seconds)
-        + f'<td>{status}</td><td class="arch">{escape(trial.text)}</td></tr>'
-    )
-
-
-def _cell(value: float | None) -> str:
-    return f'<td class="n" data-v="{"" if value is None else value}">{number(value)}</td>'
 
 
 def _settings(record: RunRecord, against: RunRecord | None) -> str:

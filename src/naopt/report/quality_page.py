@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from naopt.report.bench_page import (
+from naopt.report.bench_elements import (
     Document,
     decimals_of,
     facts,
@@ -55,7 +55,7 @@ def write_quality(document: Document, folder: Path) -> None:
     Raises:
         InputError: a file cannot be written.
     """
-    from naopt.run.values import plain
+    from naopt.values import plain
 
     text = json.dumps(plain(document), indent=1, allow_nan=False) + "\n"
     write_files(folder, {"quality.json": text, "report.html": render_quality(document)})

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from naopt.run.ranking_result import Estimate, RankedChild, Ranking
+    from naopt.ranking.result import Estimate, RankedChild, Ranking
 
 _SOME, _WELL = 0.3, 0.6
 """Kendall's tau from which shared weights are said to order children to some degree, and well."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from naopt.errors import InputError, NaoptError
+from naopt.files import write_text
 from naopt.report.charts import trajectory_chart
 from naopt.spaces.drawing import draw_graph
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         runs = [load_run(Path(name)) for name in arguments[:-1]]
-        Path(arguments[-1]).write_text(readme_figure(*runs), encoding="utf-8")
+        write_text(Path(arguments[-1]), readme_figure(*runs))
     except (NaoptError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from naopt.execution.training_progress import read_curve
 from naopt.report.charts import MAIN, SECOND, svg
 from naopt.report.elements import json_block, section
-from naopt.run.one_shot_run import SUPERNET_CURVE
-from naopt.run.training_progress import read_curve
+from naopt.run.names import SUPERNET_CURVE
 
 if TYPE_CHECKING:
     from pathlib import Path

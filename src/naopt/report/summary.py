@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from naopt.execution.trial import Trial
     from naopt.run.record import RunRecord
-    from naopt.run.trial import Trial
 
 
 _SEARCHER_SECONDS = ("fit_seconds", "ascent_seconds")

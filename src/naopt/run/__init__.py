@@ -1,25 +1,20 @@
-"""Searches: the loop, the store, executors. One run is one search in one directory."""
+"""Runs: a search or a training in a directory, which survives being killed."""
 
+from naopt.execution.conversation import SearcherError
+from naopt.execution.trial import Trial
 from naopt.run.config import RunConfig
-from naopt.run.executors import LocalExecutor, create_executor
-from naopt.run.loop import Executor, Job, Observer, SearcherError, run_search, search
 from naopt.run.record import RunRecord, load_run
-from naopt.run.run import resume_run, start_run
-from naopt.run.trial import Trial
+from naopt.run.run import Run, open_run
+from naopt.run.start import resume_run, start_run
 
 __all__ = [
-    "Executor",
-    "Job",
-    "LocalExecutor",
-    "Observer",
+    "Run",
     "RunConfig",
     "RunRecord",
     "SearcherError",
     "Trial",
-    "create_executor",
     "load_run",
+    "open_run",
     "resume_run",
-    "run_search",
-    "search",
     "start_run",
 ]

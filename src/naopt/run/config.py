@@ -7,22 +7,18 @@ The same keys are accepted from a configuration file, from flags and from ``--se
 
 from __future__ import annotations
 
-import inspect
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
-from naopt.evaluators.workloads import WORKLOADS
-from naopt.run.kinds import searcher_settings
-from naopt.spaces import spaces
-from naopt.tasks import tasks
+from naopt.files import write_bytes
 
 SECTIONS = ("space", "searcher", "training")
 
@@ -46,8 +42,20 @@ class RunConfig(Settings):
         workers: processes that evaluate; changes nothing but the time.
         threads: CPU threads of one training; changes the last bits of a result.
         device: where networks are trained.
-        engine: where evaluations happen: ``local`` or ``ray``.
+        engine: where evaluations happen: ``local`` (processes), ``ray``, ``threads``, or ``inline`` (the search's own
+            process, one at a time).
         timeout: seconds that one evaluation may take; 0 for no limit.
+        time: seconds that the whole search may take; 0 for no limit.
+        schedule: ``rounds``: the searcher is told about a round when all of it is measured, and the archive depends on
+            the seed alone; ``async``: a worker that is free gets the next architecture at once.
+        batch: rounds that the searcher wants smaller are enlarged to so many, ``workers`` for the number of those.
+        enqueue: texts of architectures to be measured first.
+        history: runs, tables and CSV files whose measurements the searcher is told before it begins.
+        retries: how often an evaluation that failed is repeated, with other seeds.
+        smaller_batch: halve the batch of a training whose memory runs out, and try again.
+        stop_after: stop after so many failures in a row; 0 for never.
+        workers_per_device: how many processes may share a CUDA device.
+        function: what measures, if that is a Python function: its name. Such a search goes on in Python only.
     """
 
     space: str = ""
@@ -65,8 +73,18 @@ class RunConfig(Settings):
     workers: int = Field(1, ge=1)
     threads: int = Field(1, ge=1)
     device: str = "cpu"
-    engine: Literal["local", "ray"] = "local"
+    engine: Literal["local", "ray", "threads", "inline"] = "local"
     timeout: float = Field(0.0, ge=0)
+    time: float = Field(0.0, ge=0)
+    schedule: Literal["rounds", "async"] = "rounds"
+    batch: PositiveInt | Literal["workers"] = 1
+    enqueue: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
+    retries: int = Field(0, ge=0)
+    smaller_batch: bool = False
+    stop_after: int = Field(0, ge=0)
+    workers_per_device: int = Field(1, ge=1)
+    function: str = ""
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> RunConfig:
@@ -78,8 +96,8 @@ class RunConfig(Settings):
         sections = {name: section_options(name, values.get(name, {})) for name in SECTIONS}
         top = {key: value for key, value in values.items() if key not in SECTIONS}
         for key in top:
-            if key not in _TOP:
-                raise UnknownNameError("option", key, [*_TOP, *SECTIONS])
+            if key not in TOP:
+                raise UnknownNameError("option", key, [*TOP, *SECTIONS])
         for name, options in (("space", "space_options"), ("searcher", "searcher_settings")):
             if "name" in sections[name]:
                 top[name] = sections[name].pop("name")
@@ -88,7 +106,7 @@ class RunConfig(Settings):
 
     def to_values(self) -> dict[str, Any]:
         """The keys of a configuration file; inverse of ``from_values``."""
-        top = {key: value for key in _TOP if (value := getattr(self, key)) != ""}
+        top = {key: value for key in TOP if (value := getattr(self, key)) != ""}
         return {
             **top,
             "space": {"name": self.space, **self.space_options},
@@ -98,7 +116,7 @@ class RunConfig(Settings):
 
     def write(self, path: Path) -> None:
         """Writes the configuration as TOML."""
-        path.write_bytes(tomli_w.dumps(self.to_values()).encode())
+        write_bytes(path, tomli_w.dumps(self.to_values()).encode())
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
@@ -108,7 +126,7 @@ class RunConfig(Settings):
         return cls.from_values(read_values(path))
 
 
-_TOP = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, "space_options", "searcher_settings"))
+TOP = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, "space_options", "searcher_settings"))
 
 
 def read_values(path: Path) -> dict[str, Any]:
@@ -121,33 +139,6 @@ def read_values(path: Path) -> dict[str, Any]:
         raise InputError("configuration file", str(path), f"is not TOML: {error}") from error
 
 
-def merge_values(file: Mapping[str, Any], flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
-    """Keys from a configuration file, from flags and from ``KEY=VALUE`` settings; the later wins.
-
-    A setting's key is a top key (``budget``), a section's option with the section before it (``searcher.seeds``), or
-    an option alone if only one section knows it. Values are TOML; a bare word is text.
-
-    Raises:
-        InputError: a setting without ``=``, a key that nobody knows (with the nearest one), or more than one section.
-    """
-    values: dict[str, Any] = {key: value for key, value in file.items() if key not in SECTIONS}
-    for name in SECTIONS:
-        if name in file:
-            values[name] = section_options(name, file[name])
-    for key, value in flags.items():
-        _put(values, key, value)
-    pairs = [parse_setting(setting) for setting in settings]
-    loose = []
-    for key, value in pairs:
-        if key in _TOP or key in SECTIONS or key.partition(".")[0] in SECTIONS:
-            _put(values, key, value)
-        else:
-            loose.append((key, value))
-    for key, value in loose:
-        _put(values, f"{_owner(values, key)}.{key}", value)
-    return values
-
-
 def section_options(name: str, value: Any) -> dict[str, Any]:
     """The options of a configuration file's section. Raises ``InputError`` if it is none."""
     if isinstance(value, str) and name != "training":
@@ -155,56 +146,3 @@ def section_options(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"section {name}", value, "must be a table of options")
     return dict(value)
-
-
-def _put(values: dict[str, Any], key: str, value: Any) -> None:
-    """Sets ``key``, in place; another space or searcher drops the options of the one before."""
-    section, *path = key.split(".")
-    if section not in SECTIONS:
-        values[key] = value
-        return
-    options = values.setdefault(section, {})
-    if path:
-        for step in path[:-1]:
-            options[step] = dict(options.get(step, {}))
-            options = options[step]
-        options[path[-1]] = value
-        return
-    given = section_options(section, value)
-    if given.get("name", options.get("name")) != options.get("name"):
-        options.clear()
-    options.update(given)
-
-
-def parse_setting(setting: str) -> tuple[str, Any]:
-    """Key and value of ``KEY=VALUE``; the value is TOML, a bare word text. Raises ``InputError`` without ``=``."""
-    key, equals, text = setting.partition("=")
-    key = key.strip()
-    if not equals or not key:
-        raise InputError("setting", setting, "must be KEY=VALUE")
-    try:
-        return key, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key, text.strip()
-
-
-def _owner(values: Mapping[str, Any], key: str) -> str:
-    """The one section that knows an option."""
-    known = _known_options(values)
-    owners = [section for section, options in known.items() if key.partition(".")[0] in options]
-    if len(owners) > 1:
-        raise InputError("setting", key, f"could be {' or '.join(f'{owner}.{key}' for owner in owners)}; write which")
-    if not owners:
-        raise UnknownNameError("setting", key, {*_TOP, *SECTIONS, *(o for options in known.values() for o in options)})
-    return owners[0]
-
-
-def _known_options(values: Mapping[str, Any]) -> dict[str, list[str]]:
-    searcher = values.get("searcher", {}).get("name", RunConfig.model_fields["searcher"].default)
-    known = {"searcher": list(searcher_settings(searcher).model_fields)}
-    if values.get("task"):
-        kind = WORKLOADS[tasks.get(str(values["task"]).partition(":")[0]).kind]
-        space = str(values.get("space", {}).get("name", kind.default_space))
-        known["space"] = list(inspect.signature(spaces.get(space.partition(":")[0])).parameters)
-        known["training"] = list(kind.settings_type.model_fields)
-    return known

@@ -1,34 +1,30 @@
-"""A run as it lies on the disk: what reports, ``show`` and benchmarks read."""
+"""A search as it lies on the disk: what reports, ``show`` and benchmarks read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from naopt.errors import InputError, UnknownNameError
+from naopt.errors import InputError
+from naopt.execution.trial import Trial
+from naopt.measurement import Measurement
+from naopt.one_shot import one_shot
 from naopt.run.config import RunConfig
-from naopt.run.finalists import (
-    finalists,
-    standalone_objective,
-    trained_finalists,
-    wanted_finalists,
-    with_finalists,
-)
-from naopt.run.store import RunStore
-from naopt.run.trial import Trial
+from naopt.run.names import CONFIG, DATABASE
 from naopt.searchers.base import Objective
-from naopt.spaces import GenericSpace, Position, SearchSpace, create_space
-
-CONFIG, DATABASE, LOCK, REPORT = "config.toml", "run.db", "run.lock", "report.html"
+from naopt.spaces import SearchSpace, space_from_document
+from naopt.store.store import RunStore
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run: its configuration, all its trials in order, and what the searcher logged in each round.
+    """One search: its configuration, all its trials in order, and what the searcher logged in each round.
 
     Attributes:
         meta: versions, time of creation, seconds spent, positions of the space ... by name.
+        finalists: what training stand-alone gave, by trial index. The trials have its metrics beside their own.
     """
 
     directory: Path
@@ -38,6 +34,7 @@ class RunRecord:
     trials: list[Trial]
     rounds: list[dict[str, Any]]
     meta: dict[str, Any]
+    finalists: Mapping[int, Measurement] = field(default_factory=dict)
 
     @property
     def evaluated(self) -> list[Trial]:
@@ -50,14 +47,30 @@ class RunRecord:
         return [trial for trial in self.trials if trial.measurement is not None and not trial.measurement.ok]
 
     @property
+    def measured(self) -> bool:
+        """Whether the budget is spent, or the searcher found nothing new, or the time limit is reached."""
+        evaluated = len(self.evaluated)
+        exhausted = bool(self.meta.get("exhausted")) and evaluated == len(self.trials)
+        return evaluated >= self.config.budget or exhausted or self.time_is_up
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether the search ended because its time limit was reached."""
+        return bool(self.meta.get("time_is_up"))
+
+    @property
+    def wanted_finalists(self) -> list[Trial]:
+        """The best by the shared weights, as many as are to be trained stand-alone; none where weights are not shared.
+
+        Of equal ones the earlier comes first.
+        """
+        settings, shares = self.config.searcher_settings, self.config.searcher in one_shot.names()
+        return best_first(self.trials, self.objective, int(settings.get("finalists", 0)) if shares else 0)
+
+    @property
     def finished(self) -> bool:
-        """Whether the budget is spent, or the searcher found nothing new, and all finalists are trained."""
-        spent = len(self.evaluated) >= self.config.budget
-        spent = spent or (bool(self.meta.get("exhausted")) and len(self.evaluated) == len(self.trials))
-        if not spent:
-            return False
-        wanted = finalists(self.trials, self.objective, wanted_finalists(self.config))
-        return len(trained_finalists(self.meta)) >= len(wanted)
+        """Whether nothing is left to be measured or trained."""
+        return self.measured and (self.time_is_up or len(self.finalists) >= len(self.wanted_finalists))
 
     @property
     def seconds(self) -> float:
@@ -78,16 +91,22 @@ class RunRecord:
         """Whether the objective's metric was predicted by a surrogate rather than measured."""
         return self.objective.metric in self.meta.get("surrogates", [])
 
+    @property
+    def standalone(self) -> Objective:
+        """What finalists are compared by: the task's own metric on the validation data."""
+        about = self.meta["finalist_objective"]
+        return Objective(about["metric"], about["goal"])
+
     def ranked(self) -> list[Trial]:
         """Trials with a score, the best first; of equal ones the earlier first.
 
         Finalists that were trained stand-alone come before all others, by what that gave.
         """
-        scored = finalists(self.trials, self.objective, len(self.trials))
-        trained = {index for index, well in trained_finalists(self.meta).items() if well}
+        scored = best_first(self.trials, self.objective, len(self.trials))
+        trained = {index for index, found in self.finalists.items() if found.ok}
         if not trained:
             return scored
-        first = finalists([t for t in scored if t.index in trained], standalone_objective(self.meta), len(trained))
+        first = best_first([t for t in scored if t.index in trained], self.standalone, len(trained))
         return first + [trial for trial in scored if trial.index not in trained]
 
     def best(self) -> Trial | None:
@@ -115,33 +134,56 @@ class RunRecord:
         return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def load_run(directory: str | Path) -> RunRecord:
-    """Reads a run; it may still be going on.
+def best_first(trials: Sequence[Trial], objective: Objective, count: int) -> list[Trial]:
+    """The best ``count`` trials; of equal ones the earlier first."""
+    scored = [(s, t) for t in trials if t.measurement is not None and (s := objective.score(t.measurement)) is not None]
+    return [trial for _, trial in sorted(scored, key=lambda pair: (-pair[0], pair[1].index))[:count]]
+
+
+def load_run(directory: str | Path, config: RunConfig | None = None) -> RunRecord:
+    """Reads a search; it may still be going on.
+
+    Args:
+        directory: of the run.
+        config: its configuration, if that was read already.
+
+    Raises:
+        InputError: the directory is missing, is not a search's, or is damaged.
+    """
+    directory = Path(directory)
+    config = config or RunConfig.read(directory / CONFIG)
+    with RunStore(directory / DATABASE, writable=False) as store:
+        return record_of(directory, config, store)
+
+
+def record_of(directory: Path, config: RunConfig, store: RunStore, space: SearchSpace | None = None) -> RunRecord:
+    """What an open store holds.
 
     Needs neither the run's table nor its task. A space that is not installed any more, or has changed, is read as a
     generic one with the same positions; ``Trial.text`` is always as it was written.
 
+    Args:
+        directory: of the run.
+        config: its configuration.
+        store: of the run.
+        space: of the run, if it is known already.
+
     Raises:
-        InputError: the directory is missing, is not a run's, or is damaged.
+        InputError: the database is damaged.
     """
-    directory = Path(directory)
-    config = RunConfig.read(directory / CONFIG)
-    with RunStore(directory / DATABASE) as store:
-        meta = store.meta()
-        try:
-            positions = tuple(Position(p["name"], tuple(p["choices"]), p["kind"]) for p in meta["positions"])
-            space = recorded_space(meta["space"], positions)
-            objective = Objective(meta["objective"]["metric"], meta["objective"]["goal"])
-        except (KeyError, TypeError) as error:
-            raise InputError("run", str(directory), f"{DATABASE} is damaged: {error!r} in its meta data") from error
-        trials = with_finalists(store.trials(space), meta)
-        return RunRecord(directory, config, space, objective, trials, store.rounds(), meta)
-
-
-def recorded_space(name: str, positions: tuple[Position, ...]) -> SearchSpace:
-    """The installed space of that name if it has these positions, else a generic one that has them."""
+    meta = store.meta
     try:
-        space = create_space(name)
-    except UnknownNameError:
-        return GenericSpace(positions, name)
-    return space if space.positions == positions else GenericSpace(positions, name)
+        space = space or space_from_document(meta["space"], meta["positions"])
+        objective = Objective(meta["objective"]["metric"], meta["objective"]["goal"])
+    except (InputError, KeyError, TypeError) as error:
+        raise InputError("run", str(directory), f"{DATABASE} is damaged: {error!r} in its meta data") from error
+    finalists = store.finalists()
+    trials = [_with_finalist(trial, finalists.get(trial.index)) for trial in store.trials(space)]
+    return RunRecord(directory, config, space, objective, trials, list(store.rounds), dict(meta), finalists)
+
+
+def _with_finalist(trial: Trial, found: Measurement | None) -> Trial:
+    if found is None or trial.measurement is None:
+        return trial
+    metrics = {**trial.measurement.metrics, **found.metrics}
+    return replace(trial, measurement=replace(trial.measurement, metrics=metrics))

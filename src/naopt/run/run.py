@@ -1,225 +1,230 @@
-"""A run: one search in one directory, which survives being killed."""
+"""A directory that survives: opened in one way, whatever it holds, and carried on from wherever it stands."""
 
 from __future__ import annotations
 
-import platform
-import shutil
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from naopt._version import __version__
-from naopt.errors import InputError, NaoptError, RunStoppedError
-from naopt.one_shot.candidates import CandidateSearcher
+from naopt.errors import InputError, RunStoppedError
+from naopt.evaluators.base import Evaluator
+from naopt.execution.observer import Observer
+from naopt.execution.phase import Phase
+from naopt.final import FinalTraining
+from naopt.final.names import RESULT, TRAINING
+from naopt.locking import locked
+from naopt.one_shot.kinds import shares_weights
 from naopt.run.config import RunConfig
-from naopt.run.executors import LocalExecutor, create_executor
-from naopt.run.finalists import train_finalists, trained_finalists, wanted_finalists
-from naopt.run.interrupt import stop_on_signal
-from naopt.run.kinds import shares_weights
-from naopt.run.locking import locked
-from naopt.run.loop import Observer, run_search
-from naopt.run.one_shot_run import SupernetDivergedError, check_supernet, train_supernet
-from naopt.run.progress import ProgressBar
-from naopt.run.record import CONFIG, DATABASE, LOCK, RunRecord, load_run
-from naopt.run.setup import Setup, prepare
-from naopt.run.store import RunStore, create_database
-from naopt.run.trial import Trial
-from naopt.run.values import plain
-
-if TYPE_CHECKING:
-    from naopt.run.ray_executor import RayExecutor
-    from naopt.searchers import Searcher
+from naopt.run.names import CONFIG, DATABASE, LOCK
+from naopt.run.phases import Finalists, Measuring, SupernetTraining
+from naopt.run.record import RunRecord
+from naopt.run.search_state import SearchState
+from naopt.spaces import Architecture, SearchSpace
+from naopt.store.store import RunStore
 
 
-def start_run(directory: str | Path, config: RunConfig) -> RunRecord:
-    """Begins a search in a directory of its own, which is made complete or not at all, and carries it out.
+class Run(ABC):
+    """A directory and its phases, in order.
 
-    Raises:
-        InputError: a configuration or data that cannot be used, or a directory that is not empty; nothing was written.
-        RunStoppedError: a signal, an interrupted evaluation or a full disk stopped it; ``resume_run`` goes on.
-        NaoptError: shared weights diverged too often.
+    Attributes:
+        directory: of the run.
+        noun: what it is called.
+        training: the final training in it; ``None`` if there is none.
     """
-    directory = Path(directory)
-    setup = prepare(config, directory)
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        hint = f"; go on with: naopt resume {directory}" if (directory / CONFIG).is_file() else ""
-        raise InputError("run", str(directory), f"exists and is not an empty directory{hint}")
-    setup.evaluator.check()
-    if shares_weights(setup.config.searcher):
-        check_supernet(setup)
-        _make(directory, setup)
-        return _execute_sharing(directory, setup)
-    executor = _executor(setup, setup.config.workers)
-    _make(directory, setup)
-    return _execute(directory, setup, executor)
+
+    noun = "run"
+    training: FinalTraining | None
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.training = FinalTraining(directory) if _holds_training(directory) else None
+
+    @property
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]:
+        """What the run consists of, in order."""
+
+    @property
+    @abstractmethod
+    def subject(self) -> tuple[SearchSpace, Architecture]:
+        """Space and architecture that the run is about. Raises ``InputError`` if it has found none."""
+
+    @property
+    @abstractmethod
+    def suggested_task(self) -> str | None:
+        """What the subject may be trained on, where nothing else is said."""
+
+    @property
+    @abstractmethod
+    def place_of_training(self) -> Path | None:
+        """Where a final training of the subject goes, where nothing else is said."""
+
+    @property
+    @abstractmethod
+    def record(self) -> RunRecord:
+        """The search in the directory. Raises ``InputError`` if there is none, or it is damaged."""
+
+    @property
+    def trained(self) -> FinalTraining:
+        """The final training. Raises ``InputError`` if there is none, or it is not complete."""
+        if self.training is None:
+            rule = f"has no trained weights; train it first (naopt train {self.directory})"
+            raise InputError("run", str(self.directory), rule)
+        if not self.training.done:
+            rule = f"is not complete; go on with: naopt resume {self.directory}"
+            raise InputError("training", str(self.directory), rule)
+        return self.training
+
+    @property
+    def finished(self) -> bool:
+        """Whether all phases are done."""
+        return all(phase.done for phase in self.phases)
+
+    def carry_out(self) -> None:
+        """Goes on until all phases are done, from wherever the run stands.
+
+        Raises:
+            InputError: another process executes it, or the task, table, data or space is not as it was.
+            RunStoppedError: a signal, an interrupted evaluation or a full disk stopped it; calling it again goes on.
+            NaoptError: a training diverged.
+        """
+        for phase in self.phases:
+            if not phase.done:
+                try:
+                    phase.carry_out()
+                except KeyboardInterrupt:
+                    line = f"stopped {phase.reached}; go on with: naopt resume {self.directory}"
+                    raise RunStoppedError(line) from None
 
 
-def resume_run(directory: str | Path, *, workers: int | None = None) -> RunRecord:
-    """Goes on until the run's budget is spent, from wherever the run stands; a finished run is left as it is.
+class TrainingRun(Run):
+    """A directory that holds a final training only."""
+
+    noun = "training"
+    training: FinalTraining
+
+    def __init__(self, directory: Path, training: FinalTraining | None = None) -> None:
+        super().__init__(directory)
+        self.training = training or FinalTraining(directory)
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        """See ``Run``."""
+        return [self.training]
+
+    @property
+    def subject(self) -> tuple[SearchSpace, Architecture]:
+        """See ``Run``."""
+        return self.training.request.subject()
+
+    @property
+    def suggested_task(self) -> str | None:
+        """See ``Run``: none, since who trains it again wants another task, most often."""
+        return None
+
+    @property
+    def place_of_training(self) -> Path | None:
+        """See ``Run``: none, since the directory holds one."""
+        return None
+
+    @property
+    def record(self) -> RunRecord:
+        """See ``Run``."""
+        raise InputError("run", str(self.directory), "holds a training, and no search")
+
+
+class SearchRun(Run):
+    """A directory that holds a search, and perhaps the final training of what it found.
 
     Args:
         directory: of the run.
-        workers: instead of the configured number, this time.
-
-    Raises:
-        InputError: not a run, one that another process executes, or whose task, table or space is not as it was.
-        RunStoppedError, NaoptError: as ``start_run``.
+        state: of the search.
     """
-    directory = Path(directory)
-    record = load_run(directory)
-    _refuse_changes(record)
-    if record.finished:
-        return record
-    setup = prepare(record.config, directory)
-    known = [(p["name"], p["choices"]) for p in record.meta["positions"]]
-    if (setup.space.name, [(p.name, list(p.choices)) for p in setup.space.positions]) != (record.meta["space"], known):
-        raise InputError("run", str(directory), f"space {record.meta['space']} is not as it was when the run began")
-    if shares_weights(setup.config.searcher):
-        return _execute_sharing(directory, setup, workers)
-    return _execute(directory, setup, _executor(setup, workers or setup.config.workers))
 
+    def __init__(self, directory: Path, state: SearchState) -> None:
+        super().__init__(directory)
+        self.state = state
 
-_MAY_CHANGE = ("workers", "device", "engine", "timeout")
-"""What of a configuration says how a search is carried out, not what is searched."""
-
-
-def _refuse_changes(record: RunRecord) -> None:
-    """What was measured belongs to the configuration that the run began with.
-
-    Raises:
-        InputError: ``config.toml`` says something else now.
-    """
-    began, now = record.meta.get("config", {}), plain(record.config.to_values())
-    for key in sorted((began.keys() | now.keys()) - set(_MAY_CHANGE)):
-        if began.get(key) != now.get(key):
-            rule = f"'{key}' of {CONFIG} was changed since the run began; undo that, or begin another run"
-            raise InputError("run", str(record.directory), rule)
-
-
-def _executor(setup: Setup, workers: int) -> LocalExecutor | RayExecutor:
-    return create_executor(setup.config.engine, setup.evaluator, workers, setup.config.timeout or None)
-
-
-def _make(directory: Path, setup: Setup) -> None:
-    meta = {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "naopt": __version__,
-            "python": platform.python_version(),
-            "torch": version("torch"),
-            "numpy": version("numpy"),
-        },
-        "platform": platform.platform(),
-        "space": setup.space.name,
-        "positions": [{"name": p.name, "choices": p.choices, "kind": p.kind} for p in setup.space.positions],
-        "objective": {"metric": setup.objective.metric, "goal": setup.objective.goal},
-        "metrics": {name: {"goal": info.goal, "unit": info.unit} for name, info in setup.evaluator.metrics.items()},
-        "surrogates": sorted(setup.evaluator.surrogates),
-        "config": plain(setup.config.to_values()),
-        "seconds": 0.0,
-    }
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-        try:
-            made.chmod(0o755)
-            setup.config.write(made / CONFIG)
-            create_database(made / DATABASE, meta)
-            made.replace(directory)
-        except BaseException:
-            shutil.rmtree(made)
-            raise
-    except OSError as error:
-        raise InputError("run", str(directory), error.strerror or "cannot be made") from error
-
-
-def _execute(directory: Path, setup: Setup, executor: LocalExecutor | RayExecutor) -> RunRecord:
-    with _stoppable(directory), stop_on_signal(), executor, locked(directory / LOCK, "executed"):
-        _measure(directory, setup, executor, setup.searcher())
-    return load_run(directory)
-
-
-def _execute_sharing(directory: Path, setup: Setup, workers: int | None = None) -> RunRecord:
-    """Trains the supernet, measures the searcher's candidates with it, and trains the finalists stand-alone."""
-    with _stoppable(directory), locked(directory / LOCK, "executed"):
-        started, stopped = time.monotonic(), None
-        try:
-            candidates = _candidates(directory, setup)
-        except SupernetDivergedError as error:
-            stopped = str(error)
-            raise NaoptError(f"run '{directory}': {error}") from None
-        finally:
-            with RunStore(directory / DATABASE) as store:
-                seconds = float(store.meta().get("seconds", 0.0)) + time.monotonic() - started
-                store.note(seconds=seconds, stopped=stopped)
-        with stop_on_signal(), LocalExecutor(setup.evaluator) as executor:
-            _measure(directory, setup, executor, candidates)
-            with RunStore(directory / DATABASE) as store:
-                train_finalists(store, setup, workers or setup.config.workers)
-    return load_run(directory)
-
-
-def _candidates(directory: Path, setup: Setup) -> CandidateSearcher:
-    """What proposes the candidates, after training; if they are stored already, nothing is left to be proposed."""
-    with RunStore(directory / DATABASE) as store:
-        proposed = bool(store.rounds())
-    if proposed:
-        config = setup.config
-        return CandidateSearcher(setup.space, setup.objective, (), seed=config.seed, budget=config.budget)
-    return train_supernet(directory, setup)
-
-
-def _measure(directory: Path, setup: Setup, executor: LocalExecutor | RayExecutor, searcher: Searcher) -> None:
-    budget = setup.config.budget
-    with RunStore(directory / DATABASE) as store:
-        past = store.trials(setup.space)
-        done = [trial for trial in past if trial.measurement is not None]
-        with ProgressBar(budget, done, setup.objective) as bar:
-            run_search(searcher, executor, budget, observer=_Recorder(store, bar), past=past)
-
-
-@contextmanager
-def _stoppable(directory: Path) -> Iterator[None]:
-    """Turns an interrupt into ``RunStoppedError``, which says how far the run is."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        record = load_run(directory)
-        done = f"stopped after {len(record.evaluated)} of {record.config.budget} evaluations"
-        if shares_weights(record.config.searcher) and not record.trials:
-            done = "stopped in the training of shared weights"
-        elif (wanted := wanted_finalists(record.config)) and len(record.evaluated) == len(record.trials):
-            done = f"stopped after {len(trained_finalists(record.meta))} of {wanted} finalists"
-        raise RunStoppedError(f"{done}; go on with: naopt resume {directory}") from None
-
-
-class _Recorder(Observer):
-    """Stores first, shows then."""
-
-    def __init__(self, store: RunStore, bar: ProgressBar) -> None:
-        self._store, self._bar = store, bar
-        self._started, self._before = time.monotonic(), float(store.meta().get("seconds", 0.0))
+    @cached_property
+    def phases(self) -> Sequence[Phase]:
+        """See ``Run``."""
+        state = self.state
+        sharing = shares_weights(state.config.searcher)
+        first, last = ([SupernetTraining(state)], [Finalists(state)]) if sharing else ([], [])
+        return [*first, Measuring(state), *last, *([self.training] if self.training else [])]
 
     @property
-    def _seconds(self) -> float:
-        return self._before + time.monotonic() - self._started
+    def subject(self) -> tuple[SearchSpace, Architecture]:
+        """See ``Run``."""
+        best = self.record.best()
+        if best is None:
+            raise InputError("run", str(self.directory), "has no evaluation that succeeded")
+        return self.record.space, best.architecture
 
-    def asking(self, round_index: int) -> None:
-        self._bar.asking(round_index)
+    @property
+    def suggested_task(self) -> str | None:
+        """See ``Run``."""
+        return self.state.config.task or None
 
-    def proposed(self, trials: Sequence[Trial], log: dict[str, Any]) -> None:
-        self._store.propose(trials, log)
-        self._bar.proposed(trials, log)
+    @property
+    def place_of_training(self) -> Path | None:
+        """See ``Run``."""
+        return self.directory
 
-    def measured(self, trial: Trial) -> None:
-        if trial.measurement is not None:
-            self._store.record(trial.index, trial.measurement, seconds=self._seconds)
-        self._bar.measured(trial)
+    @property
+    def record(self) -> RunRecord:
+        """See ``Run``."""
+        return self.state.record
 
-    def exhausted(self) -> None:
-        self._store.note(exhausted=True, seconds=self._seconds)
+    def carry_out(self) -> None:
+        """See ``Run``. The directory is locked before it is read, so what is read once stays true."""
+        state = self.state
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.directory / LOCK, "executed"))
+            except PermissionError as error:
+                state.check_unchanged()
+                if not self.finished:
+                    rule = f"cannot be written to: {error.strerror}"
+                    raise InputError("run", str(self.directory), rule) from None
+                return
+            state.begin(stack.enter_context(RunStore(self.directory / DATABASE)))
+            stack.callback(state.end)
+            state.check_unchanged()
+            if not self.finished:
+                state.check_space()
+                super().carry_out()
+
+
+def open_run(
+    directory: str | Path,
+    *,
+    workers: int | None = None,
+    time: float | None = None,
+    evaluator: Evaluator | None = None,
+    observers: Sequence[Observer] = (),
+) -> Run:
+    """What a directory holds. Reads no more than it must: the rest is read when it is asked for, once.
+
+    Args:
+        directory: of the run.
+        workers: instead of the configured number, if it is carried out.
+        time: limit of the whole search in seconds, instead of the configured one.
+        evaluator: of a search that was begun with one.
+        observers: hear of the search, if it is carried out.
+
+    Raises:
+        InputError: the directory is missing, or is not a run's, or its configuration is damaged.
+    """
+    directory = Path(directory)
+    if _holds_training(directory) and not (directory / CONFIG).is_file():
+        return TrainingRun(directory)
+    config = RunConfig.read(directory / CONFIG)
+    config = config if time is None else config.model_copy(update={"time": time})
+    return SearchRun(directory, SearchState(directory, config, evaluator, observers, workers))
+
+
+def _holds_training(directory: Path) -> bool:
+    return (directory / TRAINING).is_file() or (directory / RESULT).is_file()

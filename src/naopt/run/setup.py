@@ -13,10 +13,12 @@ from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads import WORKLOADS, create_workload
 from naopt.one_shot import OneShotSettings
+from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
+from naopt.one_shot.kinds import searcher_kind, shares_weights
 from naopt.run.config import RunConfig
-from naopt.run.kinds import searcher_kind, shares_weights
-from naopt.run.one_shot_run import SUPERNET, shared_evaluator
+from naopt.run.names import SUPERNET
+from naopt.run.supernet import shared_evaluator
 from naopt.searchers import Objective, Searcher, searchers
 from naopt.spaces import SearchSpace, create_space
 from naopt.tables import load_table
@@ -34,17 +36,21 @@ class Setup:
     settings: Settings
 
     def searcher(self) -> Searcher:
-        """A fresh searcher."""
+        """A fresh searcher; one that shares weights has named its candidates before, and here names no more."""
+        seed, budget = self.config.seed, self.config.budget
+        if isinstance(self.settings, OneShotSettings):
+            return CandidateSearcher(self.space, self.objective, (), seed=seed, budget=budget)
         kind = searchers.get(self.config.searcher)
-        return kind(self.space, self.objective, self.settings, seed=self.config.seed, budget=self.config.budget)
+        return kind(self.space, self.objective, self.settings, seed=seed, budget=budget)
 
 
-def prepare(config: RunConfig, directory: Path | None = None) -> Setup:
+def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluator | None = None) -> Setup:
     """Resolves names, defaults and relative paths.
 
     Args:
         config: of the search.
         directory: of the run; a searcher that shares weights keeps its supernet there.
+        evaluator: what measures, where the configuration cannot say: a Python function.
 
     Raises:
         InputError: an unknown name or option, none or more than one of task, table and supernet, noise without a table,
@@ -52,7 +58,7 @@ def prepare(config: RunConfig, directory: Path | None = None) -> Setup:
     """
     kind = searcher_kind(config.searcher)
     settings = kind.settings_type.parse(config.searcher_settings, f"setting of searcher {config.searcher}")
-    sources = [name for name in ("task", "table", "supernet") if getattr(config, name)]
+    sources = [name for name in ("task", "table", "supernet", "function") if getattr(config, name)]
     if len(sources) > 1:
         raise InputError(sources[0], getattr(config, sources[0]), f"and {sources[1]} '{getattr(config, sources[1])}': "
                          "give one of them, not both")  # fmt: skip
@@ -61,8 +67,12 @@ def prepare(config: RunConfig, directory: Path | None = None) -> Setup:
     if shares_weights(config.searcher) and not config.task:
         rule = "shares weights between the networks that it trains: give --task"
         raise InputError("searcher", config.searcher, rule)
-    evaluator: Evaluator
-    if config.table:
+    if evaluator is not None:
+        config = config.model_copy(update={"space": evaluator.space.name, "space_options": {}})
+    elif config.function:
+        rule = "measures this search: go on with it in Python, naopt.search(..., run=...)"
+        raise InputError("function", config.function, rule)
+    elif config.table:
         config, evaluator = _look_up(config)
     elif config.supernet:
         config, evaluator = _share(config)
@@ -76,11 +86,16 @@ def prepare(config: RunConfig, directory: Path | None = None) -> Setup:
             )
     else:
         raise InputError("task", "", "give --task, --table or --supernet")
+    assert evaluator is not None
     metric = config.metric or evaluator.default_metric
     if metric not in evaluator.metrics:
         raise UnknownNameError("metric", metric, evaluator.metrics)
     objective = Objective(metric, evaluator.metrics[metric].goal)
-    config = config.model_copy(update={"metric": metric, "searcher_settings": _dump(settings)})
+    batch = config.workers if config.batch == "workers" else config.batch
+    enqueue = tuple(evaluator.space.format(evaluator.space.parse(text)) for text in config.enqueue)
+    history = tuple(str(Path(source).resolve()) if Path(source).exists() else source for source in config.history)
+    update = {"metric": metric, "searcher_settings": _dump(settings), "batch": batch, "enqueue": enqueue}
+    config = config.model_copy(update={**update, "history": history})
     return Setup(config, evaluator.space, evaluator, objective, settings)
 
 

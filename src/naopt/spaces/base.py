@@ -14,35 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.errors import InputError
+from naopt.errors import InputError, UnknownNameError
+from naopt.spaces.position import Position
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from naopt.spaces.choices import Value
     from naopt.spaces.graph import Graph
 
 Tokens = tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """One design choice: its name, the names of its choices, and its kind.
-
-    Positions of one kind share choice embeddings in a latent model wherever a choice has the same name (all the
-    ``input`` positions of a cell, say). Kind defaults to the name: no sharing.
-    """
-
-    name: str
-    choices: tuple[str, ...]
-    kind: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.choices:
-            raise InputError("position", self.name, "needs at least one choice")
-        if len(set(self.choices)) != len(self.choices):
-            raise InputError("position", self.name, f"choices must differ, got {', '.join(self.choices)}")
-        if not self.kind:
-            object.__setattr__(self, "kind", self.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,6 +214,29 @@ class SearchSpace(ABC):
         if reason is not None:
             raise InputError(f"{self.name} architecture", " ".join(map(str, tokens)), reason)
         return self._trusted(tokens)
+
+    def values(self, architecture: Architecture) -> dict[str, Value]:
+        """What is chosen at each position, by the position's name, as it was given to the space."""
+        pairs = zip(self.positions, architecture.tokens, strict=True)
+        return {position.name: position.values[token] for position, token in pairs}
+
+    def architecture_of(self, values: Mapping[str, object]) -> Architecture:
+        """Inverse of ``values``; any order.
+
+        Raises:
+            InputError: a name that no position has, one that is missing, a value (its type counts) that is no choice
+                there, or a combination that is not valid.
+        """
+        if not isinstance(values, Mapping):
+            raise InputError(f"values of {self.name}", values, "must be a dictionary, by the names of the positions")
+        names = [position.name for position in self.positions]
+        for name in values:
+            if name not in names:
+                raise UnknownNameError(f"position of {self.name}", str(name), names)
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise InputError(f"values of {self.name}", ", ".join(values), f"'{missing[0]}' is missing")
+        return self.architecture([position.token(values[position.name]) for position in self.positions])
 
     def draw(self, architecture: Architecture) -> str:
         """The architecture's graph as a self-contained SVG."""

@@ -10,47 +10,25 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.errors import ArchitectureSyntaxError, InputError, UnknownNameError
-from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.errors import InputError, UnknownNameError
+from naopt.spaces.base import Architecture, SearchSpace, Tokens
 from naopt.spaces.canonical import Branch, CellNodes, canonical_cell
-from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.cell_spec import CELLS, OUTPUTS, CellSpec, cells_graph
+from naopt.spaces.cell_text import read_cells, write_cells
+from naopt.spaces.graph import Graph
 from naopt.spaces.operations import OPERATION_SETS, operation_set, operation_specs
+from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CELLS = ("normal", "reduction")
-OUTPUTS = ("loose-ends", "nodes")
 MAX_NODES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class CellSpec:
-    """One cell in words.
-
-    Attributes:
-        nodes: per node its two (input index, operation name) branches; inputs 0 and 1 are the cell's.
-        output: what the cell's output joins: its ``loose-ends`` (NAO, ENAS) or all its ``nodes`` (DARTS).
-    """
-
-    nodes: tuple[tuple[tuple[int, str], tuple[int, str]], ...]
-    output: str = OUTPUTS[0]
-
-    def output_ends(self) -> tuple[int, ...]:
-        """Inputs and nodes that are concatenated to the cell's output, ascending."""
-        return self.loose_ends() if self.output == "loose-ends" else tuple(range(2, len(self.nodes) + 2))
-
-    def loose_ends(self) -> tuple[int, ...]:
-        """Inputs and nodes that no node consumes."""
-        used = {source for node in self.nodes for source, _ in node}
-        return tuple(index for index in range(len(self.nodes) + 2) if index not in used)
 
 
 @spaces.register("conv-cell")
@@ -275,20 +253,7 @@ class ConvCellSpace(SearchSpace):
 
     def graph(self, architecture: Architecture) -> Graph:
         """Two parts, one a cell; operations on edges; what the output joins."""
-        vertices: list[Node] = []
-        edges: list[Edge] = []
-        for part, cell in self.cells(architecture).items():
-            base = len(vertices)
-            inner = range(2, len(cell.nodes) + 2)
-            vertices += [Node("k-2", part, "input"), Node("k-1", part, "input"), *(Node(str(i), part) for i in inner)]
-            vertices.append(Node("k", part, "output"))
-            edges += [
-                Edge(base + source, base + index + 2, operation)
-                for index, node in enumerate(cell.nodes)
-                for source, operation in node
-            ]
-            edges += [Edge(base + end, len(vertices) - 1) for end in cell.output_ends()]
-        return Graph(tuple(vertices), tuple(edges))
+        return cells_graph(self.cells(architecture))
 
     # Text.
 
@@ -297,12 +262,7 @@ class ConvCellSpace(SearchSpace):
 
         ``/output:nodes`` ends the text where all nodes are joined.
         """
-        cells = "/".join(
-            f"{name}:"
-            + ",".join("+".join(f"{operation}@{source}" for source, operation in node) for node in cell.nodes)
-            for name, cell in self.cells(architecture).items()
-        )
-        return cells + self._suffix
+        return write_cells(self.cells(architecture)) + self._suffix
 
     @property
     def _suffix(self) -> str:
@@ -310,45 +270,8 @@ class ConvCellSpace(SearchSpace):
 
     def parse(self, text: str) -> Architecture:
         """Inverse of ``format``; space around the text is ignored."""
-        stripped = text.strip()
-        at = 0
-
-        def expect(word: str) -> None:
-            nonlocal at
-            if not stripped.startswith(word, at):
-                raise ArchitectureSyntaxError(stripped, at, f"expected '{word}'")
-            at += len(word)
-
-        cells = []
-        for cell_index, cell in enumerate(CELLS):
-            expect("/" * (cell_index > 0) + f"{cell}:")
-            nodes = []
-            for node in range(self.nodes):
-                if node:
-                    expect(",")
-                branches: list[Branch] = []
-                for side in range(2):
-                    if side:
-                        expect("+")
-                    match = re.compile(r"[^@+,/]*").match(stripped, at)
-                    name = match.group() if match else ""
-                    if name not in self.operations.operations:
-                        raise ArchitectureSyntaxError(
-                            stripped, at, f"'{name}' is not an operation of {self.operations.name}"
-                        )
-                    at += len(name)
-                    expect("@")
-                    number = re.compile(r"[0-9]+").match(stripped, at)
-                    if number is None or not int(number.group()) < node + 2:
-                        raise ArchitectureSyntaxError(stripped, at, f"expected an input in 0..{node + 1}")
-                    at = number.end()
-                    branches.append((int(number.group()), self.operations.operations.index(name)))
-                nodes.append((branches[0], branches[1]))
-            cells.append(tuple(nodes))
-        expect(self._suffix)
-        if at != len(stripped):
-            raise ArchitectureSyntaxError(stripped, at, f"expected the end ({self.nodes} nodes a cell)")
-        return self._build(tuple(cells))
+        names = self.operations
+        return self._build(read_cells(text, self.nodes, names.operations, names.name, self._suffix))
 
     # Tokens.
 

@@ -1,4 +1,4 @@
-"""Any list of named categorical positions: hyper-parameters, compiler flags, design choices."""
+"""Any list of named positions with choices: hyper-parameters, compiler flags, design choices."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naopt.errors import ArchitectureSyntaxError, InputError
-from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.base import Architecture, SearchSpace, Tokens
+from naopt.spaces.choices import as_choices, described, label, labels, shown
 from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:
@@ -25,34 +27,53 @@ _JSON = json.JSONDecoder()
 
 @spaces.register("generic")
 class GenericSpace(SearchSpace):
-    """Named positions with named choices, from code or from a TOML file; every combination is valid.
+    """Named positions with choices, from code or from a TOML file; every combination is valid.
 
     Args:
-        source: positions, or the path of a TOML file::
+        source: a dictionary from the name of each position to its choices: ``choice``, ``ordinal``, ``integer``, a list
+            (as ``choice``), a range (as ``integer``) or ``bool``::
 
-            name = "mlp"
-            [[positions]]
-            name = "width"
-            choices = [16, 32, 64]
+                Space({"width": [16, 32, 64], "depth": integer(1, 6), "act": ["relu", "gelu", None], "norm": bool})
 
-        name: the space's name; by default that of the file, or ``generic``.
+            or positions, or the path of a TOML file, whose choices all count as text::
 
-    Two architectures are equal only if all choices are: nothing is known about symmetries.
+                name = "mlp"
+                [[positions]]
+                name = "width"
+                choices = [16, 32, 64]
+
+        name: the space's name; by default ``custom`` for a dictionary, that of the file, or ``generic``.
+
+    Two architectures are equal only if all choices are: nothing is known about symmetries. Two spaces are equal if
+    their names and positions are, types of values included.
+
+    Raises:
+        InputError: no position, equal names, choices that cannot be used (``naopt.spaces.choices.Choices``), a name in
+            a dictionary that its text form could not hold as it stands, or a file that breaks a rule.
     """
 
-    def __init__(self, source: str | Path | Iterable[Position], name: str | None = None) -> None:
+    def __init__(self, source: Mapping[str, object] | str | Path | Iterable[Position], name: str | None = None) -> None:
+        default = "generic"
         if isinstance(source, str | Path):
-            file_name, positions = _read(Path(source))
-            name = name or file_name
+            default, positions = _read(Path(source))
+        elif isinstance(source, Mapping):
+            default, positions = "custom", tuple(_from_code(*item) for item in source.items())
         else:
-            positions = tuple(source)
+            positions = _checked(source)
+        name = name or default
         if not positions:
-            raise InputError("space", name or "generic", "needs at least one position")
+            raise InputError("space", name, "needs at least one position")
         names = [position.name for position in positions]
         if len(set(names)) != len(names):
-            raise InputError("space", name or "generic", f"position names must differ, got {', '.join(names)}")
-        self.name = name or "generic"
+            raise InputError("space", name, f"position names must differ, got {', '.join(names)}")
+        self.name = name
         self.positions = positions
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and (other.name, other.positions) == (self.name, self.positions)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.positions))
 
     def choices(self, prefix: Sequence[int]) -> Tokens:
         """Every choice."""
@@ -80,9 +101,12 @@ class GenericSpace(SearchSpace):
         return Graph(nodes, tuple(Edge(index, index + 1) for index in range(len(nodes) - 1)))
 
     def format(self, architecture: Architecture) -> str:
-        """``width=32,depth=2``; names and values with spaces, commas, quotes or ``=`` are written as JSON strings."""
+        """``width=32,depth=2``; names and values with spaces, commas, quotes or ``=`` are written as JSON strings.
+
+        Numbers, booleans and ``None`` are written as in JSON, and so is, next to them, text that reads like one.
+        """
         return ",".join(
-            f"{_quote(position.name)}={_quote(position.choices[token])}"
+            f"{_quote(position.name)}={_word(position, token)}"
             for position, token in zip(self.positions, architecture.tokens, strict=True)
         )
 
@@ -121,9 +145,12 @@ class GenericSpace(SearchSpace):
             start = at
             value = word()
             choices = self.positions[index].choices
-            if value not in choices:
-                raise ArchitectureSyntaxError(stripped, start, f"'{value}' is not one of {', '.join(choices)}")
-            tokens[index] = choices.index(value)
+            # Quoted is what is text; but quotes around a number do no harm where that is no choice.
+            named = label(value) if stripped.startswith('"', start) and not _is_text(self.positions[index]) else value
+            chosen = named if named in choices else value
+            if chosen not in choices:
+                raise ArchitectureSyntaxError(stripped, start, f"'{value}' is not one of {shown(choices)}")
+            tokens[index] = choices.index(chosen)
             if at == len(stripped):
                 break
             if not stripped.startswith(",", at):
@@ -133,6 +160,33 @@ class GenericSpace(SearchSpace):
         if missing:
             raise ArchitectureSyntaxError(stripped, at, f"'{missing[0]}' is missing")
         return self.architecture([tokens[index] for index in range(len(names))])
+
+
+def _checked(source: object) -> tuple[Position, ...]:
+    given = tuple(source) if isinstance(source, Iterable) else (source,)
+    for position in given:
+        if not isinstance(position, Position):
+            rule = 'must be a dictionary from names to choices, such as {"width": [16, 32]}, or positions'
+            raise InputError("space", described(source), rule)
+    return given
+
+
+def _from_code(name: object, given: object) -> Position:
+    if not isinstance(name, str) or not _PLAIN.fullmatch(name):
+        raise InputError("position", name, "its name must be text without spaces, commas, quotes and '='")
+    choices = as_choices(name, given)
+    return Position(name, labels(choices.values), values=choices.values, ordered=choices.ordered)
+
+
+def _is_text(position: Position) -> bool:
+    """Whether all choices are text, which then is its own label."""
+    return position.values == position.choices
+
+
+def _word(position: Position, token: int) -> str:
+    """A choice in the text form."""
+    named = position.choices[token]
+    return named if named.startswith('"') and not _is_text(position) else _quote(named)
 
 
 def _quote(word: str) -> str:

@@ -8,30 +8,25 @@ be absent: its operation is ``none`` and its edges are missing, and absent verti
 from __future__ import annotations
 
 import bisect
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.errors import ArchitectureSyntaxError, InputError
 from naopt.spaces import nasbench101_cells as cells
 from naopt.spaces import nasbench101_rows as rows
-from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.base import Architecture, SearchSpace, Tokens
 from naopt.spaces.graph import Edge, Graph, Node
 from naopt.spaces.nasbench101_cells import EDGES, INNER, LENGTH, OFFSETS, OPERATIONS, OUTPUT
+from naopt.spaces.nasbench101_matrix import MODULES, cell_of_matrix, matrix_of, module_hash
 from naopt.spaces.nasbench101_network import quantities
+from naopt.spaces.nasbench101_text import PREFIX, read_cell, write_cell
+from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-MODULES = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
-"""The benchmark's own names of the operations."""
-_PREFIX = "nasbench101:"
-_NUMBER = re.compile(r"[0-9]+")
-_WORD = re.compile(r"[a-z0-9]*")
 
 
 def _positions() -> Iterator[Position]:
@@ -59,7 +54,7 @@ class NASBench101Space(SearchSpace):
     @classmethod
     def claims(cls, text: str) -> NASBench101Space | None:
         """This space, if an architecture's text reads like one of its own."""
-        return cls() if text.startswith(_PREFIX) else None
+        return cls() if text.startswith(PREFIX) else None
 
     # Validity.
 
@@ -215,57 +210,16 @@ class NASBench101Space(SearchSpace):
 
     def matrix(self, architecture: Architecture) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """Adjacency ``(v, v)``, upper triangular, and the benchmark's names of the ``v`` operations, 2 <= v <= 7."""
-        cell = self._cell(architecture.tokens)
-        adjacency = np.zeros((len(cell.kinds) + 2,) * 2, dtype=np.int64)
-        for target, mask in enumerate((*cell.inputs, cell.output), 1):
-            adjacency[:target, target] = [mask >> source & 1 for source in range(target)]
-        return adjacency, ("input", *(MODULES[kind - 1] for kind in cell.kinds), "output")
+        return matrix_of(self._cell(architecture.tokens))
 
     def from_matrix(self, adjacency: ArrayLike, operations: Sequence[str]) -> Architecture:
-        """The cell with this adjacency, without what lies on no path from input to output.
-
-        Args:
-            adjacency: ``(v, v)`` of 0 and 1, upper triangular; vertex 0 is the input, the last one the output.
-            operations: ``v`` names, the benchmark's (``conv3x3-bn-relu``) or ours (``conv3x3``), between ``input`` and
-                ``output``.
-
-        Raises:
-            InputError: another shape, an edge backwards, an unknown operation, no path, or, after pruning, more than
-                seven vertices or nine edges.
-        """
-        matrix = np.asarray(adjacency)
-        shape = (len(operations),) * 2
-        if len(operations) < 2 or matrix.shape != shape or not np.isin(matrix, (0, 1)).all() or np.tril(matrix).any():
-            raise InputError("adjacency", str(matrix.shape), f"must be 0 or 1, upper triangular, and of shape {shape}")
-        if (operations[0], operations[-1]) != ("input", "output"):
-            raise InputError("operations", ", ".join(operations), "must begin with input and end with output")
-        names = dict(zip((*MODULES, *OPERATIONS), (1, 2, 3) * 2, strict=False))
-        for name in operations[1:-1]:
-            if name not in names:
-                raise InputError("operation", name, f"is not one of {', '.join(MODULES)}")
-        last = len(operations) - 1
-        forward, backward = {0}, {last}
-        for target in range(1, last + 1):
-            if any(matrix[source, target] for source in forward):
-                forward.add(target)
-        for source in range(last - 1, -1, -1):
-            if any(matrix[source, target] for target in backward):
-                backward.add(source)
-        live = sorted(forward & backward)
-        if last not in live:
-            raise InputError("cell", ", ".join(operations), "no path leads from input to output")
-        pruned = matrix[np.ix_(live, live)]
-        if len(live) > INNER + 2 or pruned.sum() > EDGES:
-            found = f"{len(live)} vertices, {int(pruned.sum())} edges"
-            raise InputError("cell", found, f"the space has at most {INNER + 2} vertices and {EDGES} edges")
-        masks = [sum(1 << source for source in np.flatnonzero(column).tolist()) for column in pruned.T[1:]]
-        kinds = tuple(names[operations[vertex]] for vertex in live[1:-1])
-        return self._trusted(self._tokens(masks, kinds))
+        """The cell with this adjacency; see ``cell_of_matrix``. Raises ``InputError`` if there is none."""
+        return self._trusted(self._tokens(cell_of_matrix(adjacency, operations)))
 
     def module_hash(self, architecture: Architecture) -> str:
         """The benchmark's hash of the cell, by which its files list cells; equal exactly for equal architectures."""
         matrix, operations = self.matrix(architecture)
-        return cells.module_hash(matrix.tolist(), [-1, *map(MODULES.index, operations[1:-1]), -2])
+        return module_hash(matrix.tolist(), [-1, *map(MODULES.index, operations[1:-1]), -2])
 
     def graph(self, architecture: Architecture) -> Graph:
         """Input, inner vertices with their operations as labels, output."""
@@ -292,64 +246,20 @@ class NASBench101Space(SearchSpace):
 
     def format(self, architecture: Architecture) -> str:
         """``nasbench101:conv3x3@0,maxpool3x3@0+1,output@1+2``: a vertex a comma, its inputs after ``@``."""
-        cell = self._cell(architecture.tokens)
-        words = (*(OPERATIONS[kind - 1] for kind in cell.kinds), "output")
-        masks = (*cell.inputs, cell.output)
-        return _PREFIX + ",".join(
-            f"{word}@{'+'.join(str(u) for u in range(vertex) if mask >> u & 1)}"
-            for vertex, (word, mask) in enumerate(zip(words, masks, strict=True), 1)
-        )
+        return write_cell(self._cell(architecture.tokens))
 
     def parse(self, text: str) -> Architecture:
         """Inverse of ``format``; space around the text is ignored."""
-        stripped = text.strip()
-        at = 0
-
-        def expect(word: str) -> None:
-            nonlocal at
-            if not stripped.startswith(word, at):
-                raise ArchitectureSyntaxError(stripped, at, f"expected '{word}'")
-            at += len(word)
-
-        expect(_PREFIX)
-        masks: list[int] = []
-        kinds: list[int] = []
-        while len(masks) == len(kinds):
-            if masks:
-                expect(",")
-            word = _WORD.match(stripped, at)
-            name = word.group() if word else ""
-            known = ("output",) if len(kinds) == INNER else (*OPERATIONS, "output")
-            if name not in known:
-                raise ArchitectureSyntaxError(stripped, at, f"expected {' or '.join(known)}, got '{name}'")
-            at += len(name)
-            expect("@")
-            mask = 0
-            while True:
-                number = _NUMBER.match(stripped, at)
-                source = int(number.group()) if number else -1
-                if number is None or not mask.bit_length() <= source <= len(masks):
-                    low = mask.bit_length()
-                    raise ArchitectureSyntaxError(stripped, at, f"expected an input in {low}..{len(masks)}, ascending")
-                mask, at = mask | 1 << source, number.end()
-                if not stripped.startswith("+", at):
-                    break
-                at += 1
-            masks.append(mask)
-            if name != "output":
-                kinds.append(OPERATIONS.index(name) + 1)
-        if at != len(stripped):
-            raise ArchitectureSyntaxError(stripped, at, "expected the end")
-        return self.architecture(self._tokens(masks, kinds))
+        return self.architecture(self._tokens(read_cell(text)))
 
     # Tokens.
 
     @staticmethod
-    def _tokens(masks: Sequence[int], kinds: Sequence[int]) -> Tokens:
+    def _tokens(cell: cells.Cell) -> Tokens:
         """Tokens of a cell numbered so that inputs come first."""
         tokens = [0] * LENGTH
-        columns = (*range(1, len(kinds) + 1), OUTPUT)
-        for column, mask, kind in zip(columns, masks, (*kinds, 0), strict=True):
+        columns = (*range(1, len(cell.kinds) + 1), OUTPUT)
+        for column, mask, kind in zip(columns, (*cell.inputs, cell.output), (*cell.kinds, 0), strict=True):
             start = OFFSETS[column - 1]
             tokens[start : start + column] = [mask >> source & 1 for source in range(column)]
             tokens[start + column] = kind

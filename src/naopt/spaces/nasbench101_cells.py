@@ -1,4 +1,4 @@
-"""Cells of NAS-Bench-101 as numbers: columns, canonical order, counts, changes, and the benchmark's hash.
+"""Cells of NAS-Bench-101 as numbers: columns, canonical order, counts and changes.
 
 A cell's vertices are 0 (input), 1 .. n (inner) and the output. A *column* says what goes into one vertex and what it
 does: ``key = code << 2 | operation``, where ``code`` has bit ``5 - u`` set if vertex ``u`` is an input. So the order of
@@ -8,7 +8,6 @@ vertices (0 for one that is absent) and the output.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -273,30 +272,3 @@ def changes(cell: Cell) -> list[Cell]:
                     new = [mask & low | mask >> 1 & ~low for mask in new]
                     found.append(built(new, (*kinds[: w - 1], *kinds[w:])))
     return found
-
-
-def module_hash(matrix: Sequence[Sequence[int]], labels: Sequence[int]) -> str:
-    """The benchmark's isomorphism hash of a pruned cell (Ying et al. 2019, supplement S1), 32 hexadecimal digits.
-
-    Args:
-        matrix: ``(v, v)`` upper triangular adjacency.
-        labels: -1 for the input, 0, 1, 2 for conv3x3, conv1x1, maxpool3x3, and -2 for the output.
-    """
-
-    def digest(text: str) -> str:
-        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-    everyone = range(len(labels))
-    sources = [[u for u in everyone if matrix[u][v]] for v in everyone]
-    targets = [[v for v in everyone if matrix[u][v]] for u in everyone]
-    colours = [digest(str((len(targets[v]), len(sources[v]), int(labels[v])))) for v in everyone]
-    for _ in everyone:
-        colours = [
-            digest(
-                "|".join(
-                    "".join(sorted(colours[u] for u in side)) for side in (sources[v], targets[v])
-                ) + "|" + colours[v]
-            )
-            for v in everyone
-        ]  # fmt: skip
-    return digest(str(sorted(colours)))

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from naopt.errors import ArchitectureSyntaxError
-from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.base import Architecture, SearchSpace, Tokens
 from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from naopt.errors import ArchitectureSyntaxError
-from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.base import Architecture, SearchSpace, Tokens
 from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
 
 CELLS = ("lstm", "gru")

@@ -18,8 +18,9 @@ import numpy as np
 
 from naopt.errors import ArchitectureSyntaxError, InputError
 from naopt.spaces.activations import NAO_4, activation_names, activation_specs
-from naopt.spaces.base import Architecture, Position, SearchSpace, Tokens
+from naopt.spaces.base import Architecture, SearchSpace, Tokens
 from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
 from naopt.spaces.trees import Tree, all_orders, canonical_tree, descendants, random_order
 

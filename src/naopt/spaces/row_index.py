@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.spaces.base import Position
+from naopt.spaces.position import Position
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

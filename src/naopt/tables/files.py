@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from naopt.configuration import Settings
 from naopt.errors import InputError
+from naopt.files import whole_file
 from naopt.measurement import Goal, MetricInfo
 from naopt.spaces import GenericSpace, Position, SearchSpace, create_space
 from naopt.tables.surrogate import Surrogate
@@ -110,7 +111,7 @@ def save_table(table: Table, path: str | Path) -> None:
         **{_METRIC + name: values for name, values in table.metrics.items()},
     }
     try:
-        with Path(path).open("wb") as file:
+        with whole_file(path) as part, part.open("wb") as file:
             np.savez_compressed(file, **arrays)
     except OSError as error:
         raise InputError("table", str(path), error.strerror or "cannot be written") from error

@@ -11,9 +11,9 @@ import numpy as np
 
 from naopt.errors import InputError
 from naopt.measurement import MetricInfo
+from naopt.pickles import BENCHMARKS, PickledArray, PlainReader
 from naopt.spaces import NASBench201Space, Tokens
 from naopt.tables.importers import refuse_metrics, table_importers
-from naopt.tables.restricted import PickledArray, PlainReader
 from naopt.tables.table import Table
 
 _SPACE = "nasbench201"
@@ -68,7 +68,7 @@ def import_hw_nas_bench(source: str | Path, metrics: Mapping[str, MetricInfo]) -
 def _read(path: Path) -> Any:
     try:
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            return PlainReader(data, str(path)).read()
+            return PlainReader(data, str(path), BENCHMARKS).read()
     except InputError:
         raise
     except OSError as error:

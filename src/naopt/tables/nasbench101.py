@@ -23,7 +23,7 @@ import numpy as np
 from naopt.errors import InputError
 from naopt.measurement import MetricInfo
 from naopt.spaces import NASBench101Space
-from naopt.spaces.nasbench101 import MODULES
+from naopt.spaces.nasbench101_matrix import MODULES
 from naopt.tables.files import read_arrays
 from naopt.tables.importers import refuse_metrics, table_importers
 from naopt.tables.table import Table

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import pickle
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from naopt.errors import InputError
+from naopt.pickles import UNSIGNED_BYTES, PickledArray, PlainReader
 
 _PIXELS = 3 * 32 * 32
 
@@ -58,70 +55,18 @@ def parse_pickle(path: str, data: bytes, layout: Layout) -> Batch:
     """A Python batch: a dictionary with pixels and labels. Raises ``InputError``, with the file's name."""
     wrong = f"not a {layout.name} batch"
     try:
-        content = _PlainUnpickler(io.BytesIO(data), encoding="bytes").load()
-    except (
-        pickle.UnpicklingError,
-        ArithmeticError,
-        AttributeError,
-        EOFError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise InputError("file", path, f"{wrong}: {error or type(error).__name__}") from error
+        content = PlainReader(data, path, UNSIGNED_BYTES).read()
+    except InputError as error:
+        raise InputError("file", path, f"{wrong}: {error.rule}") from error
     if not isinstance(content, dict):
         raise InputError("file", path, f"{wrong}: not a dictionary")
-    pixels, labels = (content.get(key.encode(), content.get(key)) for key in ("data", layout.labels))
-    if not isinstance(pixels, _PickledArray) or not isinstance(labels, list):
+    pixels, labels = content.get("data"), content.get(layout.labels)
+    if not isinstance(pixels, PickledArray) or pixels.values is None or not isinstance(labels, list):
         raise InputError("file", path, f"{wrong}: has no data and {layout.labels}")
-    if not labels or len(pixels.data) != len(labels) * _PIXELS:
-        raise InputError("file", path, f"has {len(pixels.data)} pixels for {len(labels)} images of {_PIXELS}")
+    if not labels or pixels.values.size != len(labels) * _PIXELS:
+        raise InputError("file", path, f"has {pixels.values.size} pixels for {len(labels)} images of {_PIXELS}")
     if not all(type(label) is int and 0 <= label < 2**31 for label in labels):
         raise InputError("file", path, f"has a label outside 0..{layout.classes - 1}")
     found = np.array(labels, np.int64)
     layout.check(path, found)
-    return np.frombuffer(pixels.data, dtype=np.uint8).reshape(-1, 3, 32, 32), found
-
-
-class _PickledType:
-    """Stands in for ``numpy.dtype``; only unsigned bytes are let through."""
-
-    def __init__(self, code: object, *_: object) -> None:
-        if code not in ("u1", b"u1"):
-            raise pickle.UnpicklingError(f"array of type {code!r}, not unsigned bytes")
-
-    def __setstate__(self, state: object) -> None:
-        """Byte order and the like: nothing that matters to single bytes."""
-
-
-class _PickledArray:
-    """Stands in for ``numpy.ndarray``: keeps the bytes of a C-ordered array of unsigned bytes."""
-
-    data: bytes = b""
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _, _, kind, fortran, data = state
-        if not isinstance(kind, _PickledType) or fortran or not isinstance(data, bytes):
-            raise pickle.UnpicklingError("not a plain array of unsigned bytes")
-        self.data = data
-
-
-def _reconstruct(*_: object) -> _PickledArray:
-    return _PickledArray()
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Builds plain values and stand-ins for arrays of bytes; whatever else a file wants to call is refused."""
-
-    _ALLOWED: ClassVar[Mapping[tuple[str, str], Any]] = {
-        ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-        ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-        ("numpy", "ndarray"): _PickledArray,
-        ("numpy", "dtype"): _PickledType,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        """One of the stand-ins. Raises ``UnpicklingError`` for any other name."""
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"unsafe pickle: it wants {module}.{name}, which was refused")
-        return self._ALLOWED[module, name]
+    return pixels.values.reshape(-1, 3, 32, 32), found

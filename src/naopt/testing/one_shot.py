@@ -17,7 +17,7 @@ from naopt.testing.suite import Suite
 
 if TYPE_CHECKING:
     from naopt.one_shot.trainer import SharedTrainer
-    from naopt.training.trainer import TrainingState
+    from naopt.training.state import TrainingState
 
 _DIGITS = {"filters": 2, "cells_per_stage": 1, "train_limit": 60, "valid_limit": 40, "batch_size": 20}
 _SEVERAL = 5

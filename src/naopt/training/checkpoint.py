@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from naopt.errors import InputError
-from naopt.training.trainer import TrainingState
+from naopt.files import whole_file
+from naopt.training.state import TrainingState
 
 _KEY = "naopt-training"
 _VERSION = 1
@@ -35,14 +35,8 @@ def save_checkpoint(path: Path, state: TrainingState, about: Mapping[str, Any]) 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Writes a safetensors file whole or not at all, also through a loss of power."""
-    part = path.with_name(f"{path.name}.part")
-    part.touch()
-    mode = part.stat().st_mode
-    save_file(dict(tensors), part, dict(metadata or {}))
-    part.chmod(mode)  # the library makes files that nobody else can read
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
+    with whole_file(path) as part:
+        save_file(dict(tensors), part, dict(metadata or {}))
 
 
 def load_checkpoint(path: Path, about: Mapping[str, Any] | None = None) -> TrainingState:

@@ -19,7 +19,8 @@ from naopt.training.images import ImageSource, batch_count
 from naopt.training.precision import arithmetic, choose_precision
 from naopt.training.schedules import learning_rate
 from naopt.training.settings import TrainingSettings
-from naopt.training.trainer import DivergedError, Trainer, TrainingState, nothing
+from naopt.training.state import TrainingState
+from naopt.training.trainer import DivergedError, Trainer, nothing
 
 _EVALUATION_BATCH = 1000
 

@@ -15,7 +15,8 @@ from naopt.memory import keep_freed_memory
 from naopt.networks.language_model import ChunkLoss, LanguageModel
 from naopt.networks.language_settings import LanguageSettings
 from naopt.tasks.parts import Part
-from naopt.training.trainer import DivergedError, Trainer, TrainingState, nothing
+from naopt.training.state import TrainingState
+from naopt.training.trainer import DivergedError, Trainer, nothing
 
 if TYPE_CHECKING:
     import numpy as np

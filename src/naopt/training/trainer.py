@@ -5,29 +5,17 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from naopt.tasks.parts import Part
+from naopt.training.state import TrainingState
 
 
 class DivergedError(ArithmeticError):
     """The loss is no longer finite."""
-
-
-@dataclass(frozen=True)
-class TrainingState:
-    """Where a training stands, complete: tensors by name, and facts that JSON can hold."""
-
-    tensors: dict[str, Tensor]
-    facts: dict[str, Any]
-
-    def below(self, name: str) -> dict[str, Tensor]:
-        """The tensors whose names begin with ``name.``, without that."""
-        return {key[len(name) + 1 :]: tensor for key, tensor in self.tensors.items() if key.startswith(f"{name}.")}
 
 
 def nothing(*_: object) -> None:

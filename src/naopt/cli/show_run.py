@@ -1,0 +1,105 @@
+"""What ``naopt show`` says about a run, whatever it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import singledispatch
+from typing import Any
+
+from naopt.cli.common import emit, print_table, say
+from naopt.cli.summary import run_document, run_lines, status, trial_document
+from naopt.run import Run, RunRecord, Trial
+from naopt.run.names import REPORT
+from naopt.run.run import SearchRun, TrainingRun
+
+
+@singledispatch
+def show_run(run: Run, *, as_json: bool, failures: bool) -> None:  # noqa: ARG001
+    """Shows a run on standard output; of a search its failures, one by one, if they are asked for."""
+    raise TypeError(type(run))
+
+
+@show_run.register
+def _(run: SearchRun, *, as_json: bool, failures: bool) -> None:
+    record = run.record
+    report = record.directory / REPORT
+    written = report if report.is_file() else None
+    top = record.ranked()[:10]
+    if as_json:
+        counts = [{"status": s, "reason": r, "count": n} for (s, r), n in record.failures().items()]
+        more: dict[str, Any] = {"top": [trial_document(trial) for trial in top], "failures": counts}
+        if failures:
+            more["failed_trials"] = [_failure(trial) for trial in record.failed]
+        emit({**run_document(run, written), **more, "rounds": record.rounds})
+        return
+    for line in run_lines(run, written):
+        say(line)
+    if failures:
+        _say_failures(record)
+        return
+    if top:
+        say()
+        metric = record.objective.metric
+        rows = [[t.index, t.measurement.metrics[metric], t.origin, t.text] for t in top if t.measurement is not None]
+        print_table(["trial", metric, "origin", "architecture"], rows, "best:")
+    if record.rounds:
+        say()
+        say("rounds:")
+    members: dict[int, int] = {}
+    for trial in record.trials:
+        members[trial.round] = members.get(trial.round, 0) + 1
+    for index, log in enumerate(record.rounds):
+        facts = ", ".join(
+            f"{key} {_short(value)}" for key, value in log.items() if isinstance(value, int | float | str)
+        )
+        say(f"  {index}: {members.get(index, 0)} proposed" + (f"; {facts}" if facts else ""))
+
+
+def _failure(trial: Trial) -> dict[str, Any]:
+    found = trial.measurement
+    assert found is not None
+    facts = {"status": found.status, "reason": found.reason, "seconds": found.seconds, "details": found.details}
+    return {"index": trial.index, "architecture": trial.text, **facts}
+
+
+def _say_failures(record: RunRecord) -> None:
+    for failure in map(_failure, record.failed):
+        say()
+        say(f"evaluation {failure['index']}: {failure['architecture']}")
+        say(f"  {failure['status']} after {failure['seconds']:.1f} s: {failure['reason']}")
+        for line in failure["details"].splitlines():
+            say(f"  | {line}")
+
+
+@show_run.register
+def _(run: TrainingRun, *, as_json: bool, failures: bool) -> None:  # noqa: ARG001
+    training, request = run.training, run.training.request
+    found, curve = training.document, training.curve
+    finished, whole = run.finished, request.settings["epochs"]
+    if as_json:
+        numbered = [{"epoch": epoch, **figures} for epoch, figures in enumerate(curve, start=1)]
+        emit({**asdict(request), **found, "finished": finished, "epochs_done": len(curve), "curve": numbered})
+        return
+    more = "" if finished else f"; go on with: naopt resume {run.directory}"
+    say(f"training:    {run.directory} ({status(run)}{more if finished or training.resumable else ''})")
+    say(f"space:       {request.space}")
+    say(f"text:        {request.architecture}")
+    say(f"task:        {request.task}")
+    say(f"preset:      {request.preset or 'by task'}, seed {request.seed}")
+    say(f"epochs:      {len(curve)} of {whole}")
+    for name, value in found.items():
+        if name.startswith(("test_", "valid_")) or name in ("parameters", "seconds"):
+            say(f"{name.replace('_', ' ') + ':':<12} {_short(value) if isinstance(value, float) else value}")
+    if curve:
+        say()
+        names = list(dict.fromkeys(name for figures in curve for name in figures))
+        first = max(len(curve) - 10, 0)
+        rows = [
+            [epoch, *(figures.get(name, "") for name in names)]
+            for epoch, figures in enumerate(curve[first:], start=first + 1)
+        ]
+        print_table(["epoch", *names], rows, "last epochs:")
+
+
+def _short(value: float | str) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

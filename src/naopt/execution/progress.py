@@ -1,0 +1,105 @@
+"""Progress on standard error: a bar on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from naopt.durations import in_words
+from naopt.execution.observer import Observer
+from naopt.execution.trial import Trial
+from naopt.searchers.base import Objective
+
+_FIRST, _EVERY = 5.0, 60.0
+"""Seconds until the first line, and between lines."""
+
+
+class ProgressBar(Observer):
+    """Evaluations done, rate, best so far, failures and time left; a context manager.
+
+    Args:
+        budget: evaluations in all.
+        done: trials that were measured before.
+        objective: tells the best.
+        console: where to draw; if it is no terminal, it gets a line a minute at most.
+    """
+
+    def __init__(
+        self, budget: int, done: Sequence[Trial], objective: Objective, console: Console | None = None
+    ) -> None:
+        self._objective, self._budget = objective, budget
+        self._console = console or Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("best {task.fields[best]}"),
+            TextColumn("failed {task.fields[failed]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._best: float | None = None
+        self._done, self._failed, self._new = len(done), 0, 0
+        self._started = time.monotonic()
+        self._due = self._started + _FIRST
+        self._task = self._progress.add_task("search", total=budget, completed=len(done), rate="", best="-", failed=0)
+        for trial in done:
+            self._note(trial)
+
+    def _note(self, trial: Trial) -> None:
+        if trial.measurement is None:
+            return
+        self._failed += not trial.measurement.ok
+        score = self._objective.score(trial.measurement)
+        if score is not None and (self._best is None or score > self._best):
+            self._best = score
+        self._progress.update(self._task, best=self._shown_best(), failed=self._failed)
+
+    def _shown_best(self) -> str:
+        if self._best is None:
+            return "-"
+        return f"{self._best if self._objective.goal == 'max' else -self._best:.5g}"
+
+    def asking(self, round_index: int) -> None:
+        """Shows that the searcher is at work."""
+        self._progress.update(self._task, description=f"round {round_index}: proposing")
+
+    def proposed(self, trials: Sequence[Trial], log: dict[str, Any]) -> None:  # noqa: ARG002
+        """Shows that evaluations are at work."""
+        self._progress.update(self._task, description=f"round {trials[0].round}: evaluating")
+
+    def measured(self, trial: Trial) -> None:
+        """Moves on by one."""
+        self._new += 1
+        now = time.monotonic()
+        rate = self._new / max(now - self._started, 1e-9)
+        self._progress.update(self._task, advance=1, rate=f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min")
+        self._note(trial)
+        if not self._console.is_terminal and now >= self._due:
+            self._due = now + _EVERY
+            self._console.file.write(self._line(rate) + "\n")
+            self._console.file.flush()
+
+    def _line(self, rate: float) -> str:
+        done = self._done + self._new
+        parts = [f"{done} of {self._budget} evaluated"]
+        if self._best is not None:
+            parts.append(f"best {self._objective.metric} {self._shown_best()}")
+        if self._failed:
+            parts.append(f"{self._failed} failed")
+        if done < self._budget:
+            parts.append(f"{in_words((self._budget - done) / rate)} left")
+        return ", ".join(parts)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()

@@ -1,0 +1,92 @@
+"""What a final training is about; ``training.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from naopt.errors import InputError
+from naopt.evaluators.final import final_workload
+from naopt.evaluators.workloads import Workload
+from naopt.final.names import TRAINING
+from naopt.spaces import Architecture, SearchSpace, create_space
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """What a training directory is about.
+
+    Attributes:
+        space: name of the architecture's space, options included.
+        architecture: its text form.
+        task: what it is trained on.
+        settings: complete settings.
+        preset: what they were made from; empty for the task's own.
+        seed: of initialisation, order and augmentation.
+        device: where to train.
+        threads: CPU threads.
+    """
+
+    space: str
+    architecture: str
+    task: str
+    settings: Mapping[str, Any]
+    preset: str = ""
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 1
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the outcome; where it is trained does not belong to it."""
+        return {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("device", "preset")
+        }
+
+    def subject(self) -> tuple[SearchSpace, Architecture]:
+        """Space and architecture. Raises ``InputError`` for what does not exist (any more)."""
+        space = create_space(self.space)
+        return space, space.parse(self.architecture)
+
+    def work(self) -> Workload:
+        """The task with its settings. Raises ``InputError`` for what does not exist (any more)."""
+        return final_workload(self.task, "recipe", self.settings)
+
+
+def training_request(
+    space: SearchSpace,
+    architecture: Architecture,
+    task: str,
+    *,
+    preset: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    threads: int = 1,
+) -> TrainingRequest:
+    """A request with complete settings and an absolute path to the data.
+
+    Raises:
+        InputError: an unknown task, preset or setting, or a space without networks for the task.
+    """
+    name, colon, source = task.partition(":")
+    task = f"{name}:{Path(source).resolve()}" if colon and source else task
+    work = final_workload(task, preset, overrides)
+    work.check_space(space)
+    settings = work.settings.model_dump(mode="json")
+    text = space.format(architecture)
+    return TrainingRequest(space.name, text, task, settings, preset or "", seed, device, threads)
+
+
+def read_request(directory: Path) -> TrainingRequest:
+    """What a directory's training is about. Raises ``InputError`` if there is none, or it is damaged."""
+    path = directory / TRAINING
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return TrainingRequest(**{field.name: values[field.name] for field in fields(TrainingRequest)})
+    except FileNotFoundError:
+        raise InputError("run", str(directory), f"has no {TRAINING}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError("training", str(path), f"cannot be read: {error}") from error
