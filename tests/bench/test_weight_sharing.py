@@ -146,9 +146,9 @@ def test_summary_by_hand() -> None:
     about = {"task": "t", "space": "s", "budget": 1}
     ranking = {"children": 50, "top": 5, "repeats": 2, "table": None, "metric": "valid_acc"}
     text = weight_sharing.markdown({"settings": about, "ranking": ranking, "seeds": 2, "failed": {}, **document})
-    assert "| nao-ws | 1.00 [1.00, 1.00] | 85.0 [80.0, 90.0] |" in text
+    assert "| nao-ws | 1.00 [1.00, 1.00] | 85.0 [21.5, 148.5] |" in text
     assert "| enas | 1.00 [1.00, 1.00] | 90.0 [90.0, 90.0] (1 of 2) |" in text
-    assert "Percentile of nao-ws less that of random-ws: +30.0 [+20.0, +40.0]." in text
+    assert "Percentile of nao-ws less that of random-ws: +30.0 [-97.1, +157.1]." in text
     assert "trained 2 time(s) each" in text
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from naopt.latent.mlp_ensemble import FittedEnsemble, MLPEnsemble, one_thread
+from naopt.latent.mlp_ensemble import FittedEnsemble, MLPEnsemble
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:
@@ -71,10 +71,3 @@ def test_fits_are_functions_of_rows_and_seed() -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-
-
-def test_threads_are_restored() -> None:
-    before = torch.get_num_threads()
-    with one_thread():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import f_oneway, kstest, spearmanr
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import Ridge
 
 from naopt.probes.statistics import alike, follows, p_value, predictivity, ridge
 
@@ -28,16 +28,32 @@ def test_p_values_count_the_observation_itself() -> None:
 
 
 @pytest.mark.parametrize("dimensions", [3, 60])
-def test_ridge_is_that_of_scikit_learn(dimensions: int) -> None:
-    """Penalty chosen by leaving one out, for each label by itself; more states than rows too."""
+def test_the_penalty_is_chosen_by_leaving_one_out(dimensions: int) -> None:
+    """For each label by itself, by as many fits as there are rows and penalties; more states than rows too."""
     draw = rng(dimensions)
     train, test = draw.normal(size=(40, dimensions)), draw.normal(size=(7, dimensions))
     train -= train.mean(axis=0)
     labels = np.stack([train[:, 0] + 0.1 * draw.normal(size=40), draw.normal(size=40)], axis=1) + 3
     penalties = 40 * np.array([1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0])
-    expected = RidgeCV(penalties, alpha_per_target=True).fit(train, labels)
-    assert len(set(expected.alpha_)) > 1 or dimensions > 3
-    np.testing.assert_allclose(ridge(train, labels, test), expected.predict(test), atol=1e-6)
+
+    def left_out(penalty: float, label: np.ndarray) -> float:
+        guessed = [
+            Ridge(penalty).fit(np.delete(train, i, 0), np.delete(label, i)).predict(train[[i]]) for i in range(40)
+        ]
+        return float(((np.concatenate(guessed) - label) ** 2).sum())
+
+    best = [min(penalties, key=lambda penalty: left_out(penalty, label)) for label in labels.T]
+    assert len(set(best)) > 1 or dimensions > 3
+    expected = [Ridge(penalty).fit(train, label).predict(test) for penalty, label in zip(best, labels.T, strict=True)]
+    np.testing.assert_allclose(ridge(train, labels, test), np.stack(expected, axis=1), atol=1e-6)
+    np.testing.assert_allclose(ridge(train, labels[:, :1], test), expected[0][:, None], atol=1e-6)
+
+
+def test_states_that_are_all_the_same_predict_the_mean() -> None:
+    labels = rng(0).normal(size=(20, 2))
+    np.testing.assert_allclose(ridge(np.empty((20, 0)), labels, np.empty((3, 0))), [labels.mean(axis=0)] * 3)
+    (found, _) = predictivity(np.ones((20, 4)), labels, 9, rng(1))
+    assert found.r2 < 0
 
 
 def test_what_is_there_is_found_and_what_is_not_is_not() -> None:

@@ -7,8 +7,10 @@ import pytest
 
 from naopt.cli.merging import merge_values
 from naopt.errors import InputError
+from naopt.evaluators.workloads import WORKLOADS
+from naopt.one_shot.kinds import searcher_names, searcher_settings
 from naopt.run import RunConfig
-from naopt.run.config import read_values
+from naopt.run.config import TOP, read_values
 from naopt.run.setup import prepare
 from tests.run.toys import write_table
 
@@ -168,3 +170,11 @@ def test_a_tasks_folder_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mon
 def test_no_configuration(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no config\.toml; it is not a run's directory"):
         RunConfig.read(tmp_path / "config.toml")
+
+
+def test_no_option_of_a_search_hides_a_setting() -> None:
+    """``--set KEY=VALUE`` takes a key of the search first, so a setting of that name could not be reached."""
+    settings = [searcher_settings(name) for name in searcher_names()]
+    settings += [kind.settings_type for kind in WORKLOADS.values()]
+    hidden = {name for each in settings for name in each.model_fields} & set(TOP)
+    assert hidden <= {"device", "threads", "noise"}

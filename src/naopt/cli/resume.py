@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from naopt.cli.common import JsonOption, note
+from naopt.cli.common import JsonOption
 
 
 def resume(
@@ -26,7 +26,4 @@ def resume(
 
     if workers is not None and workers < 1:
         raise InputError("option workers", workers, "must be at least 1")
-    run = open_run(directory, workers=workers, time=None if time is None else parse_duration(time))
-    if run.finished:
-        note(f"{run.noun} '{directory}' is finished; nothing to do")
-    execute(run, as_json=as_json)
+    execute(open_run(directory, workers=workers, time=None if time is None else parse_duration(time)), as_json=as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from naopt.cli.common import emit, say
+from naopt.cli.common import emit, note, say
 from naopt.cli.summary import publish, run_document, run_lines
 from naopt.errors import RunStoppedError
 from naopt.run import Run
@@ -17,7 +17,8 @@ def execute(run: Run, *, as_json: bool = False) -> None:
         RunStoppedError: the run was stopped; with ``--json`` what was found so far is said before.
     """
     try:
-        run.carry_out()
+        if not run.carry_out():
+            note(f"{run.noun} '{run.directory}' is finished; nothing to do")
     except RunStoppedError:
         if as_json:
             emit(run_document(run, None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from naopt.latent.embedding import Embedding
 from naopt.latent.features import one_hot
+from naopt.latent.layout import row_major
+from naopt.latent.threads import one_thread, one_torch_thread
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
@@ -37,14 +39,16 @@ class Decoder:
         weights: from ``train_decoder``, arrays by name.
     """
 
-    def __init__(self, space: SearchSpace, weights: dict[str, Array]) -> None:
-        self.space, self.weights = space, weights
+    def __init__(self, space: SearchSpace, weights: Mapping[str, Array]) -> None:
+        self.space = space
+        self.weights = {name: row_major(array) for name, array in weights.items()}
         self._at = choice_slices(space)
 
+    @one_thread()
     def decode(self, points: Array) -> list[Tokens]:
         """The architecture of each point ``(n, dimensions)``; every one is valid."""
         w = self.weights
-        scaled = points / w["spread"]
+        scaled = row_major(points) / w["spread"]
         logits = scaled @ w["direct"] + np.maximum(scaled @ w["inner"] + w["inner_bias"], 0) @ w["outer"] + w["bias"]
         tokens = np.zeros((len(points), len(self._at)), dtype=np.int64)
         for position, columns in enumerate(self._at):
@@ -82,14 +86,8 @@ def train_decoder(
     Returns:
         Arrays by name: ``spread``, ``direct``, ``inner``, ``inner_bias``, ``outer``, ``before``, ``bias``.
     """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread(), one_torch_thread():
         return _train(embedding, sample, hidden, steps, noise)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _train(

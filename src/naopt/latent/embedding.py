@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naopt.latent.features import Features
+from naopt.latent.layout import row_major
+from naopt.latent.threads import one_thread
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class Embedding:
     """
 
     def __init__(self, space: SearchSpace, names: Mapping[str, list[str]], arrays: Mapping[str, Array]) -> None:
-        self.space, self.names, self.arrays = space, names, arrays
+        self.space, self.names = space, names
+        self.arrays = arrays = {name: row_major(array) for name, array in arrays.items()}
         columns = {group: names[group] for group in ("paths", "sizes", "local")}
         self.features = Features(space, columns, arrays["centre"], arrays["deviation"])
         self.blocks: dict[str, slice] = {}
@@ -57,6 +60,7 @@ class Embedding:
         self._points: dict[Tokens, Array] = {}
 
     @classmethod
+    @one_thread()
     def learn(cls, space: SearchSpace, sample: Sequence[Architecture]) -> Embedding:
         """From unlabelled architectures of the space, at least 1; they cost no query."""
         features = Features.learn(space, sample)
@@ -71,6 +75,7 @@ class Embedding:
         plain = cls(space, names, arrays | {"spread": np.empty(0)})
         return cls(space, names, arrays | {"spread": plain.encode(sample).std(axis=0)})
 
+    @one_thread()
     def encode(self, architectures: Sequence[Architecture]) -> Array:
         """Points ``(n, dimensions)``."""
         if not architectures:
@@ -108,7 +113,7 @@ def _product(rows: Array, matrix: Array) -> Array:
 
 def _principal(rows: Array, keep_all: bool) -> Array:
     """Directions ``(columns, kept)``, scaled so that the projected rows' variances sum to 1."""
-    centred = rows - rows.mean(axis=0)
+    centred = row_major(rows - rows.mean(axis=0))
     values, vectors = np.linalg.eigh(centred.T @ centred / len(rows))
     values, vectors = values[::-1], vectors[:, ::-1]
     total = values.clip(min=0).sum()

@@ -9,6 +9,9 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
+from naopt.latent.layout import row_major
+from naopt.latent.threads import one_thread
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -32,6 +35,8 @@ class GaussianProcess:
     length scales and noise maximise the marginal likelihood times log-normal priors: weights around equal shares of 1,
     length scales around 1, the noise variance around 0.05. Targets should have mean 0 and variance about 1.
 
+    All linear algebra is in one thread, whatever the caller's setting.
+
     Args:
         kernel: ``rbf`` (squared exponential) or ``matern`` (5/2).
         steps: most iterations of the optimiser.
@@ -41,6 +46,7 @@ class GaussianProcess:
         self.kernel, self.steps = kernel, steps
         self.parameters: Array | None = None
 
+    @one_thread()
     def fit(self, groups: Sequence[Array], targets: Array, parameters: Array | None = None) -> GaussianProcess:
         """Fits on groups, each ``(n, columns)``, and targets ``(n,)``, ``n >= 1``.
 
@@ -50,17 +56,17 @@ class GaussianProcess:
             parameters: logarithms of weights, length scales and noise variance ``(2 * groups + 1,)`` to take as they
                 are, of an earlier fit; if not given they are fitted.
         """
-        self._data = [np.asarray(group, dtype=np.float64) for group in groups]
+        self._data = [row_major(group) for group in groups]
         squares = [_squares(group, group) for group in self._data]
         self._scales = [_scale(square) for square in squares]
         squares = [square / scale for square, scale in zip(squares, self._scales, strict=True)]
         self.parameters = self._fitted(squares, targets) if parameters is None else parameters.copy()
         weights, lengths, noise = self._unpack(self.parameters)
         covariance = sum(
-            w * _kernel(self.kernel, s / length**2)[0] for w, length, s in zip(weights, lengths, squares, strict=True)
+            w * _value(self.kernel, s / length**2) for w, length, s in zip(weights, lengths, squares, strict=True)
         )
         self._root = cholesky(covariance + (noise + _JITTER) * np.eye(len(targets)), lower=True)
-        self._given = np.asarray(targets, dtype=np.float64)
+        self._given = row_major(targets)
         self._solved: Array = cho_solve((self._root, True), targets)
         return self
 
@@ -69,6 +75,7 @@ class GaussianProcess:
         """Variance of the noise."""
         return float(self._unpack(self._known())[2])
 
+    @one_thread()
     def left_out(self) -> Array:
         """What the process with these parameters predicts of each datum from all others ``(n,)``.
 
@@ -85,16 +92,23 @@ class GaussianProcess:
         told = GaussianProcess(self.kernel, self.steps)
         return told.fit(data, np.concatenate([self._given, mean]), self._known())
 
+    @one_thread()
     def predict(self, groups: Sequence[Array]) -> tuple[Array, Array]:
         """Posterior mean and variance of ``f``, each ``(n,)``, without the noise."""
         weights, lengths, _ = self._unpack(self._known())
         covariance = np.zeros((len(groups[0]), len(self._solved)))
         for square, weight, length in zip(self._cross(groups), weights, lengths, strict=True):
-            covariance += weight * _kernel(self.kernel, square / length**2)[0]
-        half = solve_triangular(self._root, covariance.T, lower=True)
-        variance = weights.sum() - (half * half).sum(axis=0)
-        return covariance @ self._solved, np.maximum(variance, 1e-9)
+            square /= length**2
+            value = _value(self.kernel, square)
+            value *= weight
+            covariance += value
+        mean = covariance @ self._solved
+        half = solve_triangular(self._root, covariance.T, lower=True, overwrite_b=True, check_finite=False)
+        half *= half
+        variance = weights.sum() - half.sum(axis=0)
+        return mean, np.maximum(variance, 1e-9)
 
+    @one_thread()
     def slopes(self, groups: Sequence[Array]) -> tuple[Array, Array, list[Array], list[Array]]:
         """Posterior mean and variance ``(n,)`` and their gradients with respect to each group ``(n, columns)``."""
         weights, lengths, _ = self._unpack(self._known())
@@ -119,9 +133,11 @@ class GaussianProcess:
         return self.parameters
 
     def _cross(self, groups: Sequence[Array]) -> list[Array]:
-        return [
-            _squares(group, data) / scale for group, data, scale in zip(groups, self._data, self._scales, strict=True)
-        ]
+        """Squared distances ``(n, data)`` in units of the data's, new arrays."""
+        found = [_squares(row_major(group), data) for group, data in zip(groups, self._data, strict=True)]
+        for squares, scale in zip(found, self._scales, strict=True):
+            squares /= scale
+        return found
 
     def _unpack(self, parameters: Array) -> tuple[Array, Array, float]:
         count = len(parameters) // 2
@@ -170,9 +186,11 @@ class GaussianProcess:
 
 def _squares(first: Array, second: Array) -> Array:
     """Squared Euclidean distances ``(n, m)`` of rows ``(n, d)`` and ``(m, d)``."""
-    norms = (first * first).sum(axis=1)[:, None] + (second * second).sum(axis=1)
-    squares: Array = np.maximum(norms - 2 * first @ second.T, 0.0)
-    return squares
+    # In place, since a scan of a space makes large ones. The second factor is always an array of its own: for a matrix
+    # times itself numpy calls another routine of BLAS.
+    squares: Array = first @ (-2 * second).T
+    squares += (first * first).sum(axis=1)[:, None] + (second * second).sum(axis=1)
+    return np.maximum(squares, 0.0, out=squares)
 
 
 def _scale(squares: Array) -> float:
@@ -180,10 +198,18 @@ def _scale(squares: Array) -> float:
     return float(np.median(apart)) if len(apart) else 1.0
 
 
-def _kernel(kind: Kernel, squares: Array) -> tuple[Array, Array]:
-    """Kernel as a function of the squared distance in length scales, and its derivative."""
+def _value(kind: Kernel, squares: Array) -> Array:
+    """Kernel as a function of the squared distance in length scales."""
     if kind == "rbf":
-        value = np.exp(-0.5 * squares)
+        value = -0.5 * squares
+        return np.exp(value, out=value)
+    return _kernel(kind, squares)[0]
+
+
+def _kernel(kind: Kernel, squares: Array) -> tuple[Array, Array]:
+    """The kernel and its derivative."""
+    if kind == "rbf":
+        value = _value(kind, squares)
         return value, -0.5 * value
     distance = np.sqrt(5.0 * squares)
     decay = np.exp(-distance)

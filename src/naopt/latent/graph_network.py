@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from naopt.latent.mlp_ensemble import one_thread
+from naopt.latent.threads import one_torch_thread
 from naopt.spaces import Architecture, Graph, SearchSpace, Tokens
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class GraphPredictor:
         y = torch.from_numpy(np.asarray(targets, dtype=np.float32))
         rng = np.random.default_rng(seed)
         steps = self.epochs * -(-len(y) // self.batch_size)
-        with one_thread(), torch.random.fork_rng(devices=[]):
+        with one_torch_thread(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed % 2**63)
             network = GraphNetwork(graphs.labels, self).train()
             optimiser = torch.optim.Adam(
@@ -148,7 +148,7 @@ class FittedGraphPredictor:
     def predict(self, architectures: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and deviation ``(n,)`` of the targets; deviations are 0 without ``uncertain``."""
         means, deviations = [np.empty(0)], [np.empty(0)]
-        with one_thread(), torch.no_grad():
+        with one_torch_thread(), torch.no_grad():
             for at in range(0, len(architectures), _CHUNK):
                 mean, deviation = self.network(*self.graphs(architectures[at : at + _CHUNK]))
                 means.append(mean.double().numpy())

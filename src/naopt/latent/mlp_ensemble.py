@@ -5,8 +5,6 @@ Shapes: M members, N rows, B rows of a batch, D inputs, W width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
@@ -16,19 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from naopt.latent.layout import row_major
+from naopt.latent.threads import one_torch_thread
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread, which is quickest for networks of this size and always gives the same bits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -58,7 +48,7 @@ class MLPEnsemble:
     def fit(self, rows: NDArray[np.float64], targets: NDArray[np.float64], seed: int) -> FittedEnsemble:
         """Fits on rows ``(N, D)``, ``N >= 1``, and targets ``(N,)``; a function of these and the seed."""
         generator = torch.Generator().manual_seed(seed)
-        x = torch.from_numpy(np.asarray(rows, dtype=np.float32))
+        x = torch.from_numpy(row_major(rows).astype(np.float32))
         y = torch.from_numpy(np.asarray(targets, dtype=np.float32))
         sizes = [x.shape[1], *[self.width] * self.layers, 1]
         weights: list[Tensor] = []
@@ -66,7 +56,7 @@ class MLPEnsemble:
             bound = (6 / inputs) ** 0.5
             drawn = torch.rand(self.members, inputs, outputs, generator=generator)
             weights += [bound * (2 * drawn - 1), torch.zeros(self.members, 1, outputs)]
-        with one_thread():
+        with one_torch_thread():
             for weight in weights:
                 weight.requires_grad_()
             optimiser = torch.optim.Adam(weights, lr=self.learning_rate, fused=True)
@@ -90,8 +80,8 @@ class FittedEnsemble:
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """What each member predicts of rows ``(N, D)``: ``(M, N)``."""
-        x = torch.from_numpy(np.asarray(rows, dtype=np.float32))
-        with one_thread(), torch.no_grad():
+        x = torch.from_numpy(row_major(rows).astype(np.float32))
+        with one_torch_thread(), torch.no_grad():
             members = self.weights[0].shape[0]
             predicted: NDArray[np.float64] = _forward(self.weights, x.expand(members, -1, -1)).double().numpy()
         return predicted

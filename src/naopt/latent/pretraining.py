@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_FORMAT = 2
+_FORMAT = 3
 _STEPS = 600
 _LOOKED_AT = 32
 _PAIRS = 200
@@ -140,10 +140,6 @@ def _save(made: Pretrained, key: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path, contested=True) as part:
-            save_file(
-                {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-                part,
-                {"names": json.dumps(made.embedding.names)},
-            )
+            save_file(arrays, part, {"names": json.dumps(made.embedding.names)})
     except (OSError, SafetensorError):
         return

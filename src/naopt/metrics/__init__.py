@@ -1,5 +1,12 @@
 """Rank correlation, pairwise accuracy, top-k figures, Hamming distance, statistics. Imports no torch."""
 
+from naopt.metrics.intervals import (
+    bootstrap_interval,
+    bootstrap_intervals,
+    interval_method,
+    mean_intervals,
+    wilson_interval,
+)
 from naopt.metrics.rank import (
     NoiseCeiling,
     best_rank_at_k,
@@ -16,8 +23,6 @@ from naopt.metrics.statistics import (
     CensoredMedian,
     PairedSummary,
     Summary,
-    bootstrap_interval,
-    bootstrap_intervals,
     censored_median,
     paired_columns,
     paired_summary,
@@ -25,7 +30,6 @@ from naopt.metrics.statistics import (
     signed_rank_test,
     summarise,
     summarise_columns,
-    wilson_interval,
 )
 
 __all__ = [
@@ -38,8 +42,10 @@ __all__ = [
     "bootstrap_intervals",
     "censored_median",
     "hamming_distance",
+    "interval_method",
     "kendall_tau",
     "kendall_tau_interval",
+    "mean_intervals",
     "noise_ceiling",
     "paired_columns",
     "paired_summary",

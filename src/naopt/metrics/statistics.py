@@ -1,4 +1,4 @@
-"""Mean, median, spread, intervals and paired tests of repeated trials; small samples are what they are made for."""
+"""Mean, median, spread and paired tests of repeated trials; small samples are what they are made for."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naopt.errors import InputError
+from naopt.metrics.intervals import mean_intervals, resamples, vector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from numpy.typing import ArrayLike
 
-    from numpy.typing import ArrayLike, NDArray
-
-_RESAMPLES = 10_000
-_CHUNK = 1_000
 _EXACT = 100
-_Z = 1.959963984540054
-"""Normal quantile of a two-sided 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Mean of trials, their sample standard deviation (0 for a single one), and the mean's 95 % interval."""
+    """Mean of trials, their sample standard deviation (0 for a single one), and the mean's 95 % interval.
+
+    The interval is that of ``mean_intervals``.
+    """
 
     mean: float
     std: float
@@ -67,77 +65,15 @@ class CensoredMedian:
     ci95: tuple[float | None, float | None]
 
 
-def bootstrap_interval(values: ArrayLike, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean (Efron 1979): 10,000 resamples with replacement, seeded.
-
-    Args:
-        values: ``(n,)`` finite numbers, n >= 1. A single one, or equal ones, give an interval of no width.
-        seed: of the resampling; equal input and seed give equal intervals.
-        level: share of the resampled means that lie inside.
-
-    Raises:
-        InputError: no values, or values that are not finite.
-    """
-    sample = _sample(values)
-    low, high = bootstrap_intervals(sample[:, None], seed, level)[0]
-    return float(low), float(high)
-
-
-def bootstrap_intervals(values: ArrayLike, seed: int = 0, level: float = 0.95) -> NDArray[np.float64]:
-    """``bootstrap_interval`` of every column at once, all with the same resamples.
-
-    Args:
-        values: ``(n, m)`` finite numbers, n >= 1.
-        seed: of the resampling.
-        level: share of the resampled means that lie inside.
-
-    Returns:
-        ``(m, 2)``: low and high.
-
-    Raises:
-        InputError: no values, or values that are not finite.
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    if sample.ndim != 2 or not len(sample) or not np.isfinite(sample).all():
-        raise InputError("trials", str(sample.shape), "must be a table of finite numbers with at least one row")
-    count = len(sample)
-    # Around the first row, so that a column of equal values has an interval of no width whatever the rounding.
-    around = sample - sample[0]
-    means = []
-    for chosen in _resamples(count, seed):
-        cells = chosen + count * np.arange(len(chosen))[:, None]
-        weights = np.bincount(cells.ravel(), minlength=chosen.size).reshape(chosen.shape)
-        means.append(weights @ around / count)
-    ends = np.quantile(np.concatenate(means).T.copy(), [(1 - level) / 2, (1 + level) / 2], axis=1)
-    # A mean of resampled values lies among the values; the detour around the first row may leave them by a rounding.
-    found: NDArray[np.float64] = np.clip(
-        ends.T + sample[0][:, None], sample.min(axis=0)[:, None], sample.max(axis=0)[:, None]
-    )
-    return found
-
-
-def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """95 % interval of a share of ``count`` independent cases (Wilson 1927); not empty even at a share of 0 or 1.
-
-    Raises:
-        InputError: a share outside of 0..1, or no cases.
-    """
-    if count < 1 or not 0 <= share <= 1:
-        raise InputError("share", f"{share} of {count}", "must be in 0..1, of at least one case")
-    middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-    spread = math.sqrt(share * (1 - share) / count + (_Z / (2 * count)) ** 2) * _Z / (1 + _Z**2 / count)
-    return max(0.0, middle - spread), min(1.0, middle + spread)
-
-
 def summarise(values: ArrayLike, seed: int = 0) -> Summary:
-    """Mean, standard deviation (n - 1) and 95 % bootstrap interval of ``(n,)`` finite numbers, n >= 1."""
-    return summarise_columns(_sample(values)[:, None], seed)[0]
+    """Mean, standard deviation (n - 1) and 95 % interval of ``(n,)`` finite numbers, n >= 1."""
+    return summarise_columns(vector(values)[:, None], seed)[0]
 
 
 def summarise_columns(values: ArrayLike, seed: int = 0) -> list[Summary]:
     """``summarise`` of every column of ``(n, m)`` finite numbers, n >= 1, all with the same resamples."""
     sample = np.asarray(values, dtype=np.float64)
-    intervals = bootstrap_intervals(sample, seed)
+    intervals = mean_intervals(sample, seed)
     means = sample.mean(axis=0)
     spreads = sample.std(axis=0, ddof=1) if len(sample) > 1 else np.zeros(sample.shape[1])
     return [
@@ -148,11 +84,11 @@ def summarise_columns(values: ArrayLike, seed: int = 0) -> list[Summary]:
 
 def paired_summary(first: ArrayLike, second: ArrayLike, seed: int = 0) -> PairedSummary:
     """Trial by trial ``first - second``, both ``(n,)`` and in the same order of seeds."""
-    return paired_columns(_sample(first)[:, None], _sample(second)[:, None], seed)[0]
+    return paired_columns(vector(first)[:, None], vector(second)[:, None], seed)[0]
 
 
 def paired_columns(first: ArrayLike, second: ArrayLike, seed: int = 0) -> list[PairedSummary]:
-    """``paired_summary`` of every column of ``(n, m)`` and ``(n, m)``: pairs are resampled whole."""
+    """``paired_summary`` of every column of ``(n, m)`` and ``(n, m)``; the interval is that of the differences."""
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape:
         raise InputError("trials", f"{len(a)} and {len(b)}", "must be equally many to be paired")
@@ -175,9 +111,9 @@ def sign_test(larger: int, smaller: int) -> float:
 
     Equal pairs are left out beforehand (Dixon & Mood 1946); without any pair the p-value is 1.
     """
-    count = larger + smaller
-    tail = sum(math.comb(count, k) for k in range(min(larger, smaller) + 1))
-    return min(1.0, 2 * tail / (1 << count))
+    from scipy.stats import binomtest
+
+    return float(binomtest(larger, larger + smaller).pvalue) if larger + smaller else 1.0
 
 
 def signed_rank_test(differences: ArrayLike) -> float:
@@ -192,7 +128,7 @@ def signed_rank_test(differences: ArrayLike) -> float:
     Raises:
         InputError: no vector of finite numbers.
     """
-    sample = _sample(differences)
+    sample = vector(differences)
     sample = sample[sample != 0]
     if not len(sample):
         return 1.0
@@ -217,6 +153,9 @@ def signed_rank_test(differences: ArrayLike) -> float:
 def censored_median(values: ArrayLike, seed: int = 0) -> CensoredMedian:
     """Median, and its 95 % percentile bootstrap interval, where some values are only known to be beyond the end.
 
+    How often it covers the median hardly depends on how values are distributed, but on their number: 87 to 95 % with
+    4 to 10 values, 93 to 95 % with more. With 3 it is all of their range, and that is 75 %.
+
     Args:
         values: ``(n,)`` numbers, n >= 1; infinity for those beyond the end. They count as larger than all others.
         seed: of the resampling.
@@ -228,7 +167,7 @@ def censored_median(values: ArrayLike, seed: int = 0) -> CensoredMedian:
     if sample.ndim != 1 or not len(sample) or np.isnan(sample).any():
         raise InputError("trials", str(sample.tolist()), "must be a vector of at least one number")
     # Half-way between a number and infinity is infinity, and so is half-way between two infinities.
-    medians = np.concatenate([np.median(sample[chosen], axis=1) for chosen in _resamples(len(sample), seed)])
+    medians = np.concatenate([np.median(sample[chosen], axis=1) for chosen in resamples(len(sample), seed)])
     low = float(np.quantile(medians, 0.025, method="lower"))
     high = float(np.quantile(medians, 0.975, method="higher"))
     return CensoredMedian(int(np.isfinite(sample).sum()), _known(float(np.median(sample))), (_known(low), _known(high)))
@@ -236,17 +175,3 @@ def censored_median(values: ArrayLike, seed: int = 0) -> CensoredMedian:
 
 def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _resamples(count: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Indices ``(1000, count)`` of samples with replacement, ten times."""
-    rng = np.random.default_rng(seed)
-    for _ in range(_RESAMPLES // _CHUNK):
-        yield rng.integers(count, size=(_CHUNK, count))
-
-
-def _sample(values: ArrayLike) -> NDArray[np.float64]:
-    sample = np.asarray(values, dtype=np.float64)
-    if sample.ndim != 1 or not len(sample) or not np.isfinite(sample).all():
-        raise InputError("trials", str(sample.tolist()), "must be a vector of at least one finite number")
-    return sample

@@ -121,22 +121,17 @@ def _guessed(states: Array, labels: Array, folds: list[NDArray[np.int64]]) -> Ar
 
 
 def ridge(train: Array, labels: Array, test: Array) -> Array:
-    """Predictions ``(m, q)`` for states ``(m, d)`` after a fit to centred states ``(n, d)`` and labels ``(n, q)``."""
-    mean = labels.mean(axis=0)
-    left, scale, right = np.linalg.svd(train, full_matrices=False)
-    within, outside = left.T @ (labels - mean), test @ right.T
-    least = np.full(labels.shape[1], np.inf)
-    found = np.empty((len(test), labels.shape[1]))
-    for penalty in _PENALTIES:
-        shrunk = scale**2 + penalty * len(train)
-        leverage = 1 / len(train) + (left**2) @ (scale**2 / shrunk)
-        fitted = left @ ((scale**2 / shrunk)[:, None] * within)
-        errors = (labels - mean - fitted) / np.maximum(1 - leverage, _FLAT)[:, None]
-        error = (errors**2).sum(axis=0)
-        better = error < least
-        least[better] = error[better]
-        found[:, better] = mean[better] + outside @ ((scale / shrunk)[:, None] * within[:, better])
-    return found
+    """Predictions ``(m, q)`` for states ``(m, d)`` after a fit to states ``(n, d)`` and labels ``(n, q)``.
+
+    Without a state, ``d = 0``, the labels' mean.
+    """
+    from sklearn.linear_model import RidgeCV
+
+    if not train.shape[1]:
+        return np.tile(labels.mean(axis=0), (len(test), 1))
+    penalties = len(train) * np.array(_PENALTIES)
+    found: Array = RidgeCV(penalties, alpha_per_target=True).fit(train, labels).predict(test)
+    return found.reshape(len(test), -1)
 
 
 def alike(distances: Array, copies: int, permutations: int, rng: np.random.Generator) -> Alike:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from naopt.bench.summary import checkpoint_columns
+from naopt.metrics import interval_method
 from naopt.report.bench_charts import found_chart, regret_chart
 from naopt.report.bench_elements import (
     Document,
@@ -117,7 +118,8 @@ def _means(document: Document) -> str:
         for name, found in document["searchers"].items()
     ]
     columns = ("searcher", *(f"{document['checkpoints'][i]} queries" for i in points))
-    note = f"Mean over {document['trials']} trials and its 95 % interval (bootstrap, 10,000 resamples)."
+    method = interval_method(document["trials"])
+    note = f"Mean over {document['trials']} trials and its 95 % interval ({method})."
     return section(
         f"{document['report_metric']}{unit}",
         rows_table(columns, rows, numeric=range(1, len(columns))) + f'<p class="note">{note}</p>',

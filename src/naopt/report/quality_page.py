@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from naopt.metrics import interval_method
 from naopt.report.bench_elements import (
     Document,
     decimals_of,
@@ -120,7 +121,8 @@ def _table(document: Document, shown: Sequence[str]) -> str:
         ]
         columns = ("model", "trained on", *(_MEASURES[measure][0] for measure in measures))
         tables += [rows_table(columns, rows, numeric=range(1, len(columns)))] if measures else []
-    note = f"Mean over {document['trials']} trials and its 95 % interval (bootstrap, 10,000 resamples)."
+    method = interval_method(document["trials"])
+    note = f"Mean over {document['trials']} trials and its 95 % interval ({method})."
     return section("Measures", "<br>".join(tables) + f'<p class="note">{note}</p>')
 
 

@@ -46,9 +46,10 @@ class RunConfig(Settings):
             process, one at a time).
         timeout: seconds that one evaluation may take; 0 for no limit.
         time: seconds that the whole search may take; 0 for no limit.
-        schedule: ``rounds``: the searcher is told about a round when all of it is measured, and the archive depends on
-            the seed alone; ``async``: a worker that is free gets the next architecture at once.
-        batch: rounds that the searcher wants smaller are enlarged to so many, ``workers`` for the number of those.
+        search_schedule: ``rounds``: the searcher is told about a round when all of it is measured, and the archive
+            depends on the seed alone; ``async``: a worker that is free gets the next architecture at once.
+        search_batch: rounds that the searcher wants smaller are enlarged to so many, ``workers`` for the number of
+            those.
         enqueue: texts of architectures to be measured first.
         history: runs, tables and CSV files whose measurements the searcher is told before it begins.
         retries: how often an evaluation that failed is repeated, with other seeds.
@@ -76,8 +77,8 @@ class RunConfig(Settings):
     engine: Literal["local", "ray", "threads", "inline"] = "local"
     timeout: float = Field(0.0, ge=0)
     time: float = Field(0.0, ge=0)
-    schedule: Literal["rounds", "async"] = "rounds"
-    batch: PositiveInt | Literal["workers"] = 1
+    search_schedule: Literal["rounds", "async"] = "rounds"
+    search_batch: PositiveInt | Literal["workers"] = 1
     enqueue: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
     retries: int = Field(0, ge=0)

@@ -78,25 +78,34 @@ class Run(ABC):
         return self.training
 
     @property
+    def way_on(self) -> str:
+        """The command that goes on with it."""
+        return f"naopt resume {self.directory}"
+
+    @property
     def finished(self) -> bool:
         """Whether all phases are done."""
         return all(phase.done for phase in self.phases)
 
-    def carry_out(self) -> None:
+    def carry_out(self) -> bool:
         """Goes on until all phases are done, from wherever the run stands.
+
+        Returns:
+            Whether anything was left to be done.
 
         Raises:
             InputError: another process executes it, or the task, table, data or space is not as it was.
             RunStoppedError: a signal, an interrupted evaluation or a full disk stopped it; calling it again goes on.
             NaoptError: a training diverged.
         """
-        for phase in self.phases:
-            if not phase.done:
-                try:
-                    phase.carry_out()
-                except KeyboardInterrupt:
-                    line = f"stopped {phase.reached}; go on with: naopt resume {self.directory}"
-                    raise RunStoppedError(line) from None
+        left = [phase for phase in self.phases if not phase.done]
+        for phase in left:
+            try:
+                phase.carry_out()
+            except KeyboardInterrupt:
+                line = f"stopped {phase.reached}; go on with: {self.way_on}"
+                raise RunStoppedError(line) from None
+        return bool(left)
 
 
 class TrainingRun(Run):
@@ -178,7 +187,12 @@ class SearchRun(Run):
         """See ``Run``."""
         return self.state.record
 
-    def carry_out(self) -> None:
+    @property
+    def way_on(self) -> str:
+        """See ``Run``; a function measures in Python only."""
+        return "the same call in Python" if self.state.config.function else super().way_on
+
+    def carry_out(self) -> bool:
         """See ``Run``. The directory is locked before it is read, so what is read once stays true."""
         state = self.state
         with ExitStack() as stack:
@@ -189,13 +203,14 @@ class SearchRun(Run):
                 if not self.finished:
                     rule = f"cannot be written to: {error.strerror}"
                     raise InputError("run", str(self.directory), rule) from None
-                return
+                return False
             state.begin(stack.enter_context(RunStore(self.directory / DATABASE)))
             stack.callback(state.end)
             state.check_unchanged()
-            if not self.finished:
-                state.check_space()
-                super().carry_out()
+            if self.finished:
+                return False
+            state.check_space()
+            return super().carry_out()
 
 
 def open_run(

@@ -91,10 +91,10 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     if metric not in evaluator.metrics:
         raise UnknownNameError("metric", metric, evaluator.metrics)
     objective = Objective(metric, evaluator.metrics[metric].goal)
-    batch = config.workers if config.batch == "workers" else config.batch
+    batch = config.workers if config.search_batch == "workers" else config.search_batch
     enqueue = tuple(evaluator.space.format(evaluator.space.parse(text)) for text in config.enqueue)
     history = tuple(str(Path(source).resolve()) if Path(source).exists() else source for source in config.history)
-    update = {"metric": metric, "searcher_settings": _dump(settings), "batch": batch, "enqueue": enqueue}
+    update = {"metric": metric, "searcher_settings": _dump(settings), "search_batch": batch, "enqueue": enqueue}
     config = config.model_copy(update={**update, "history": history})
     return Setup(config, evaluator.space, evaluator, objective, settings)
 

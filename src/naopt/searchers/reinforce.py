@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from naopt.configuration import PresetSettings
+from naopt.latent.threads import one_torch_thread
 from naopt.measurement import Measurement
 from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -147,6 +148,7 @@ class ReinforceSearcher(Searcher):
         """The setting ``batch``."""
         return self.options.batch
 
+    @one_torch_thread()
     def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         """The rest of a batch: new architectures that the controller writes; with something pending, ``count``."""
         controller, rng, known = self.controller, self.generator(pending=pending), Known(self.seen, pending)
@@ -172,6 +174,7 @@ class ReinforceSearcher(Searcher):
         self._log["draws"] = draws
         return chosen
 
+    @one_torch_thread()
     def _learn(self, controller: Controller, told: list[tuple[Architecture, Measurement]]) -> None:
         """One step on the measurements among ``told`` that have a score."""
         import torch

@@ -103,8 +103,8 @@ def measure_all(setup: Setup, engine: Engine, start: Start, observers: Sequence[
     """
     config, searcher = setup.config, setup.searcher()
     done = [trial for trial in start.past if trial.measurement is not None]
-    used = max(searcher.round_size, int(config.batch))
-    if config.schedule == "rounds" and used < engine.workers:
+    used = max(searcher.round_size, int(config.search_batch))
+    if config.search_schedule == "rounds" and used < engine.workers:
         _log.warning(
             "%s proposes %d at a time, so %d of %d workers will have nothing to do most of the time; "
             "--schedule async or --batch workers keeps them at work",
@@ -116,7 +116,7 @@ def measure_all(setup: Setup, engine: Engine, start: Start, observers: Sequence[
         if not setup.evaluator.inline:
             logs.append(Estimate(engine.workers, config.budget, len(done)))
         observer = Observers(first, *logs, *others, FailureGuard(config.stop_after))
-        if config.schedule == "async":
+        if config.search_schedule == "async":
             run_async(searcher, engine, config.budget, observer=observer, start=start, deadline=deadline)
         else:
             run_search(
@@ -125,7 +125,7 @@ def measure_all(setup: Setup, engine: Engine, start: Start, observers: Sequence[
                 config.budget,
                 observer=observer,
                 start=start,
-                batch=int(config.batch),
+                batch=int(config.search_batch),
                 deadline=deadline,
             )
 
