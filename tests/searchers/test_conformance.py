@@ -94,8 +94,14 @@ SPACES: dict[str, SearchSpace] = {
 }
 
 
+CASES = [
+    pytest.param(case, marks=[pytest.mark.no_cover] if case[1] != "generic" else [])
+    for case in product([*searchers.names(), *VARIANTS], SPACES)
+]
+
+
 class TestSearchers(SearcherSuite):
-    @pytest.fixture(params=product([*searchers.names(), *VARIANTS], SPACES), ids="-".join)
+    @pytest.fixture(params=CASES, ids="-".join)
     def case(self, request: pytest.FixtureRequest) -> SearcherCase:
         name, space = request.param
         name, settings = VARIANTS.get(name, (name, SETTINGS.get(name, {})))
