@@ -108,7 +108,7 @@ def test_quality_against_a_plain_computation(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.no_cover
 def test_noise_of_repeats_is_found_and_drawn() -> None:
     part = cube(noise=1.5, repeats=4, rows=400)
-    whole = complete_table(part, ["score"], CompletionSettings(repeats=3))
+    whole = complete_table(part, ["score"], CompletionSettings(repeats=3, folds=2))
     noise = whole.surrogates["score"].noise
     assert (noise.origin, noise.repeats) == ("repeats", 3)
     np.testing.assert_allclose(noise.deviations, 1.5, rtol=0.2)
