@@ -106,4 +106,4 @@ class TestSearchers(SearcherSuite):
         name, space = request.param
         name, settings = VARIANTS.get(name, (name, SETTINGS.get(name, {})))
         searcher = searchers.get(name)
-        return SearcherCase(searcher, SPACES[space], searcher.settings_type.parse(settings))
+        return SearcherCase(searcher, SPACES[space], searcher.settings_type.parse(settings), budget=16)
