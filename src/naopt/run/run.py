@@ -70,7 +70,7 @@ class Run(ABC):
     def trained(self) -> FinalTraining:
         """The final training. Raises ``InputError`` if there is none, or it is not complete."""
         if self.training is None:
-            rule = f"has no trained weights; train it first (naopt train {self.directory})"
+            rule = f"has no trained weights; train it first (naopt train {self.directory}), or give --untrained"
             raise InputError("run", str(self.directory), rule)
         if not self.training.done:
             rule = f"is not complete; go on with: naopt resume {self.directory}"
