@@ -19,3 +19,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAOPT_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children are trained here: a worker imports torch before it does anything, which takes longer than the tests."""
+    monkeypatch.setattr("naopt.evaluators.TrainingEvaluator.inline", True)

@@ -14,7 +14,7 @@ from naopt.memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(20):
+    for _ in range(5):
         bytearray(64 * 2**20)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 

@@ -21,12 +21,15 @@ def tracked_files() -> list[Path]:
     return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
 
 
-def heavy_modules_after(code: str) -> set[str]:
-    """Which heavy packages a fresh interpreter holds after the code."""
-    probe = f"import sys\n{code}\nprint('loaded:', *[m for m in {HEAVY} if m in sys.modules])"
+def heavy_modules_after(steps: list[str]) -> list[set[str]]:
+    """Which heavy packages a fresh interpreter holds after each line of code."""
+    said = f"print('\\nloaded:', *[m for m in {HEAVY} if m in sys.modules])"
+    probe = "\n".join(["import sys", *(f"{step}\n{said}" for step in steps)])
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.rpartition("loaded:")[2].split())
+    found = [set(line.split()[1:]) for line in done.stdout.splitlines() if line.startswith("loaded:")]
+    assert len(found) == len(steps)
+    return found
 
 
 def test_layer_contracts_hold() -> None:
@@ -41,43 +44,20 @@ def test_layer_contracts_hold() -> None:
     assert "0 broken" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "",
-        ".spaces",
-        ".searchers",
-        ".evaluators",
-        ".tasks",
-        ".tables",
-        ".zoo",
-        ".metrics",
-        ".run",
-        ".cli.app",
-        ".testing",
-    ],
-)
-def test_imports_leave_torch_out(module: str) -> None:
-    assert "torch" not in heavy_modules_after(f"import naopt{module}")
+def test_imports_leave_torch_out() -> None:
+    rooms = ["", ".spaces", ".searchers", ".evaluators", ".tasks", ".tables", ".zoo", ".metrics", ".run", ".cli.app"]
+    modules = [f"naopt{room}" for room in [*rooms, ".testing"]]
+    found = heavy_modules_after([f"import {module}" for module in modules])
+    assert not [module for module, heavy in zip(modules, found, strict=True) if "torch" in heavy]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "--help",
-        "--version",
-        "search --help",
-        "list spaces",
-        "list searchers",
-        "list evaluators",
-        "list tasks",
-        "zoo list",
-        "show |none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|",
-    ],
-)
-def test_light_commands_leave_heavy_packages_out(command: str) -> None:
-    code = f"from naopt.cli.app import run\nassert run({command.split()!r}) == 0"
-    assert not heavy_modules_after(code)
+def test_light_commands_leave_heavy_packages_out() -> None:
+    cell = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    commands = ["--help", "--version", "search --help", "list spaces", "list searchers", "list evaluators"]
+    commands += ["list tasks", "zoo list", f"show {cell}"]
+    runs = [f"assert run({command.split()!r}) == 0" for command in commands]
+    found = heavy_modules_after(["from naopt.cli.app import run", *runs])[1:]
+    assert not {command: heavy for command, heavy in zip(commands, found, strict=True) if heavy}
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])

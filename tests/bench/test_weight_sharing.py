@@ -28,7 +28,7 @@ COMMON += [f"--set=training.{key}={value}" for key, value in TINY.items()]
 
 
 @pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+def commands(monkeypatch: pytest.MonkeyPatch, in_this_process: None) -> list[list[str]]:
     """What is called; commands run in this process, and draw no reports."""
     called: list[list[str]] = []
     for module in ("naopt.cli.runs", "naopt.report"):

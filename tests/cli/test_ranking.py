@@ -21,7 +21,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "in_this_process")
 def test_children_are_trained_and_the_report_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert run(["ranking", "ws", "--children", "2", "--top", "1", "--json"]) == 0

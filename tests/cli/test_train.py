@@ -38,6 +38,7 @@ def test_an_architecture_is_trained_and_tested(capsys: pytest.CaptureFixture[str
     assert "already holds final.safetensors" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_the_best_of_a_run_is_trained_on_its_task(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

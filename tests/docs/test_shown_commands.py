@@ -60,8 +60,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         prepare(config)
         raise Reached
 
-    monkeypatch.setattr("naopt.run.start_run", start_run)
-    monkeypatch.setattr("naopt.run.training_run.train", begin)
+    monkeypatch.setattr("naopt.run.start.new_run", start_run)
+    monkeypatch.setattr("naopt.run.train.new_training", begin)
     monkeypatch.setattr("naopt.cli.quality._run", begin)
 
 

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from naopt.cli.app import run
 from naopt.export.deployment import Deployment
-from naopt.spaces import parse_architecture
 from tests.export.examples import CELL, EDGES, import_file
+from tests.golden.test_formats import FORMATS
 
 TINY = ["--set", "epochs=1", "--set", "training.filters=2", "--set", "train_limit=60", "--set", "valid_limit=60"]
 SMALL = ["--set", "cells_per_stage=1", "--set", "training.filters=2"]
@@ -84,11 +84,8 @@ def test_untrained_architectures(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("run_here")
-def test_runs_without_weights(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    space, architecture = parse_architecture(EDGES)
-    best, config = SimpleNamespace(architecture=architecture), SimpleNamespace(task="digits")
-    record = SimpleNamespace(space=space, config=config, best=lambda: best)
-    monkeypatch.setattr("naopt.cli.subject.read_run", lambda text: record)
+def test_runs_without_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(FORMATS / "sharing", "found")
     assert run(["export", "found", "--to", "pytorch", "--out", "best.py"]) == 2
     assert capsys.readouterr().err == (
         "naopt: run 'found': has no trained weights; train it first (naopt train found), or give --untrained\n"

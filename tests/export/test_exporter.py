@@ -42,6 +42,7 @@ def test_constant_images_are_normalised() -> None:
     assert torch.allclose(actual, logits(constant), atol=1e-5)
 
 
+@pytest.mark.no_cover
 def test_torch_export(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = subject(EDGES, auxiliary_weight=0.4, task="digits", test_accuracy=97.5)
     out = tmp_path / "network.pt2"
@@ -63,6 +64,7 @@ def test_torch_export(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["network.pt2"]
 
 
+@pytest.mark.no_cover
 def test_onnx(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     onnx = pytest.importorskip("onnx")
     found = subject(EDGES, classes=("Katze", 'naïve "dog"', "cow"), task="digits", test_accuracy=97.5)

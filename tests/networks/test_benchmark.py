@@ -15,6 +15,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convolution, "keep_freed_memory", lambda: True)
 
 
+@pytest.mark.no_cover
 def test_results_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--json", "--threads", "1", "--seconds", "0", "--cpu-time"])
     results = json.loads(capsys.readouterr().out)
@@ -29,6 +30,7 @@ def test_results_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "NAONet-A N=1 F=4, 8x8, batch 6" in convolution.report(case)
 
 
+@pytest.mark.no_cover
 def test_results_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--threads", "1", "--seconds", "0"])
     head, ratio, ours, reference = capsys.readouterr().out.splitlines()

@@ -134,6 +134,7 @@ def test_figures_and_baseline_as_written_by_hand() -> None:
     assert figures["entropy"] == pytest.approx(3 * np.log(4), abs=0.05), "hardly anything is learned yet"
 
 
+@pytest.mark.no_cover
 def test_it_finds_the_best_path_and_says_so_by_its_entropy() -> None:
     trainer = toy_trainer(ENASSearcher, ToyPaths, epochs=8, controller_steps=30, controller_learning_rate=0.02)
     trainer.run()
@@ -147,6 +148,7 @@ def test_it_finds_the_best_path_and_says_so_by_its_entropy() -> None:
     assert found[int(scores.argmax())] == best()
 
 
+@pytest.mark.no_cover
 def test_a_bounded_controller_stays_uncertain() -> None:
     """With c = 0.1 no choice of four is more than exp(0.2) as probable as another."""
     trainer = toy_trainer(

@@ -67,17 +67,12 @@ def test_a_killed_training_goes_on_to_the_same_network(tmp_path: Path) -> None:
     whole = training_request(SPACE, CELL, "digits", overrides={**TINY, "epochs": 20})
     train(tmp_path / "whole", whole)
     out = tmp_path / "killed"
-    kills = 0
-    for delay in (0.0, 1.5):
-        process = train_in_a_process(out)
-        wait_for(out / "checkpoint.safetensors")
-        time.sleep(delay)
-        process.kill()
-        process.communicate()
-        kills += not (out / "final.json").exists()
-    assert kills >= 1
-    if not (out / "final.json").exists():
-        open_run(out).carry_out()
+    process = train_in_a_process(out)
+    wait_for(out / "checkpoint.safetensors")
+    process.kill()
+    process.communicate()
+    assert not (out / "final.json").exists()
+    open_run(out).carry_out()
     assert same_weights(tmp_path / "whole", out)
     found, expected = (json.loads((place / "final.json").read_text()) for place in (out, tmp_path / "whole"))
     assert found["test_loss"] == expected["test_loss"]
@@ -169,7 +164,8 @@ def test_several_processes_share_the_batches(tmp_path: Path) -> None:
         "--json",
         *settings,
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    untraced = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
+    environment = {**untraced, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["parameters"] == json.loads((out / "final.json").read_text())["parameters"]
     alone = train(tmp_path / "one", request())[1]

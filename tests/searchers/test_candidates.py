@@ -57,6 +57,7 @@ def test_mutants_end_where_the_neighbourhood_does() -> None:
     assert mutants(space, [], 5, set(), np.random.default_rng(0)) == {}
 
 
+@pytest.mark.no_cover
 def test_scan_describes_every_architecture() -> None:
     scan = Scan(SPACE, ("tokens", "paths"))
     assert len(scan.architectures) == 15625
@@ -73,6 +74,7 @@ def test_scan_describes_every_architecture() -> None:
     assert not {scan.architectures[index] for index in left} & set(some)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("kind", "origins"), [("auto", {"scan"}), ("scan", {"scan"}), ("local", {"random", "mutation"})]
 )
@@ -122,6 +124,7 @@ def test_encoding_falls_back_on_tokens() -> None:
 PREDICTORS = ["bananas", "boosted-trees", "gp", "npenas", "pnas"]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", PREDICTORS)
 @pytest.mark.parametrize("goal", ["max", "min"])
 def test_predictions_are_in_the_metrics_unit(name: str, goal: Goal) -> None:

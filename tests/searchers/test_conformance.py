@@ -94,10 +94,16 @@ SPACES: dict[str, SearchSpace] = {
 }
 
 
+CASES = [
+    pytest.param(case, marks=[pytest.mark.no_cover] if case[1] != "generic" else [])
+    for case in product([*searchers.names(), *VARIANTS], SPACES)
+]
+
+
 class TestSearchers(SearcherSuite):
-    @pytest.fixture(params=product([*searchers.names(), *VARIANTS], SPACES), ids="-".join)
+    @pytest.fixture(params=CASES, ids="-".join)
     def case(self, request: pytest.FixtureRequest) -> SearcherCase:
         name, space = request.param
         name, settings = VARIANTS.get(name, (name, SETTINGS.get(name, {})))
         searcher = searchers.get(name)
-        return SearcherCase(searcher, SPACES[space], searcher.settings_type.parse(settings))
+        return SearcherCase(searcher, SPACES[space], searcher.settings_type.parse(settings), budget=16)

@@ -133,6 +133,7 @@ def test_a_fresh_searcher_that_is_told_the_same_goes_on_in_the_same_way() -> Non
         told += len(proposals)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("goal", ["max", "min"])
 def test_it_climbs(goal: Goal) -> None:
     space = grid(4, 4, 4, 4, 4)
@@ -373,6 +374,7 @@ def test_presets() -> None:
 # Strength.
 
 
+@pytest.mark.no_cover
 @needs_data
 def test_it_finds_the_optimum_of_nasbench201() -> None:
     """The issue asks for a median of 40 queries on CIFAR-10; here three trials, less pretraining, twice that."""

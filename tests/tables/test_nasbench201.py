@@ -18,7 +18,7 @@ from naopt.tables import Table, import_nasbench201, load_table, table_importers
 from tests.pickles.test_reader import Evil
 from tests.tables.nasbench201_files import SETS, accuracy, names, result, seeds, whole, write_parts, write_tar
 
-COUNT = 6
+COUNT = 4
 
 
 def written(folder: Path, layout: str) -> Path:
@@ -138,7 +138,7 @@ def test_trials_that_share_parts_lose_nothing() -> None:
 
 
 def test_memory_is_that_of_the_last_epochs(tmp_path: Path) -> None:
-    content = whole(8)
+    content = whole(4)
     path = tmp_path / "bench.pth"
     path.write_bytes(pickle.dumps(content, 2))
     peaks = []

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from naopt.errors import InputError, UnknownNameError
 from naopt.tasks import Corpus, ImagesTask, Limits, Split, Task, create_image_task, create_task, create_text_task, tasks
@@ -88,6 +89,11 @@ def test_every_task_says_what_it_is() -> None:
 
 def test_digits_are_split_once_and_for_all() -> None:
     data = create_image_task("digits").load()
+    parts = [data.train, data.valid, data.test]
+    bundled = load_digits()
+    rows = np.concatenate([np.column_stack([p.images.reshape(-1, 64), p.labels]) for p in parts])
+    expected = np.column_stack([bundled.images.reshape(-1, 64), bundled.target])
+    assert sorted(map(tuple, rows)) == sorted(map(tuple, expected))
     assert [len(split) for split in all_splits(data)] == [600, 600, 597]
     for split in all_splits(data):
         assert split.images.shape[1:] == (1, 8, 8)

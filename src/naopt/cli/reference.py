@@ -152,18 +152,25 @@ def _sentence(text: str) -> str:
 
 
 def _values(field: FieldInfo) -> str:
-    bounds = [
-        f"{sign} {getattr(item, key):g}" for item in field.metadata for key, sign in _BOUNDS if hasattr(item, key)
-    ]
+    bounds = [text for item in field.metadata for text in _bounds(item)]
     optional = type(None) in get_args(field.annotation)
     kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)] if optional else [field.annotation]
     return " ".join([*map(_type, kinds), *bounds]) + ", or unset" * optional
+
+
+def _bounds(item: object) -> list[str]:
+    return [f"{sign} {getattr(item, key):g}" for key, sign in _BOUNDS if hasattr(item, key)]
 
 
 def _type(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in arguments)
+    if origin is Annotated:
+        bounds = [text for item in arguments[1:] for text in _bounds(item)]
+        return " ".join([_type(arguments[0]), *bounds])
+    if origin in (Union, UnionType):
+        return " or ".join(map(_type, arguments))
     if origin is tuple:
         return f"list of {_type(arguments[0])}s"
     if origin is Annotated:

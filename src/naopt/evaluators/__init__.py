@@ -1,6 +1,7 @@
-"""From an architecture to a measurement: by table, by training. Imports no torch."""
+"""From an architecture to a measurement: by table, by training, by a function. Imports no torch."""
 
 from naopt.evaluators.base import Evaluator, evaluators
+from naopt.evaluators.function import FunctionEvaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads import Workload, create_workload
@@ -8,6 +9,7 @@ from naopt.training.settings import TrainingSettings
 
 __all__ = [
     "Evaluator",
+    "FunctionEvaluator",
     "TableEvaluator",
     "TrainingEvaluator",
     "TrainingSettings",

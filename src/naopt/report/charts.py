@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from naopt.report.summary import finite, round_summaries, value_of
@@ -41,6 +42,15 @@ _STYLE = {
 }
 
 
+@contextmanager
+def chart_style(more: Mapping[str, str] | None = None) -> Iterator[None]:
+    """What is made meanwhile with matplotlib looks like the report's charts; with further settings."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({**_STYLE, **(more or {})}):  # type: ignore[dict-item]
+        yield
+
+
 def origin_colours(origins: Sequence[str]) -> dict[str, str]:
     """A colour for each origin, always the same for those of NAO."""
     others = [origin for origin in dict.fromkeys(origins) if origin not in _ORIGINS]
@@ -54,37 +64,43 @@ def metric_label(record: RunRecord) -> str:
 
 
 def trajectory_chart(record: RunRecord, against: RunRecord | None = None) -> str | None:
-    """Best value so far over queries, with every measured value as a dot; ``None`` if nothing was measured.
+    """Best value so far over queries, with every measured value as a dot; ``None`` if nothing was measured."""
+    if all(value_of(record, trial) is None for trial in record.evaluated):
+        return None
+    return svg("trajectory", "Best value so far over queries", lambda axes: draw_trajectory(axes, record, against))
+
+
+def draw_trajectory(axes: Axes, record: RunRecord, against: RunRecord | None = None) -> None:
+    """The best value so far over queries, with every measured value as a dot.
 
     The axis holds both curves after their first tenth, and the better three quarters of the dots.
+
+    Args:
+        axes: where to draw.
+        record: a search in which something was measured.
+        against: another one.
     """
-    trials = record.evaluated
     best = record.trajectory()
-    values = [(at + 1, value, t) for at, t in enumerate(trials) if (value := value_of(record, t)) is not None]
-    if not values:
-        return None
-
-    def draw(axes: Axes) -> None:
-        colours = origin_colours([trial.origin for _, _, trial in values])
-        for origin in dict.fromkeys(trial.origin for _, _, trial in values):
-            points = [(at, value) for at, value, trial in values if trial.origin == origin]
-            x, y = zip(*points, strict=True)
-            axes.scatter(x, y, s=14, alpha=0.6, linewidths=0, color=colours[origin], label=origin)
-        shown = _settled(best)
-        if against is not None:
-            other = against.trajectory()
-            shown += _settled(other)
-            name = against.config.searcher
-            _steps(axes, other, INK, f"best so far, {name} (other run)", dashes=(0, (4, 2)))
-        _steps(axes, best, MAIN, f"best so far, {record.config.searcher}")
-        dots = sorted((value for _, value, _ in values), reverse=record.objective.goal == "max")
-        shown += dots[: (3 * len(dots) + 3) // 4]
-        pad = 0.05 * (max(shown) - min(shown)) or 0.05 * abs(max(shown)) or 1.0
-        axes.set_ylim(min(shown) - pad, max(shown) + pad)
-        axes.set(xlabel="queries", ylabel=metric_label(record))
-        axes.legend(loc="best")
-
-    return svg("trajectory", "Best value so far over queries", draw)
+    trials = enumerate(record.evaluated, start=1)
+    values = [(at, value, trial) for at, trial in trials if (value := value_of(record, trial)) is not None]
+    colours = origin_colours([trial.origin for _, _, trial in values])
+    for origin in dict.fromkeys(trial.origin for _, _, trial in values):
+        points = [(at, value) for at, value, trial in values if trial.origin == origin]
+        x, y = zip(*points, strict=True)
+        axes.scatter(x, y, s=14, alpha=0.6, linewidths=0, color=colours[origin], label=origin)
+    shown = _settled(best)
+    if against is not None:
+        other = against.trajectory()
+        shown += _settled(other)
+        name = against.config.searcher
+        _steps(axes, other, INK, f"best so far, {name} (other run)", dashes=(0, (4, 2)))
+    _steps(axes, best, MAIN, f"best so far, {record.config.searcher}")
+    dots = sorted((value for _, value, _ in values), reverse=record.objective.goal == "max")
+    shown += dots[: (3 * len(dots) + 3) // 4]
+    pad = 0.05 * (max(shown) - min(shown)) or 0.05 * abs(max(shown)) or 1.0
+    axes.set_ylim(min(shown) - pad, max(shown) + pad)
+    axes.set(xlabel="queries", ylabel=metric_label(record))
+    axes.legend(loc="best")
 
 
 def _settled(best: Sequence[float | None]) -> list[float]:
@@ -196,11 +212,10 @@ def rounds_chart(record: RunRecord) -> str | None:
 
 def svg(name: str, label: str, draw: Callable[[Axes], None], size: tuple[float, float] = (6.4, 3.7)) -> str:
     """One chart of so many inches; ``name`` keeps its element ids apart from those of the page's other charts."""
-    import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):  # type: ignore[dict-item]
+    with chart_style({"svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure.subplots())

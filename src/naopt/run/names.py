@@ -1,6 +1,6 @@
 """Names of the files of a search."""
 
-CONFIG, DATABASE, LOCK, REPORT = "config.toml", "run.db", "run.lock", "report.html"
+CONFIG, LOCK, REPORT = "config.toml", "run.lock", "report.html"
 
 SUPERNET, SUPERNET_CURVE = "supernet.safetensors", "supernet.csv"
 """The training of shared weights: its state after the latest epoch that was saved, and a line for each epoch."""

@@ -12,10 +12,10 @@ from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
 from naopt.one_shot import one_shot
 from naopt.run.config import RunConfig
-from naopt.run.names import CONFIG, DATABASE
+from naopt.run.names import CONFIG
 from naopt.searchers.base import Objective
 from naopt.spaces import SearchSpace, space_from_document
-from naopt.store.store import RunStore
+from naopt.store.store import DATABASE, RunStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from naopt.final.names import RESULT, TRAINING
 from naopt.locking import locked
 from naopt.one_shot.kinds import shares_weights
 from naopt.run.config import RunConfig
-from naopt.run.names import CONFIG, DATABASE, LOCK
+from naopt.run.names import CONFIG, LOCK
 from naopt.run.phases import Elsewhere, Finalists, Measuring, SupernetTraining
 from naopt.run.record import RunRecord
 from naopt.run.search_state import SearchState
 from naopt.spaces import Architecture, SearchSpace
-from naopt.store.store import RunStore
+from naopt.store.store import DATABASE, RunStore
 
 
 class Run(ABC):
@@ -70,12 +70,17 @@ class Run(ABC):
     def trained(self) -> FinalTraining:
         """The final training. Raises ``InputError`` if there is none, or it is not complete."""
         if self.training is None:
-            rule = f"has no trained weights; train it first (naopt train {self.directory})"
+            rule = f"has no trained weights; train it first (naopt train {self.directory}), or give --untrained"
             raise InputError("run", str(self.directory), rule)
         if not self.training.done:
             rule = f"is not complete; go on with: naopt resume {self.directory}"
             raise InputError("training", str(self.directory), rule)
         return self.training
+
+    @property
+    def way_on(self) -> str:
+        """The command that goes on with it."""
+        return f"naopt resume {self.directory}"
 
     @property
     def finished(self) -> bool:
@@ -101,7 +106,7 @@ class Run(ABC):
             try:
                 phase.carry_out()
             except KeyboardInterrupt:
-                line = f"stopped {phase.reached}; go on with: naopt resume {self.directory}"
+                line = f"stopped {phase.reached}; go on with: {self.way_on}"
                 raise RunStoppedError(line) from None
         return left
 
@@ -186,6 +191,11 @@ class SearchRun(Run):
     def record(self) -> RunRecord:
         """See ``Run``."""
         return self.state.record
+
+    @property
+    def way_on(self) -> str:
+        """See ``Run``; a function measures in Python only."""
+        return "the same call in Python" if self.state.config.function else super().way_on
 
     @contextmanager
     def opened(self, seconds: float = 0.0) -> Iterator[SearchState]:

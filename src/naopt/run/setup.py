@@ -12,6 +12,8 @@ from naopt.evaluators.base import Evaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads import WORKLOADS, create_workload
+from naopt.execution import Engine, FailurePolicy, create_engine
+from naopt.execution.whole import Manner
 from naopt.one_shot import OneShotSettings
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
@@ -20,7 +22,7 @@ from naopt.run.config import RunConfig
 from naopt.run.names import SUPERNET
 from naopt.run.supernet import shared_evaluator
 from naopt.searchers import Objective, Searcher, searchers
-from naopt.spaces import SearchSpace, create_space
+from naopt.spaces import Architecture, SearchSpace, create_space
 from naopt.tables import load_table
 from naopt.tasks import tasks
 
@@ -42,6 +44,27 @@ class Setup:
             return CandidateSearcher(self.space, self.objective, (), seed=seed, budget=budget)
         kind = searchers.get(self.config.searcher)
         return kind(self.space, self.objective, self.settings, seed=seed, budget=budget)
+
+    def engine(self, workers: int) -> Engine:
+        """What carries evaluations out, with the failure policy. Raises ``InputError`` as ``create_engine``."""
+        config = self.config
+        return create_engine(
+            config.engine,
+            self.evaluator,
+            workers,
+            config.timeout or None,
+            workers_per_device=config.workers_per_device,
+            failures=FailurePolicy(config.retries, config.smaller_batch, config.stop_after),
+        )
+
+    def manner(self) -> Manner:
+        """How the search is carried out."""
+        config = self.config
+        return Manner(config.search_schedule, int(config.search_batch), config.stop_after, self.evaluator.inline)
+
+    def enqueued(self) -> list[Architecture]:
+        """What is measured first."""
+        return [self.space.parse(text) for text in self.config.enqueue]
 
 
 def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluator | None = None) -> Setup:

@@ -15,14 +15,14 @@ from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator
 from naopt.execution.observer import Observer
 from naopt.run.config import RunConfig
-from naopt.run.history import Prior, read_history
-from naopt.run.names import CONFIG, DATABASE
+from naopt.run.names import CONFIG
 from naopt.run.record import RunRecord
 from naopt.run.run import SearchRun, open_run
 from naopt.run.search_state import SearchState
 from naopt.run.setup import Setup
 from naopt.spaces import positions_document
-from naopt.store.store import create_database
+from naopt.store.history import Prior, read_history
+from naopt.store.store import DATABASE, create_database
 from naopt.values import plain
 
 

@@ -25,6 +25,10 @@ CandidateKind = Literal["auto", "scan", "local"]
 SMALL = 100_000
 """Spaces of at most so many sequences are gone through as a whole."""
 
+FEWEST_SCORES = 2
+"""Fewer teach a predictor nothing."""
+
+_FEWEST_BELIEVED = 6
 _COUNTS_AS_WORST = ("diverged", "oom", "timeout")
 _LARGE = 1_000_000
 _CHUNK = 2048
@@ -45,6 +49,15 @@ def scored(
     if worst is None:
         return [], np.empty(0)
     return [a for a, _ in pairs], np.array([score for _, score in pairs], dtype=np.float64)
+
+
+def fewest_scores(initial: int, pending: Collection[Architecture]) -> int:
+    """How many scores a predictor needs before it is asked, with so many ``initial`` random architectures.
+
+    While others are pending 6 do, so that nobody waits for all of the first ones; below that, further random ones teach
+    more than what a predictor of two or three architectures takes for promising.
+    """
+    return max(FEWEST_SCORES, min(_FEWEST_BELIEVED, initial)) if pending else FEWEST_SCORES
 
 
 def best_first(architectures: Sequence[Architecture], scores: NDArray[np.float64]) -> list[Architecture]:

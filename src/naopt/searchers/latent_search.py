@@ -10,7 +10,7 @@ import numpy as np
 
 from naopt.latent.settings import LatentSettings
 from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new
-from naopt.searchers.candidates import scored
+from naopt.searchers.candidates import FEWEST_SCORES, scored
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from naopt.latent import LatentModel
 
-_FEWEST_SCORES = 2
 _OF_RANDOM = 1
 
 FoundT = TypeVar("FoundT")
@@ -123,7 +122,7 @@ class LatentSearcher(Searcher, Generic[FoundT]):
         if pending:
             told = max(0, told - (told - self.initial) % self.new_per_round) if told >= self.initial else 0
         architectures, scores = scored(self.history[:told], self.objective)
-        if len(scores) < _FEWEST_SCORES:
+        if len(scores) < FEWEST_SCORES:
             return self._random(wanted, "random", known, pending)
         with self.model.reproducible(self.seed):
             key = told, None if pending else self.limit(wanted)

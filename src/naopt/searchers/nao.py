@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
-from naopt.searchers.candidates import scored
+from naopt.searchers.candidates import FEWEST_SCORES, fewest_scores, scored
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NAOSearcher", "NAOSettings"]
 
-_FEWEST_SCORES = 2
 _MOST_INITIAL, _INITIAL_SHARE = 10, 1 / 6
 _SEEDS, _NEW = 5, 2
 
@@ -45,8 +44,8 @@ class NAOSearcher(Searcher):
         def count(given: int | None, share: float | None, default: int, least: int = 1) -> int:
             return given or (default if share is None else max(least, round(share * budget)))
 
-        few = max(_FEWEST_SCORES, min(_MOST_INITIAL, round(_INITIAL_SHARE * budget)))
-        self.initial = count(settings.initial, settings.initial_share, few, _FEWEST_SCORES)
+        few = max(FEWEST_SCORES, min(_MOST_INITIAL, round(_INITIAL_SHARE * budget)))
+        self.initial = count(settings.initial, settings.initial_share, few, FEWEST_SCORES)
         self.new_per_round = count(settings.new_per_round, settings.round_share, _NEW)
         self.seeds = count(settings.seeds, settings.seeds_share, _SEEDS)
         self._rounds: NAORounds | None = None
@@ -95,7 +94,7 @@ class NAOSearcher(Searcher):
         if pending and self.options.model == "joint":
             told = max(0, told - (told - self.initial) % self.new_per_round)
         architectures, scores = scored(self.history[:told], self.objective)
-        if len(scores) < _FEWEST_SCORES:
+        if len(scores) < fewest_scores(self.initial, pending):
             return self._random(wanted, known, rng)
         chosen, log = self.rounds.propose(architectures, scores, known, pending, wanted, rng)
         sign = 1 if self.objective.goal == "max" else -1

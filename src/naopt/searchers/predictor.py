@@ -11,7 +11,7 @@ import numpy as np
 
 from naopt.configuration import PresetSettings
 from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new
-from naopt.searchers.candidates import best_first, scored
+from naopt.searchers.candidates import best_first, fewest_scores, scored
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_FEWEST_SCORES = 2
 _OF_FIT = 0x666974
 """Sets the randomness of a fit that several ``ask`` share apart."""
 
@@ -200,7 +199,8 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
 
     def can_learn(self, pending: Sequence[Architecture]) -> bool:
         """Whether there are scores enough for a model."""
-        return len(scored(self.history[: self.learns_from(pending)], self.objective)[1]) >= _FEWEST_SCORES
+        scores = scored(self.history[: self.learns_from(pending)], self.objective)[1]
+        return len(scores) >= fewest_scores(self.initial, pending)
 
     def choose(self, candidates: PoolT, turn: Turn) -> list[Proposal]:
         """The first of the ranked candidates."""

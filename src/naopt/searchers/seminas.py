@@ -11,6 +11,7 @@ from pydantic import Field
 
 from naopt.latent.settings import LatentSettings
 from naopt.searchers.base import Known, Objective, Proposal, of_budget, sample_new, searchers
+from naopt.searchers.candidates import FEWEST_SCORES
 from naopt.searchers.latent_search import LatentSearcher
 from naopt.spaces import Architecture, SearchSpace
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from naopt.latent.targets import Targets
 
-_FEWEST_SCORES = 2
 _OF_POOL = 2
 
 _PUBLISHED: dict[str, Any] = {
@@ -153,7 +153,7 @@ class SemiNASSearcher(LatentSearcher[FoundLabels]):
             settings,
             seed=seed,
             budget=budget,
-            initial=of_budget(settings.initial, settings.initial_share, budget, _FEWEST_SCORES),
+            initial=of_budget(settings.initial, settings.initial_share, budget, FEWEST_SCORES),
             new_per_round=of_budget(settings.new_per_round, settings.round_share, budget),
             device=settings.device,
         )

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from naopt.latent.settings import TNAOLatentSettings
 from naopt.searchers.base import Known, Objective, Proposal, of_budget, searchers
+from naopt.searchers.candidates import FEWEST_SCORES
 from naopt.searchers.latent_search import LatentSearcher
 from naopt.spaces import Architecture, SearchSpace
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from naopt.latent.remapping import ScoredPoints
-
-_FEWEST_SCORES = 2
 
 
 class TNAOSettings(TNAOLatentSettings):
@@ -108,7 +107,7 @@ class TNAOSearcher(LatentSearcher[FoundPoints]):
             settings,
             seed=seed,
             budget=budget,
-            initial=of_budget(settings.initial, settings.initial_share, budget, _FEWEST_SCORES),
+            initial=of_budget(settings.initial, settings.initial_share, budget, FEWEST_SCORES),
             new_per_round=of_budget(settings.new_per_round, settings.round_share, budget),
             device=settings.device,
         )

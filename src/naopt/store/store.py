@@ -25,6 +25,9 @@ from naopt.store.integrity import Counts, open_counts, read_counts, read_unchang
 from naopt.store.schema import FORMAT, Row, Tables
 from naopt.values import plain
 
+DATABASE = "run.db"
+"""Name of the file in the directory of a run."""
+
 _LEAST_BYTES = 512
 """No database is smaller; beside an empty one SQLite would delete the write-ahead log."""
 

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from naopt.errors import NaoptError
 from naopt.tasks.base import ALL, Dataset, ImageTask, Limits, Split, stratified_parts, tasks
 from naopt.tasks.parts import PARTS
 
 _SIZES = {"train": 600, "valid": 600, "test": 597}
+
+
+def _rows() -> NDArray[np.int64]:
+    """``(1797, 65)``: 64 pixels and the label; the file of scikit-learn, whose import takes each worker a second."""
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise NaoptError("scikit-learn is not installed, which brings the digits along")
+    return np.loadtxt(Path(package.origin).parent / "datasets/data/digits.csv.gz", delimiter=",", dtype=np.int64)
 
 
 @tasks.register("digits")
@@ -34,15 +46,13 @@ class DigitsTask(ImageTask):
 
     def load(self, limits: Limits = ALL) -> Dataset:
         """See ``Task.load``. Pixels are 0..16."""
-        from sklearn.datasets import load_digits
-
-        bunch = load_digits()
-        images = bunch.images.astype(np.uint8)[:, None]
-        labels = bunch.target.astype(np.int64)
+        rows = _rows()
+        images = rows[:, :-1].astype(np.uint8).reshape(-1, 1, 8, 8)
+        labels = rows[:, -1].astype(np.int64)
         splits: dict[str, Split] = {}
-        for part, rows in zip(PARTS, stratified_parts(labels, list(_SIZES.values())), strict=True):
+        for part, chosen in zip(PARTS, stratified_parts(labels, list(_SIZES.values())), strict=True):
             limit = limits.of(part)
-            if limit is not None and limit < len(rows):
-                rows = rows[stratified_parts(labels[rows], [limit])[0]]
-            splits[part] = Split(images[rows], labels[rows])
+            if limit is not None and limit < len(chosen):
+                chosen = chosen[stratified_parts(labels[chosen], [limit])[0]]
+            splits[part] = Split(images[chosen], labels[chosen])
         return Dataset(splits["train"], splits["valid"], splits["test"], tuple(map(str, range(10))))

@@ -6,8 +6,6 @@ has a line for each epoch.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +15,11 @@ from naopt.execution.conversation import Conversation, Start
 from naopt.execution.deadline import TimeIsUpError
 from naopt.execution.interrupt import stop_after_step, stop_on_signal
 from naopt.execution.phase import Phase
-from naopt.execution.training_progress import TrainingProgress, learning_curve
-from naopt.files import write_text
+from naopt.execution.training_progress import TrainingProgress
 from naopt.one_shot.assembly import assemble
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
+from naopt.one_shot.watch import SupernetWatch
 from naopt.run.names import SUPERNET, SUPERNET_CURVE
 from naopt.run.phases.measuring import Recorder
 from naopt.run.search_state import SearchState
@@ -98,7 +96,8 @@ class SupernetTraining(Phase):
             weights = self._state.directory / SUPERNET
             if weights.is_file():
                 trainer.restore(load_checkpoint(weights, about))
-            watch, deadline = _Watch(self._state, trainer, about), self._state.deadline
+            directory, deadline = self._state.directory, self._state.deadline
+            watch = SupernetWatch(directory / SUPERNET, directory / SUPERNET_CURVE, trainer, about, CHECKPOINT_SECONDS)
             with TrainingProgress(trainer) as bar:
 
                 def stepped() -> None:
@@ -136,24 +135,3 @@ class SupernetTraining(Phase):
         values = plain(config.to_values())
         keys = ("space", "searcher", "task", "training", "seed", "threads")
         return trainer, {**{key: values[key] for key in keys if key in values}, **evaluator.work.identity(facts)}
-
-
-class _Watch:
-    """Saves state and learning curve now and then."""
-
-    def __init__(self, state: SearchState, trainer: SharedTrainer, about: Mapping[str, Any]) -> None:
-        self._directory, self._trainer, self._about = state.directory, trainer, about
-        self._saved = time.monotonic()
-
-    def epoch_done(self, figures: Mapping[str, float]) -> None:  # noqa: ARG002
-        trainer = self._trainer
-        if trainer.epoch == trainer.epochs or time.monotonic() - self._saved >= CHECKPOINT_SECONDS:
-            self.save()
-
-    def save(self) -> None:
-        """Saves the state where the epoch began."""
-        from naopt.training.checkpoint import save_checkpoint
-
-        save_checkpoint(self._directory / SUPERNET, self._trainer.epoch_start(), self._about)
-        write_text(self._directory / SUPERNET_CURVE, learning_curve(self._trainer.history))
-        self._saved = time.monotonic()

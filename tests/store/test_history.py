@@ -14,9 +14,9 @@ from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement, MetricInfo
 from naopt.run import RunConfig, load_run, resume_run, start_run
-from naopt.run.history import read_history
 from naopt.searchers import Objective
 from naopt.spaces import GenericSpace, create_space, integer, ordinal
+from naopt.store.history import read_history
 from naopt.store.store import RunStore
 from naopt.tables import Table, save_table
 from tests.run.toys import FATES, SPACE, ToyEvaluator, toy, write_table

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from naopt.errors import InputError
 from naopt.measurement import Measurement
-from naopt.run.record import load_run
 from naopt.searchers.base import Objective
-from naopt.spaces import Architecture, SearchSpace
+from naopt.spaces import Architecture, SearchSpace, positions_from_document
+from naopt.store.store import DATABASE, RunStore
 from naopt.tables.measurements import Measured, measured_in_csv, measured_in_table
 
 
@@ -51,11 +52,16 @@ def _read(source: str, space: SearchSpace, objective: Objective) -> Iterable[Mea
 
 
 def _of_run(source: str, space: SearchSpace, objective: Objective) -> Iterator[Measured]:
-    record = load_run(source)
-    if record.space.positions != space.positions:
-        raise InputError("history", source, f"searched {record.space.name}, not {space.name}")
-    if objective.metric == record.objective.metric and objective.goal != record.objective.goal:
-        raise InputError("history", source, f"its {objective.metric} is better the other way")
-    for trial in record.evaluated:
-        if trial.measurement is not None:
-            yield space.architecture(trial.architecture.tokens), trial.measurement
+    with RunStore(Path(source) / DATABASE, writable=False) as store:
+        own = store.meta["space"], positions_from_document(store.meta["positions"])
+        if own[1] != space.positions:
+            raise InputError("history", source, f"searched {own[0]}, not {space.name}")
+        optimised = Objective(store.meta["objective"]["metric"], store.meta["objective"]["goal"])
+        if optimised.metric == objective.metric and optimised != objective:
+            raise InputError("history", source, f"its {objective.metric} is better the other way")
+        finalists = store.finalists()
+        for trial in store.trials(space):
+            if trial.measurement is not None:
+                more = finalists[trial.index].metrics if trial.index in finalists else {}
+                metrics = {**trial.measurement.metrics, **more}
+                yield trial.architecture, replace(trial.measurement, metrics=metrics)

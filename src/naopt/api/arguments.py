@@ -1,0 +1,182 @@
+"""Arguments of ``naopt.search``, parsed once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from naopt.api.again import ARGUMENTS
+from naopt.api.result import Result
+from naopt.configuration import Settings
+from naopt.errors import InputError, UnknownNameError
+from naopt.evaluators.base import Evaluator
+from naopt.evaluators.function import SCORE, FunctionEvaluator, RaisingEvaluator
+from naopt.evaluators.table import TableEvaluator
+from naopt.measurement import Goal
+from naopt.run.config import RunConfig
+from naopt.searchers.base import Objective
+from naopt.spaces import Architecture, GenericSpace, SearchSpace, create_space
+from naopt.tables import Table
+
+Space = SearchSpace | Mapping[str, object] | str | Path
+"""A space, choices by the names of positions, or the name of a space as on the command line."""
+Evaluate = Callable[..., object] | Evaluator | Table
+"""A function, or what measures otherwise."""
+Enqueued = Architecture | Mapping[str, object] | str
+"""An architecture, its values, or its text form."""
+
+Known = Result | str | Path
+"""The result of a search with a directory, such a directory, a table or a CSV file."""
+
+_GOALS: tuple[Goal, ...] = get_args(Goal)
+_log = logging.getLogger(__name__)
+
+
+def parse_space(space: Space | None) -> SearchSpace | None:
+    """The space that is meant. Raises ``InputError`` for what is none."""
+    if space is None or isinstance(space, SearchSpace):
+        return space
+    if isinstance(space, str):
+        return create_space(space)
+    return GenericSpace(space)
+
+
+def parse_objective(objective: Objective | str | None) -> tuple[str, Goal | None]:
+    """Metric and goal; an empty metric and no goal for what is left to the evaluator.
+
+    Raises:
+        InputError: text that is not ``METRIC``, ``min:METRIC``, ``max:METRIC``, ``min`` or ``max``.
+    """
+    if objective is None:
+        return "", None
+    if isinstance(objective, Objective):
+        return objective.metric, objective.goal
+    rule = "must be a metric, min:METRIC, max:METRIC, min or max"
+    if not isinstance(objective, str):
+        raise InputError("objective", objective, rule)
+    goal, colon, metric = objective.partition(":")
+    if not colon:
+        goal, metric = (objective, "") if objective in _GOALS else ("", objective)
+    if (colon and (goal not in _GOALS or not metric)) or not (goal or metric):
+        raise InputError("objective", objective, rule)
+    return metric, next((known for known in _GOALS if known == goal), None)
+
+
+def parse_evaluator(
+    space: SearchSpace | None,
+    evaluate: Evaluate,
+    metric: str,
+    goal: Goal | None,
+    *,
+    as_values: bool | None,
+    strict: bool,
+) -> Evaluator:
+    """What measures.
+
+    Args:
+        space: ``None`` for the evaluator's own.
+        evaluate: a function, or what measures otherwise.
+        metric: what is optimised; empty for ``score``, or the evaluator's default.
+        goal: ``None`` for ``max``, or what the evaluator knows of the metric.
+        as_values: how a function is called.
+        strict: whether exceptions end the search.
+
+    Raises:
+        InputError: no space for a function, an evaluator of another space or without the metric, or another goal.
+    """
+    if isinstance(evaluate, Table):
+        names = [metric, *(name for name in evaluate.infos if name != metric)] if metric else None
+        if metric:
+            evaluate.info(metric)
+        evaluate = TableEvaluator(evaluate, names)
+    if not isinstance(evaluate, Evaluator):
+        if space is None:
+            raise InputError("space", "None", "a function needs one")
+        made: Evaluator = FunctionEvaluator(
+            space, evaluate, metric or SCORE, goal or "max", as_values=as_values, strict=strict
+        )
+        return RaisingEvaluator(made) if strict else made
+    own = evaluate.space
+    if space is not None and (space.name, space.positions) != (own.name, own.positions):
+        raise InputError("space", space.name, f"what measures is of space {own.name}")
+    metric = metric or evaluate.default_metric
+    if metric not in evaluate.metrics:
+        raise UnknownNameError("metric", metric, evaluate.metrics)
+    known = evaluate.metrics[metric].goal
+    if goal not in (None, known):
+        raise InputError("objective", f"{goal}:{metric}", f"{metric} is to be {known}imised, says what measures it")
+    return RaisingEvaluator(evaluate) if strict else evaluate
+
+
+def name_of(evaluate: Evaluate) -> str:
+    """What measures, as a run's configuration names it."""
+    if isinstance(evaluate, Table):
+        return f"table {evaluate.name}"
+    if isinstance(evaluate, Evaluator):
+        return type(evaluate).__qualname__
+    function = getattr(evaluate, "func", evaluate)  # of a partial one
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def engine_name(evaluate: Evaluate, workers: int, timeout: float | None, *, raising: bool) -> str:
+    """Where evaluations happen: a function's in this process, unless there are to be several at a time or a limit."""
+    if raising:
+        if workers != 1 or timeout:
+            _log.warning("raise_on_error: evaluations run in this process, one at a time and without a time limit")
+        return "inline"
+    return "local" if isinstance(evaluate, Evaluator | Table) or workers != 1 or timeout else "inline"
+
+
+def parse_enqueued(space: SearchSpace, enqueue: Iterable[Enqueued] | Enqueued) -> tuple[str, ...]:
+    """Text forms of architectures. Raises ``InputError`` for one that is not of the space."""
+    given: Iterable[Enqueued] = [enqueue] if isinstance(enqueue, str | Mapping | Architecture) else enqueue
+    return tuple(map(_text_of(space), given))
+
+
+def _text_of(space: SearchSpace) -> Callable[[Enqueued], str]:
+    def text(given: Enqueued) -> str:
+        if isinstance(given, str):
+            return space.format(space.parse(given))
+        if isinstance(given, Architecture):
+            if given.space != space.name:
+                raise InputError("enqueue", given.space, f"is not the space of the search, {space.name}")
+            return space.format(space.architecture(given.tokens))
+        return space.format(space.architecture_of(given))
+
+    return text
+
+
+def parse_history(history: Iterable[Known] | Known) -> tuple[str, ...]:
+    """Where other measurements lie. Raises ``InputError`` for a search in memory, which lies nowhere."""
+    if isinstance(history, Result | str | Path):
+        history = [history]
+    found = []
+    for source in history:
+        where = source.directory if isinstance(source, Result) else source
+        if where is None:
+            raise InputError("history", "a search in memory", "give run=DIR to searches that others learn from")
+        found.append(str(where))
+    return tuple(found)
+
+
+def parse_config(values: Mapping[str, Any], settings: Mapping[str, Any] | Settings | None) -> RunConfig:
+    """A configuration. Raises ``InputError``, with the argument's name, for a value that breaks a rule."""
+    if isinstance(settings, Settings):
+        settings = settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    given = {key: value for key, value in values.items() if value is not None}
+    try:
+        return RunConfig.parse({**given, "searcher_settings": dict(settings or {})}, "argument")
+    except InputError as error:
+        key = error.what.partition(" ")[2].partition(".")[0]
+        raise InputError(f"argument {ARGUMENTS.get(key, key)}", error.value, error.rule) from None
+
+
+def parse_callbacks(callbacks: Sequence[Callable[[Result], object]] | Callable[[Result], object]) -> Sequence[Any]:
+    """Functions, one or several. Raises ``InputError`` for what cannot be called."""
+    given = [callbacks] if callable(callbacks) else list(callbacks)
+    for callback in given:
+        if not callable(callback):
+            raise InputError("callback", callback, "must be a function of the result so far")
+    return given

@@ -1,0 +1,166 @@
+"""``naopt.compare``: a benchmark of searchers from Python."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from naopt import bench
+from naopt.configuration import Settings
+from naopt.errors import InputError
+from naopt.evaluators.table import parse_noise
+from naopt.latent.threads import one_thread
+from naopt.logs import show_logs
+from naopt.processes import without_main
+from naopt.searchers import searchers as registry
+from naopt.tables import Table, load_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """What a comparison found. Shows itself in notebooks.
+
+    Attributes:
+        comparison: what was compared, and how.
+        trials: every search, by searcher and number.
+        summary: the document of ``naopt bench --json``.
+    """
+
+    comparison: bench.Comparison
+    trials: Sequence[bench.SearchTrial]
+    summary: Mapping[str, Any]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A row for each searcher, trial and checkpoint: searcher, trial, queries, search_metric, report_metric.
+
+        Raises:
+            NaoptError: pandas is not installed; ``naopt[pandas]`` has it.
+        """
+        from naopt.api.frames import frame
+
+        points = [(t, at, q) for t in self.trials for at, q in enumerate(self.comparison.checkpoints)]
+        columns: dict[str, list[Any]] = {
+            "searcher": [t.searcher for t, _, _ in points],
+            "trial": [t.trial for t, _, _ in points],
+            "queries": [queries for _, _, queries in points],
+        }
+        for name in ("search_metric", "report_metric"):
+            values = [getattr(t, name)[at] for t, at, _ in points]
+            columns[name] = [float("nan") if value is None else value for value in values]
+        return frame(columns)
+
+    def plot(self) -> Figure:
+        """Mean regret of the report metric over queries, with its 95 % interval."""
+        from naopt.api.figures import regret_figure
+
+        return regret_figure(self.summary)
+
+    @cached_property
+    def _columns(self) -> list[int]:
+        return bench.checkpoint_columns(self.comparison.checkpoints)
+
+    def __repr__(self) -> str:
+        about = self.summary
+        lines = [
+            f"Comparison on {about['table']}: {about['report_metric']} of what {about['metric']} selects after "
+            f"{about['budget']} queries, mean of {about['trials']} trials"
+        ]
+        for name, found in about["searchers"].items():
+            mean = found["mean_report_metric"][-1]
+            lines.append(f"{name}: {'-' if mean is None else f'{mean:.6g}'}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from naopt.api.html import comparison_html
+
+        return comparison_html(self.summary, self._columns)
+
+
+def compare(
+    table: Table | str | Path,
+    searchers: Sequence[str] | Mapping[str, Mapping[str, Any] | Settings | None] = ("random", "nao"),
+    *,
+    budget: int = 100,
+    trials: int = 10,
+    metric: str | None = None,
+    report_metric: str | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    noise: str = "mean",
+    every: int = 10,
+    against: str | None = None,
+) -> ComparisonResult:
+    """Searchers against each other on a table: same budget, same seeds.
+
+    Args:
+        table: a table, its file, or its built-in name.
+        searchers: names, or settings by name.
+        budget: queries of one trial.
+        trials: of each searcher.
+        metric: what is searched by; the table's first one by default.
+        report_metric: what is reported of the architecture that ``metric`` selects; ``metric`` by default.
+        seed: of the comparison.
+        workers: with one, trials run in this process, one after the other; with more in as many processes.
+        noise: ``"repeat"``: a query returns one of the metric's repeats, drawn at random, rather than their mean.
+        every: queries between two checkpoints.
+        against: the searcher that the others are compared with, trial by trial; ``random`` if it takes part.
+
+    Raises:
+        InputError: an argument that cannot be used.
+        JobError: a trial raised, in a process. In this process what it raises passes through.
+    """
+    show_logs()
+    if workers < 1:
+        raise InputError("workers", workers, "must be at least 1")
+    table = table if isinstance(table, Table) else load_table(table)
+    metric = metric or next(iter(table.infos))
+    given = (
+        searchers
+        if isinstance(searchers, Mapping)
+        else dict.fromkeys([searchers] if isinstance(searchers, str) else searchers)
+    )
+    if not isinstance(searchers, Mapping | str) and len(given) != len(searchers):
+        raise InputError("searchers", ", ".join(searchers), "name at least one, none twice")
+    settings = bench.searcher_settings(list(given))
+    for name, values in given.items():
+        if isinstance(values, Settings):
+            values = values.model_dump(mode="json", exclude_unset=True)
+        settings[name] = type(settings[name]).parse(dict(values or {}), f"setting of {name}")
+    comparison = bench.Comparison(
+        table=table,
+        metric=metric,
+        report_metric=report_metric or metric,
+        settings=settings,
+        budget=budget,
+        trials=trials,
+        seed=seed,
+        noise=parse_noise(noise),
+        every=every,
+    )
+    found = _trials(comparison, workers)
+    return ComparisonResult(comparison, found, bench.summarise_trials(comparison, found, against))
+
+
+def _trials(comparison: bench.Comparison, workers: int) -> list[bench.SearchTrial]:
+    own = [name for name in comparison.settings if registry.get(name).__module__ == "__main__"]
+    if workers > 1 and own:
+        _log.warning("searcher %s is defined in the main module: trials run in this process, one at a time", own[0])
+    if workers > 1 and not own:
+        with without_main():
+            return bench.compare(comparison, workers)
+    with one_thread():
+        return [
+            bench.run_trial(comparison, name, trial)
+            for name in comparison.settings
+            for trial in range(comparison.trials)
+        ]

@@ -1,0 +1,252 @@
+"""``naopt.search``, ``naopt.resume`` and ``naopt.load_run``."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time as clock
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from naopt.api.again import begin_or_go_on
+from naopt.api.arguments import (
+    Enqueued,
+    Evaluate,
+    Known,
+    Space,
+    engine_name,
+    name_of,
+    parse_callbacks,
+    parse_config,
+    parse_enqueued,
+    parse_evaluator,
+    parse_history,
+    parse_objective,
+    parse_space,
+)
+from naopt.api.observing import Callback, Callbacks, Memory, StopSearch
+from naopt.api.result import Result
+from naopt.configuration import Settings
+from naopt.errors import InputError, RunStoppedError
+from naopt.evaluators.base import Evaluator
+from naopt.evaluators.function import RaisedError
+from naopt.execution import Deadline, Observer, Start, TimeIsUpError
+from naopt.execution.whole import measure_all
+from naopt.logs import show_logs
+from naopt.run import record as records
+from naopt.run.config import RunConfig
+from naopt.run.run import SearchRun, open_run
+from naopt.run.setup import prepare
+from naopt.searchers.base import Objective
+from naopt.store.history import read_history
+
+_log = logging.getLogger(__name__)
+
+
+class SearchStoppedError(RunStoppedError):
+    """A search stopped before its end.
+
+    Attributes:
+        result: what it had found.
+    """
+
+    def __init__(self, reason: str, result: Result) -> None:
+        super().__init__(reason)
+        self.result = result
+
+
+def search(
+    space: Space | None,
+    evaluate: Evaluate,
+    *,
+    budget: int = 100,
+    objective: Objective | str | None = None,
+    searcher: str = "nao",
+    settings: Mapping[str, Any] | Settings | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    run: str | Path | None = None,
+    callbacks: Sequence[Callback] | Callback = (),
+    raise_on_error: bool = False,
+    as_values: bool | None = None,
+    enqueue: Iterable[Enqueued] | Enqueued = (),
+    history: Iterable[Known] | Known = (),
+    schedule: Literal["rounds", "async"] = "rounds",
+    batch: int | Literal["workers"] = 1,
+    time: float | None = None,
+    timeout: float | None = None,
+    retries: int = 0,
+    stop_after: int = 0,
+) -> Result:
+    """Searches for the best architecture of a space, as measured by a function.
+
+    Args:
+        space: a dictionary of choices (as for ``naopt.Space``), a space, or the name of one (``"nasbench201"``);
+            ``None`` for the space of a table or an evaluator.
+        evaluate: a function of the values of an architecture as a dictionary, ``{"width": 32, "norm": True}``, in a
+            generic space, and of an ``Architecture`` in all others. It gives a number, a dictionary of numbers, or a
+            ``Measurement``, and gets a ``seed`` if it has such a parameter. Or a table, or an ``Evaluator``.
+        budget: how many architectures are measured in all.
+        objective: the metric that is optimised: ``"accuracy"``, ``"min:loss"``, or ``"min"`` for a function that gives
+            a number. By default the number, or the first of the dictionary, is called ``score`` and maximised.
+        searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.
+        settings: of the searcher.
+        seed: of all randomness.
+        workers: how many evaluations at a time. A function is called in this process if it is one at a time, otherwise
+            in processes; in threads if it cannot be sent to processes, which is logged.
+        run: a directory for the search, which then survives whatever happens. The same call goes on with it, also with
+            a larger budget. That the function does something else now cannot be told.
+        callbacks: functions that are called with the result so far after each evaluation (``result.latest`` is the
+            newest); ``naopt.StopSearch`` ends the search, and any other exception is raised by it.
+        raise_on_error: raise the first exception of the function, instead of recording a failed measurement; the
+            function then runs in this process.
+        as_values: whether the function gets values or an ``Architecture``, if it is not as said above.
+        enqueue: architectures, values or texts that are measured first.
+        history: results, directories of runs, tables and CSV files whose measurements the searcher is told.
+        schedule: ``"rounds"``, of which the result depends on the seed alone, or ``"async"``: no worker ever waits.
+        batch: enlarge smaller rounds to so many, or to as many as there are workers.
+        time: seconds that the whole search may take.
+        timeout: seconds that one evaluation may take; it then runs in a process of its own.
+        retries: how often an evaluation that failed is done again, each time with another seed.
+        stop_after: stop after so many failures in a row; 0 for never.
+
+    Returns:
+        What was found. ``finished`` is false if a callback stopped it, or, in memory, an interrupt (Ctrl-C).
+
+    Raises:
+        InputError: an argument that cannot be used, or, of a directory that is there already, is not as it was.
+        SearchStoppedError: an interrupt of a search with a directory, too many failures, a full disk. It has the result
+            so far, and the same call goes on.
+    """
+    show_logs()
+    metric, goal = parse_objective(objective)
+    evaluator = parse_evaluator(parse_space(space), evaluate, metric, goal, as_values=as_values, strict=raise_on_error)
+    config = parse_config(
+        {
+            "metric": metric or evaluator.default_metric,
+            "function": name_of(evaluate),
+            "budget": budget,
+            "searcher": searcher,
+            "seed": seed,
+            "workers": workers,
+            "engine": engine_name(evaluate, workers, timeout, raising=raise_on_error),
+            "enqueue": parse_enqueued(evaluator.space, enqueue),
+            "history": parse_history(history),
+            "search_schedule": schedule,
+            "search_batch": batch,
+            "time": time,
+            "timeout": timeout,
+            "retries": retries,
+            "stop_after": stop_after,
+        },
+        settings,
+    )
+    functions = parse_callbacks(callbacks)
+    if run is None:
+        return _in_memory(config, evaluator, functions)
+    return _carried_out(begin_or_go_on(Path(run), config, evaluator), functions)
+
+
+def resume(
+    run: str | Path,
+    evaluate: Evaluate | None = None,
+    *,
+    workers: int | None = None,
+    time: float | None = None,
+    callbacks: Sequence[Callback] | Callback = (),
+    raise_on_error: bool = False,
+    as_values: bool | None = None,
+) -> Result:
+    """Goes on with a search in a directory; a finished one is left as it is.
+
+    Args:
+        run: the directory.
+        evaluate: what measures, of a search that was begun by ``naopt.search``; one that was begun on the command line
+            needs none.
+        workers: instead of the run's own number.
+        time: limit of the whole search in seconds, instead of the run's own.
+        callbacks: as of ``search``.
+        raise_on_error: as of ``search``.
+        as_values: as of ``search``.
+
+    Raises:
+        InputError: the directory holds no search, ``evaluate`` is missing, or its name is another than it was.
+        SearchStoppedError: as ``search``.
+    """
+    show_logs()
+    directory, functions = Path(run), parse_callbacks(callbacks)
+    if workers is not None and workers < 1:
+        raise InputError("workers", workers, "must be at least 1")
+    found = open_run(directory, workers=workers, time=time)
+    if not isinstance(found, SearchRun):
+        raise InputError("run", str(run), f"holds a training, and no search; go on with: {found.way_on}")
+    state = found.state
+    began = state.config
+    if evaluate is None:
+        if began.function:
+            raise InputError("evaluate", began.function, "measures this search: give it to resume")
+        if raise_on_error:
+            raise InputError("raise_on_error", "True", "has a use only with a function")
+    elif name_of(evaluate) != began.function:
+        measures = began.function or began.table or began.task or began.supernet
+        raise InputError("evaluate", name_of(evaluate), f"run '{run}' was begun with '{measures}'")
+    else:
+        objective, space = found.record.objective, found.record.space
+        state.evaluator = parse_evaluator(
+            space, evaluate, objective.metric, objective.goal, as_values=as_values, strict=raise_on_error
+        )
+        engine = engine_name(evaluate, state.wanted_workers, began.timeout, raising=raise_on_error)
+        state.config = began.model_copy(update={"engine": engine})
+    return _carried_out(found, functions)
+
+
+def load_run(run: str | Path) -> Result:
+    """What a search in a directory has found; it may still be going on. Raises ``InputError`` if there is none."""
+    return Result(records.load_run(run), Path(run))
+
+
+def _carried_out(run: SearchRun, functions: Sequence[Callback]) -> Result:
+    state, raised = run.state, None
+    if functions and not run.finished:
+        memory = Memory(state.setup, run.record.trials, run.directory)
+        state.observers = [memory, Callbacks(functions, Result(memory.record, run.directory))]
+    try:
+        run.carry_out()
+    except StopSearch:
+        pass
+    except RaisedError as error:
+        raised = error.error
+    except RunStoppedError as error:
+        raise SearchStoppedError(str(error), Result(run.record, run.directory)) from error.__cause__
+    if raised is not None:
+        raise raised
+    return Result(run.record, run.directory)
+
+
+def _in_memory(config: RunConfig, evaluator: Evaluator, functions: Sequence[Callback]) -> Result:
+    setup = prepare(config, None, evaluator)
+    prior = read_history(setup.config.history, setup.space, setup.objective)
+    evaluator.check()
+    memory, raised, began = Memory(setup), None, clock.monotonic()
+    result = Result(memory.record)
+    observers: list[Observer] = [memory, *([Callbacks(functions, result)] if functions else [])]
+    start = Start((), [(known.architecture, known.measurement) for known in prior], setup.enqueued())
+    try:
+        with setup.engine(setup.config.workers) as engine:
+            measure_all(setup.searcher(), engine, setup.manner(), start, observers, Deadline(config.time or math.inf))
+    except TimeIsUpError:
+        memory.meta["time_is_up"] = setup.config.time
+    except StopSearch:
+        pass
+    except KeyboardInterrupt:
+        _log.warning("interrupted after %d of %d evaluations; what was found is returned", *result.progress)
+    except RaisedError as error:
+        raised = error.error
+    except RunStoppedError as error:
+        raise SearchStoppedError(str(error), result) from error.__cause__
+    finally:
+        memory.meta["seconds"] = clock.monotonic() - began
+    if raised is not None:
+        raise raised
+    return result
