@@ -120,7 +120,7 @@ def test_telling_again(search: OpenSearch) -> None:
 @pytest.mark.parametrize(
     ("which", "found", "message"),
     [
-        (7, 0.5, "index '7': was not asked; 1 architectures were, from 0 on"),
+        (7, 0.5, "index '7': was not asked; the last index is 0"),
         ("width=17", 0.5, "'17' is not one of"),
         (0, {"cost": 1.0}, "result 'cost=1.0': has no score, which this search is about"),
         (0, float("nan"), "metric 'score' is not finite"),

@@ -119,7 +119,7 @@ def test_a_csv_file(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known = {trial.text for trial in load_run(lab).trials}
     out, err = said(capsys, "tell lab --csv done.csv")
     assert out.startswith("3 told, ")
-    assert err == "1 rows have no result yet\n"
+    assert err == "1 row has no result yet\n"
     record = load_run(lab)
     failed = next(trial for trial in record.trials if trial.text == "width=16,depth=3")
     assert failed.measurement is not None
@@ -179,7 +179,7 @@ def test_csv_files_that_are_refused(lab: Path, capsys: pytest.CaptureFixture[str
         ("tell lab 0 acc=high", "acc 'high': must be a number"),
         ("tell lab 0 acc=inf", "acc 'inf': must be a finite number"),
         ("tell lab 0 acc=1 --seconds -1", "seconds '-1.0': must be finite and not negative"),
-        ("tell lab 9 acc=1", "index '9': was not asked; 2 architectures were"),
+        ("tell lab 9 acc=1", "index '9': was not asked; the last index is 1"),
         ("tell lab 0 loss=1", "has no acc, which this search is about"),
         ("tell lab width=1 acc=1", "'1' is not one of 16, 32, 64"),
         ("tell lab 0 --csv done.csv", "holds all that is told; give nothing else"),

@@ -211,7 +211,8 @@ class _Plan:
     def _trial(self, which: int | str) -> Trial:
         if isinstance(which, int):
             if which >= len(self._trials):
-                raise InputError("index", which, f"was not asked; {len(self._trials)} architectures were, from 0 on")
+                known = f"the last index is {len(self._trials) - 1}" if self._trials else "nothing was"
+                raise InputError("index", which, f"was not asked; {known}")
             return self._trials[which]
         architecture = self._space.parse(which)
         index = self._indices.setdefault(architecture, len(self._trials))

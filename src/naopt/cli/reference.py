@@ -173,10 +173,6 @@ def _type(annotation: Any) -> str:
         return " or ".join(map(_type, arguments))
     if origin is tuple:
         return f"list of {_type(arguments[0])}s"
-    if origin is Annotated:
-        return _type(arguments[0])
-    if origin in (Union, UnionType):
-        return " or ".join(map(_type, arguments))
     return {int: "whole number", float: "number", str: "text", bool: "`true`, `false`"}[annotation]
 
 

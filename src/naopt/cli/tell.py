@@ -51,7 +51,7 @@ def tell(
     if known:
         note(f"{', '.join(map(str, known))}: the same was told before")
     if left_out:
-        note(f"{left_out} rows have no result yet")
+        note(f"{left_out} row{'s have' if left_out > 1 else ' has'} no result yet")
     best, found = record.best(), standing(record)
     if as_json:
         emit(
