@@ -97,8 +97,8 @@ def test_worse_parents_are_mutated_only_where_the_best_have_nothing_left() -> No
     for architecture in told():
         search.tell(architecture, measure(architecture))
     ranking = sorted(told(), key=worth, reverse=True)
-    found = search._candidates(ranking, np.random.default_rng(0))
-    parents = list(found.values())
+    found = search.candidates(ranking, search.turn(10, ()))
+    parents = [found.proposal(index, None).parent for index in range(len(found))]
     assert len(found) == 30
     assert parents.count(ranking[0]) == len([a for a in SPACE.neighbours(ranking[0]) if a not in search.seen])
     assert set(parents) == set(ranking[:2])

@@ -114,7 +114,7 @@ def test_the_best_predictions_are_chosen(monkeypatch: pytest.MonkeyPatch) -> Non
     search = searcher(seeds=40, steps=4)
     drive(search, measure, 12)
     new = {a: None for a in list(SPACE.enumerate())[:50] if a not in search.seen}
-    monkeypatch.setattr(search, "_climb", lambda seeds, wanted: dict(new))
+    monkeypatch.setattr(search, "_climb", lambda seeds, seen, limit: dict(new))
     monkeypatch.setattr(search.model, "predict", lambda rows: np.array([worth(a) for a in rows]))
     found = [worth(proposal.architecture) for proposal in search.ask(6)]
     assert found == sorted(map(worth, new), reverse=True)[:6]
@@ -123,7 +123,7 @@ def test_the_best_predictions_are_chosen(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_short_rounds_are_filled_up(monkeypatch: pytest.MonkeyPatch) -> None:
     search = searcher()
     drive(search, measure, 12)
-    monkeypatch.setattr(search, "_climb", lambda seeds, wanted: {})
+    monkeypatch.setattr(search, "_climb", lambda seeds, seen, limit: {})
     proposals = search.ask(6)
     assert [proposal.origin for proposal in proposals] == ["refill"] * 6
     assert search.round_log()["from_refill"] == 6

@@ -7,7 +7,7 @@ architecture, and a point between architectures that the predictor happens to li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -79,7 +79,7 @@ class ScoredPoints:
             snapped[rows] = self._model.encode([a for a in found if a is not None])
         return snapped
 
-    def candidates(self, wanted: int, seen: Set[Architecture]) -> list[Candidate]:
+    def candidates(self, wanted: int, seen: Container[Architecture]) -> list[Candidate]:
         """Up to ``wanted`` architectures outside ``seen`` from the points scored so far, the best score first.
 
         Raw points are decoded here, from the best down, until there are enough.

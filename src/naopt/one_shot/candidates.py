@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from naopt.configuration import Settings
-from naopt.searchers.base import Objective, Proposal, Searcher
-from naopt.spaces import SearchSpace
+from naopt.searchers.base import Known, Objective, Proposal, Searcher
+from naopt.spaces import Architecture, SearchSpace
 
 
 class CandidateSearcher(Searcher):
@@ -18,6 +18,12 @@ class CandidateSearcher(Searcher):
         super().__init__(space, objective, Settings(), seed=seed, budget=budget)
         self.candidates = candidates
 
-    def ask(self, count: int) -> list[Proposal]:
-        """The candidates that were not told yet."""
-        return [proposal for proposal in self.candidates if proposal.architecture not in self.seen][:count]
+    @property
+    def round_size(self) -> int:
+        """All of them."""
+        return max(1, len(self.candidates))
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        """The candidates that are neither told nor pending."""
+        known = Known(self.seen, pending)
+        return [proposal for proposal in self.candidates if proposal.architecture not in known][:count]

@@ -13,7 +13,7 @@ from naopt.configuration import PresetSettings
 from naopt.errors import InputError
 from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
 from naopt.one_shot.warmup import WarmupSettings
-from naopt.searchers.base import Proposal, sample_new
+from naopt.searchers.base import Known, Proposal, sample_new
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
@@ -189,7 +189,7 @@ class NAOSharing(OneShotSearcher):
         for _ in range(_ATTEMPTS):
             if len(found) == wanted:
                 break
-            proposals, _ = self._rounds().propose(known, scores, barred, wanted - len(found), self.rng)
+            proposals, _ = self._rounds().propose(known, scores, Known(barred), (), wanted - len(found), self.rng)
             for proposal in proposals:
                 architecture = self._canonical(proposal.architecture)
                 barred |= {proposal.architecture, architecture}

@@ -8,13 +8,15 @@ import numpy as np
 from pydantic import Field
 
 from naopt.configuration import PresetSettings
-from naopt.searchers.base import Objective, Proposal, searchers
-from naopt.searchers.candidates import best_first, mutants
-from naopt.searchers.predictor import GROUPS, Acquisition, Encoding, PredictorSearcher
+from naopt.searchers.base import Known, Objective, searchers
+from naopt.searchers.candidates import Mutants, mutants
+from naopt.searchers.predictor import GROUPS, Acquisition, Encoding, Prediction, PredictorSearcher, Turn
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from naopt.latent.mlp_ensemble import FittedEnsemble
 
 _PUBLISHED: dict[str, Any] = {
     "candidates": 100,
@@ -69,7 +71,7 @@ class BananasSettings(PresetSettings):
 
 
 @searchers.register("bananas")
-class BananasSearcher(PredictorSearcher):
+class BananasSearcher(PredictorSearcher[Mutants, "FittedEnsemble"]):
     """BANANAS: path encoding, ensemble of perceptrons, independent Thompson sampling, mutations of the best.
 
     White, Neiswanger, Savani 2021, "BANANAS: Bayesian optimization with neural architectures for neural architecture
@@ -86,25 +88,36 @@ class BananasSearcher(PredictorSearcher):
         self, space: SearchSpace, objective: Objective, settings: BananasSettings, *, seed: int, budget: int
     ) -> None:
         super().__init__(
-            space, objective, settings, seed=seed, budget=budget, initial=settings.initial, batch=settings.batch
+            space,
+            objective,
+            settings,
+            seed=seed,
+            budget=budget,
+            initial=settings.initial,
+            batch=settings.batch,
+            normalisation=settings.normalisation,
         )
         self.options = settings
 
-    def propose(
-        self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int, rng: np.random.Generator
-    ) -> list[Proposal]:
-        """One round: mutate the best, predict the mutants, take those of largest acquisition value."""
-        from naopt.latent.acquisition import acquire
+    def candidates(self, ranking: list[Architecture], turn: Turn) -> Mutants:
+        """New mutants of the best; of further ones where these have too few."""
+        options = self.options
+        found: dict[Architecture, Architecture] = {}
+        for at in range(0, len(ranking), options.parents):
+            parents, missing = ranking[at : at + options.parents], options.candidates - len(found)
+            found |= mutants(self.space, parents, missing, Known(turn.known, found), turn.rng, options.changes)
+            if len(found) == options.candidates:
+                break
+        return Mutants(found)
+
+    def fitted(
+        self, architectures: list[Architecture], targets: NDArray[np.float64], rng: np.random.Generator
+    ) -> FittedEnsemble:
+        """The ensemble of perceptrons."""
         from naopt.latent.mlp_ensemble import MLPEnsemble
-        from naopt.latent.targets import Targets
 
         options = self.options
-        candidates = self._candidates(best_first(architectures, scores), rng)
-        if not candidates:
-            return []
-        targets = Targets.fit(scores, options.normalisation)
-        y = targets.transform(scores)
-        ensemble = MLPEnsemble(
+        return MLPEnsemble(
             options.members,
             options.layers,
             options.width,
@@ -112,23 +125,17 @@ class BananasSearcher(PredictorSearcher):
             options.epochs,
             options.batch_size,
             options.learning_rate,
-        ).fit(self._rows(architectures), y, int(rng.integers(2**62)))
-        predicted = ensemble.predict(self._rows(list(candidates)))
-        mean, deviation = predicted.mean(axis=0), predicted.std(axis=0)
-        value = acquire(options.acquisition, mean, deviation, float(y.max()), options.bound_weight, rng)
-        self.log = {"candidates": len(candidates), "mean_deviation": float(deviation.mean())}
-        return self.ranked(candidates, value, mean, targets, wanted)
+        ).fit(self._rows(architectures), targets, int(rng.integers(2**62)))
 
-    def _candidates(self, ranking: list[Architecture], rng: np.random.Generator) -> dict[Architecture, Architecture]:
-        """New mutants of the best; of further ones where these have too few."""
-        options = self.options
-        found: dict[Architecture, Architecture] = {}
-        for at in range(0, len(ranking), options.parents):
-            parents, missing = ranking[at : at + options.parents], options.candidates - len(found)
-            found |= mutants(self.space, parents, missing, self.seen.union(found), rng, options.changes)
-            if len(found) == options.candidates:
-                break
-        return found
+    def predicts(self, model: FittedEnsemble, candidates: Mutants) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and deviation of the members."""
+        predicted = model.predict(self._rows(candidates.architectures))
+        return predicted.mean(axis=0), predicted.std(axis=0)
+
+    def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
+        """By the acquisition value."""
+        self.log["mean_deviation"] = float(predicted.deviation.mean())
+        return predicted.ranked(self.options.acquisition, rng, self.options.bound_weight)
 
     def _rows(self, architectures: list[Architecture]) -> NDArray[np.float64]:
         from naopt.latent.encoding import encoded

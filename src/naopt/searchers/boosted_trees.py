@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from pydantic import Field
 
 from naopt.configuration import PresetSettings
-from naopt.searchers.base import Objective, Proposal, searchers
-from naopt.searchers.candidates import CandidateKind, Candidates, best_first, require_scannable
-from naopt.searchers.predictor import GROUPS, Encoding, PredictorSearcher
+from naopt.searchers.base import Objective, of_budget, searchers
+from naopt.searchers.candidates import CandidateKind, Candidates, require_scannable
+from naopt.searchers.predictor import GROUPS, Encoding, Prediction, PredictorSearcher, Turn
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -74,8 +74,15 @@ class BoostedTreesSettings(PresetSettings):
     """Targets: normal scores of the ranks, or zero mean and unit variance."""
 
 
+class FittedTrees(Protocol):
+    """Trees that were fitted."""
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Targets ``(n,)`` of features ``(n, columns)``."""
+
+
 @searchers.register("boosted-trees")
-class BoostedTreesSearcher(PredictorSearcher):
+class BoostedTreesSearcher(PredictorSearcher[Candidates, "FittedTrees"]):
     """GBDT-NAS: random architectures, then rounds of the best predictions of gradient-boosted trees.
 
     Luo, Tan, Wang, Qin, Chen, Liu 2020, "Neural architecture search with GBDT", Algorithm 1, without the pruning of
@@ -100,49 +107,55 @@ class BoostedTreesSearcher(PredictorSearcher):
             settings,
             seed=seed,
             budget=budget,
-            initial=settings.initial or max(2, round(settings.initial_share * budget)),
-            batch=settings.batch or max(1, round(settings.round_share * budget)),
+            initial=of_budget(settings.initial, settings.initial_share, budget, 2),
+            batch=of_budget(settings.batch, settings.round_share, budget),
+            normalisation=settings.normalisation,
         )
         self.options = settings
         require_scannable(settings.candidates, space)
 
-    def propose(
-        self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int, rng: np.random.Generator
-    ) -> list[Proposal]:
-        """One round: fit the trees, predict all candidates, take the best."""
-        from naopt.latent.baselines import BoostedTrees
-        from naopt.latent.encoding import encoded
-        from naopt.latent.targets import Targets
-
-        options, names = self.options, GROUPS[self.options.encoding]
-        candidates = Candidates(
+    def candidates(self, ranking: list[Architecture], turn: Turn) -> Candidates:
+        """All of a small space, or mutations of the best and random ones."""
+        options = self.options
+        return Candidates(
             self.space,
-            names,
-            best_first(architectures, scores)[: options.parents],
-            self.seen,
-            rng,
+            GROUPS[options.encoding],
+            ranking[: options.parents],
+            turn.known,
+            turn.rng,
             kind=options.candidates,
             random=options.random,
             mutations=options.mutations,
             changes=options.changes,
         )
-        self.log = {"candidates": len(candidates)}
-        if not len(candidates):
-            return []
-        targets = Targets.fit(scores, options.normalisation)
+
+    def fitted(
+        self, architectures: list[Architecture], targets: NDArray[np.float64], rng: np.random.Generator
+    ) -> FittedTrees:
+        """The trees."""
+        from naopt.latent.baselines import BoostedTrees
+        from naopt.latent.encoding import encoded
+
+        options = self.options
         boosting = BoostedTrees(
             options.trees, options.learning_rate, options.depth, options.leaves, options.rows, options.columns
         )
-        features = np.concatenate(list(encoded(self.space, architectures, names).values()), axis=1)
-        trees = boosting.fit(features, targets.transform(scores), int(rng.integers(2**31)))
+        groups = encoded(self.space, architectures, GROUPS[options.encoding])
+        trees: FittedTrees = boosting.fit(
+            np.concatenate(list(groups.values()), axis=1), targets, int(rng.integers(2**31))
+        )
+        return trees
+
+    def predicts(self, model: FittedTrees, candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Predictions, taken for certain."""
 
         def predict(groups: list[NDArray[np.float64]]) -> tuple[NDArray[np.float64], ...]:
-            return (trees.predict(np.concatenate(groups, axis=1).astype(np.float32)),)
+            return (model.predict(np.concatenate(groups, axis=1).astype(np.float32)),)
 
         (mean,) = candidates.predict(predict)
-        ties = rng.permutation(len(mean))
-        order = ties[np.argsort(-mean[ties], kind="stable")][:wanted]
-        return [
-            candidates.proposal(index, predicted)
-            for index, predicted in zip(order.tolist(), self.in_units(mean[order], targets), strict=True)
-        ]
+        return mean, np.zeros_like(mean)
+
+    def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
+        """The best predictions first, equal ones in random order."""
+        ties = rng.permutation(len(predicted.mean))
+        return ties[np.argsort(-predicted.mean[ties], kind="stable")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from naopt.errors import InputError
 from naopt.latent.encoding import encoded
 from naopt.measurement import Measurement
-from naopt.searchers.base import Objective, Proposal, sample_new
+from naopt.searchers.base import Known, Objective, Proposal, sample_new
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def mutants(
     space: SearchSpace,
     parents: Sequence[Architecture],
     count: int,
-    known: set[Architecture],
+    known: Container[Architecture],
     rng: np.random.Generator,
     changes: int = 1,
 ) -> dict[Architecture, Architecture]:
@@ -88,6 +88,26 @@ def mutants(
                     break
         turn = [parent for parent in turn if misses[parent] < _MISSES]
     return found
+
+
+class Mutants:
+    """New architectures to choose among, each made from another one.
+
+    Args:
+        parents: architectures, each with what it was made from.
+        origin: of proposals.
+    """
+
+    def __init__(self, parents: Mapping[Architecture, Architecture], origin: str = "mutation") -> None:
+        self.architectures, self._parents, self._origin = list(parents), parents, origin
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+    def proposal(self, index: int, predicted: float | None) -> Proposal:
+        """A candidate with its origin and parent."""
+        architecture = self.architectures[index]
+        return Proposal(architecture, self._origin, predicted, self._parents[architecture])
 
 
 class Scan:
@@ -163,7 +183,7 @@ class Candidates:
         space: SearchSpace,
         names: tuple[str, ...],
         parents: Sequence[Architecture],
-        seen: set[Architecture],
+        seen: Collection[Architecture],
         rng: np.random.Generator,
         *,
         kind: CandidateKind,
@@ -179,7 +199,7 @@ class Candidates:
             self._indices = self._scan.unseen(seen)
         else:
             self._parents = mutants(space, parents, mutations, seen, rng, changes)
-            self._local = [*self._parents, *sample_new(space, seen.union(self._parents), random, rng)]
+            self._local = [*self._parents, *sample_new(space, Known(seen, self._parents), random, rng)]
 
     def __len__(self) -> int:
         return len(self._local) if self._scan is None else len(self._indices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from naopt.configuration import PresetSettings
 from naopt.measurement import Measurement
-from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
 from naopt.spaces import Architecture, SearchSpace
 
 
@@ -44,7 +45,8 @@ class EvolutionSearcher(Searcher):
     Real, Aggarwal, Huang, Le 2019, "Regularized evolution for image classifier architecture search" (AmoebaNet),
     Algorithm 1. The population is the latest ``population`` architectures that have a score, so nothing but the
     history is kept. Departures: no architecture is measured twice (where a child was, the parent is mutated again), and
-    failed measurements do not enter the population.
+    failed measurements do not enter the population. Asked while others are pending it is asynchronous, as the paper's
+    is: each result that comes makes room for one child of those that are measured.
     """
 
     settings_type = EvolutionSettings
@@ -68,37 +70,44 @@ class EvolutionSearcher(Searcher):
         """Architectures and scores, the oldest first."""
         return self._scored[-self.options.population :]
 
-    def ask(self, count: int) -> list[Proposal]:
-        """The rest of the random population, or ``batch`` children."""
-        rng = self.generator()
+    @property
+    def round_size(self) -> int:
+        """The setting ``batch``."""
+        return self.options.batch
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        """The rest of the random population, or ``batch`` children; with something pending, ``count`` of either.
+
+        As in the paper what is pending is neither of the population nor a parent: random architectures are proposed
+        until so many are measured as the population has, and then children of those that are.
+        """
+        rng, known = self.generator(pending=pending), Known(self.seen, pending)
         missing = self.options.population - len(self._scored)
         if missing > 0:
-            return [Proposal(a, "random") for a in sample_new(self.space, self.seen, min(count, missing), rng)]
+            wanted = count if pending else min(count, missing)
+            return [Proposal(a, "random") for a in sample_new(self.space, known, wanted, rng)]
         population = self.population
         found: dict[Architecture, Proposal] = {}
-        wanted = min(count, self.options.batch)
+        wanted = count if pending else min(count, self.options.batch)
         for _ in range(wanted):
-            child = self._child(population, found, rng)
+            child = self._child(population, Known(known, found), rng)
             if child is not None:
                 found[child.architecture] = child
         chosen = list(found.values())
         if len(chosen) < wanted:
-            known = self.seen.union(found)
-            chosen += [Proposal(a, "refill") for a in sample_new(self.space, known, wanted - len(chosen), rng)]
+            missing = wanted - len(chosen)
+            chosen += [Proposal(a, "refill") for a in sample_new(self.space, Known(known, found), missing, rng)]
         return chosen
 
     def _child(
-        self,
-        population: list[tuple[Architecture, float]],
-        found: dict[Architecture, Proposal],
-        rng: np.random.Generator,
+        self, population: list[tuple[Architecture, float]], known: Known, rng: np.random.Generator
     ) -> Proposal | None:
         """A child that is new; ``None`` if ``attempts`` mutations led to known ones only."""
         drawn = self._sample(len(population), rng)
         parent = population[max(drawn, key=lambda index: population[index][1])][0]
         for _ in range(self.options.attempts):
             child = self.space.mutate(parent, rng)
-            if child not in self.seen and child not in found:
+            if child not in known:
                 return Proposal(child, "mutation", parent=parent)
         return None
 

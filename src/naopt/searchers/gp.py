@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -9,12 +10,14 @@ from pydantic import Field
 
 from naopt.configuration import PresetSettings
 from naopt.searchers.base import Objective, Proposal, searchers
-from naopt.searchers.candidates import CandidateKind, Candidates, best_first, require_scannable
-from naopt.searchers.predictor import GROUPS, Acquisition, Encoding, PredictorSearcher
+from naopt.searchers.candidates import CandidateKind, Candidates, require_scannable
+from naopt.searchers.predictor import GROUPS, Acquisition, Encoding, Prediction, PredictorSearcher, Turn
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from naopt.latent.gaussian_process import GaussianProcess, Kernel
 
 
 class GPSettings(PresetSettings):
@@ -53,7 +56,7 @@ class GPSettings(PresetSettings):
 
 
 @searchers.register("gp")
-class GPSearcher(PredictorSearcher):
+class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
     """A Gaussian process on one-hot and path features; measures what promises the largest expected improvement.
 
     Jones, Schonlau, Welch 1998 (EGO); path features: White et al. 2021. The process is fitted anew, hyper-parameters
@@ -65,55 +68,104 @@ class GPSearcher(PredictorSearcher):
     """
 
     settings_type = GPSettings
+    learns_at_once = True
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: GPSettings, *, seed: int, budget: int
     ) -> None:
         super().__init__(
-            space, objective, settings, seed=seed, budget=budget, initial=settings.initial, batch=settings.batch
+            space,
+            objective,
+            settings,
+            seed=seed,
+            budget=budget,
+            initial=settings.initial,
+            batch=settings.batch,
+            normalisation=settings.normalisation,
         )
         self.options = settings
         require_scannable(settings.candidates, space)
 
-    def propose(
-        self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int, rng: np.random.Generator
-    ) -> list[Proposal]:
-        """One round: fit, then choose one after the other."""
-        from naopt.latent.acquisition import acquire
-        from naopt.latent.encoding import encoded
-        from naopt.latent.gaussian_process import GaussianProcess
-        from naopt.latent.targets import Targets
-
-        options, names = self.options, GROUPS[self.options.encoding]
-        candidates = Candidates(
+    def candidates(self, ranking: list[Architecture], turn: Turn) -> Candidates:
+        """All of a small space, or mutations of the best and random ones."""
+        options = self.options
+        return Candidates(
             self.space,
-            names,
-            best_first(architectures, scores)[: options.parents],
-            self.seen,
-            rng,
+            GROUPS[options.encoding],
+            ranking[: options.parents],
+            turn.known,
+            turn.rng,
             kind=options.candidates,
             random=options.random,
             mutations=options.mutations,
             changes=options.changes,
         )
-        targets = Targets.fit(scores, options.normalisation)
-        y, groups = targets.transform(scores), list(encoded(self.space, architectures, names).values())
-        process = GaussianProcess(options.kernel).fit(groups, y)
+
+    def fitted(
+        self, architectures: list[Architecture], targets: NDArray[np.float64], _: np.random.Generator
+    ) -> Beliefs:
+        """The process."""
+        return Beliefs(self.options.kernel, self._groups(architectures), targets)
+
+    def predicts(self, model: Beliefs, candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Posterior means and deviations."""
+        mean, variance = candidates.predict(model.process.predict)
+        return mean, np.sqrt(variance)
+
+    def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
+        """By the acquisition value."""
+        return predicted.ranked(self.options.acquisition, rng, self.options.bound_weight)
+
+    def choose(self, candidates: Candidates, turn: Turn) -> list[Proposal]:
+        """One after the other, each as if what is pending and those before it had turned out as predicted."""
+        learned = self.learned(turn)
+        beliefs = learned.model
+        self.log["noise"] = beliefs.process.noise
+        if turn.pending:
+            groups = self._groups(turn.pending)
+            beliefs = beliefs.believing(groups, beliefs.process.predict(groups)[0])
         left = np.arange(len(candidates))
         chosen: list[Proposal] = []
-        while len(left) and len(chosen) < wanted:
-            mean, variance = candidates.predict(process.predict)
-            value = acquire(
-                options.acquisition, mean[left], np.sqrt(variance[left]), float(y.max()), options.bound_weight, rng
-            )
-            at = int(left[np.argmax(value)])
-            (predicted,) = self.in_units(mean[[at]], targets)
+        while len(left) and len(chosen) < turn.wanted:
+            mean, deviation = self.predicts(beliefs, candidates)
+            best = float(beliefs.targets.max())
+            at = int(left[self.ranked(Prediction(mean[left], deviation[left], best), turn.rng)[0]])
+            (predicted,) = self.in_units(mean[[at]], learned.targets)
             chosen.append(candidates.proposal(at, predicted))
             left = left[left != at]
-            if len(chosen) < wanted:
-                more = list(encoded(self.space, [candidates.architecture(at)], names).values())
-                groups = [np.concatenate(pair) for pair in zip(groups, more, strict=True)]
-                y = np.append(y, mean[at])
-                process = GaussianProcess(options.kernel).fit(groups, y, process.parameters)
-        self.log = {"candidates": len(candidates), "noise": process.noise}
+            if len(chosen) < turn.wanted:
+                beliefs = beliefs.believing(self._groups([candidates.architecture(at)]), mean[[at]])
         return chosen
+
+    def _groups(self, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
+        from naopt.latent.encoding import encoded
+
+        return list(encoded(self.space, architectures, GROUPS[self.options.encoding]).values())
+
+
+class Beliefs:
+    """A process and what it was fitted to.
+
+    Args:
+        kernel: see ``GaussianProcess``.
+        groups: of features, each ``(n, columns)``.
+        targets: ``(n,)``.
+        parameters: of an earlier fit; fitted if not given.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        groups: list[NDArray[np.float64]],
+        targets: NDArray[np.float64],
+        parameters: NDArray[np.float64] | None = None,
+    ) -> None:
+        from naopt.latent.gaussian_process import GaussianProcess
+
+        self._kernel, self._groups, self.targets = kernel, groups, targets
+        self.process: GaussianProcess = GaussianProcess(kernel).fit(groups, targets, parameters)
+
+    def believing(self, groups: list[NDArray[np.float64]], means: NDArray[np.float64]) -> Beliefs:
+        """The process after it was told ``m`` more targets, with the same parameters."""
+        both = [np.concatenate(pair) for pair in zip(self._groups, groups, strict=True)]
+        return Beliefs(self._kernel, both, np.append(self.targets, means), self.process.parameters)

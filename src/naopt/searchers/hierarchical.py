@@ -11,7 +11,7 @@ from pydantic import Field
 
 from naopt.configuration import PresetSettings
 from naopt.measurement import Measurement
-from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
 from naopt.spaces import Architecture, SearchSpace
 
 _MOST_INITIAL = 200
@@ -113,21 +113,31 @@ class HierarchicalSearcher(Searcher):
         if score is not None:
             self.population.append((architecture, score))
 
-    def ask(self, count: int) -> list[Proposal]:
-        """The rest of the initial population, or ``batch`` children."""
-        rng = self.generator()
-        missing = self.initial - len(self.history)
+    @property
+    def round_size(self) -> int:
+        """The setting ``batch``."""
+        return self.options.batch
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        """The rest of the initial population, or ``batch`` children; with something pending, ``count``.
+
+        What is pending counts as initial, and is no parent: tournaments are among what is measured, as in the paper,
+        whose workers each mutate and measure on their own.
+        """
+        rng, known = self.generator(pending=pending), Known(self.seen, pending)
+        missing = self.initial - len(self.history) - len(pending)
         is_initial = missing > 0 or not self.population
-        wanted = min(count, missing) if missing > 0 else min(count, self.options.batch)
+        wanted = min(count, missing) if missing > 0 else count if pending else min(count, self.options.batch)
         found: dict[Architecture, Proposal] = {}
         for _ in range(wanted):
-            proposal = self._diverse(found, rng) if is_initial else self._child(found, rng)
+            so_far = Known(known, found)
+            proposal = self._diverse(so_far, rng) if is_initial else self._child(so_far, rng)
             if proposal is not None:
                 found[proposal.architecture] = proposal
         chosen = list(found.values())
         if len(chosen) < wanted:
-            known = self.seen.union(found)
-            chosen += [Proposal(a, "refill") for a in sample_new(self.space, known, wanted - len(chosen), rng)]
+            missing = wanted - len(chosen)
+            chosen += [Proposal(a, "refill") for a in sample_new(self.space, Known(known, found), missing, rng)]
         return chosen
 
     def mutated(self, tokens: tuple[int, ...], rng: np.random.Generator) -> tuple[int, ...]:
@@ -162,28 +172,24 @@ class HierarchicalSearcher(Searcher):
 
         return [source for source in level.starts if source != start and fits(source)]
 
-    def _diverse(self, found: dict[Architecture, Proposal], rng: np.random.Generator) -> Proposal | None:
+    def _diverse(self, known: Known, rng: np.random.Generator) -> Proposal | None:
         """The seed's first architecture after many mutations."""
         tokens = self.space.sample(np.random.default_rng(self.seed)).tokens
         for _ in range(self.options.initial_mutations):
             tokens = self.mutated(tokens, rng)
-        return self._new(tokens, "diversified", None, found)
+        return self._new(tokens, "diversified", None, known)
 
-    def _child(self, found: dict[Architecture, Proposal], rng: np.random.Generator) -> Proposal | None:
+    def _child(self, known: Known, rng: np.random.Generator) -> Proposal | None:
         """A mutant of a tournament's winner."""
         size = len(self.population)
         drawn = rng.permutation(size)[: max(_FEWEST_DRAWN, round(self.options.tournament * size))].tolist()
         parent = self.population[max(drawn, key=lambda index: self.population[index][1])][0]
         for _ in range(self.options.attempts):
-            child = self._new(self.mutated(parent.tokens, rng), "mutation", parent, found)
+            child = self._new(self.mutated(parent.tokens, rng), "mutation", parent, known)
             if child is not None:
                 return child
         return None
 
-    def _new(
-        self, tokens: tuple[int, ...], origin: str, parent: Architecture | None, found: dict[Architecture, Proposal]
-    ) -> Proposal | None:
+    def _new(self, tokens: tuple[int, ...], origin: str, parent: Architecture | None, known: Known) -> Proposal | None:
         architecture = self.space.architecture(tokens)
-        return (
-            None if architecture in self.seen or architecture in found else Proposal(architecture, origin, None, parent)
-        )
+        return None if architecture in known else Proposal(architecture, origin, None, parent)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from naopt.configuration import Settings
 from naopt.measurement import Measurement
-from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
 from naopt.spaces import Architecture, SearchSpace
 
 _ORDER = 1
 """Purpose of the generator that puts neighbours in order."""
+
+_ELSEWHERE = 100
+"""Of how many of the best architectures neighbours are measured while results are awaited."""
 
 
 class LocalSearchSettings(Settings):
@@ -39,7 +45,9 @@ class LocalSearcher(Searcher):
     before costs no query, and if it is better the search moves there before it measures another; a failed measurement
     is worse than any score.
 
-    What the search stands at follows from the history alone: every ``tell`` takes it one step further.
+    What is better than where the search stands, and no neighbour of any place where it stood (from an earlier search,
+    say), is where the next climb starts. What the search stands at follows from the history alone: every ``tell``
+    takes it one step further.
     """
 
     settings_type = LocalSearchSettings
@@ -57,6 +65,8 @@ class LocalSearcher(Searcher):
         self._climbed: set[Architecture] = set()
         self._neighbours: list[Architecture] = []
         self._open: dict[Architecture, None] = {}
+        self._offered: set[Architecture] = set()
+        """All neighbours of where it ever stood; what is told besides these comes from elsewhere."""
         self._drawn: list[Architecture] = []
         self._draws = settings.initial
 
@@ -74,23 +84,55 @@ class LocalSearcher(Searcher):
         else:
             was_open = architecture in self._open
             self._open.pop(architecture, None)
-            if was_open and score is not None and score > self._scores[self.current] and self._moves_at_once:
-                self._stand(architecture)
+            if score is not None and score > self._scores[self.current]:
+                if was_open and self._moves_at_once:
+                    self._stand(architecture)
+                elif architecture not in self._offered:
+                    self._start(architecture)
         self._settle()
 
     @property
     def _moves_at_once(self) -> bool:
         return self.options.variant != "query-all"
 
-    def ask(self, count: int) -> list[Proposal]:
-        """The rest of the random draws, or the next neighbours of where the search stands."""
+    @property
+    def round_size(self) -> int:
+        """The setting ``batch``; with ``query-all`` the largest neighbourhood there may be."""
+        if self._moves_at_once:
+            return self.options.batch
+        return max(1, sum(len(position.choices) - 1 for position in self.space.positions))
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        """The rest of the random draws, or the next neighbours of where the search stands.
+
+        With something pending, ``count``: where these are too few, neighbours of the best architectures elsewhere, and
+        at last random ones. The search moves to one of these that turns out better than where it stands.
+        """
+        rng, known = self.generator(pending=pending), Known(self.seen, pending)
         if self.current is None:
-            missing = max(1, self._draws - len(self._drawn))
-            return [
-                Proposal(a, "random") for a in sample_new(self.space, self.seen, min(count, missing), self.generator())
-            ]
-        wanted = min(count, self.options.batch) if self._moves_at_once else count
-        return [Proposal(a, "neighbour", parent=self.current) for a in list(self._open)[:wanted]]
+            out = sum(architecture not in self._offered for architecture in pending)
+            missing = max(0 if out else 1, self._draws - len(self._drawn) - out)
+            chosen = [Proposal(a, "random") for a in sample_new(self.space, known, min(count, missing), rng)]
+        else:
+            wanted = count if pending or not self._moves_at_once else min(count, self.options.batch)
+            new = [architecture for architecture in self._open if architecture not in known]
+            chosen = [Proposal(a, "neighbour", parent=self.current) for a in new[:wanted]]
+        return [*chosen, *self._elsewhere(chosen, count - len(chosen), known, rng)] if pending else chosen
+
+    def _elsewhere(self, chosen: list[Proposal], count: int, known: Known, rng: np.random.Generator) -> list[Proposal]:
+        """As many proposals besides those that were chosen: neighbours of the best architectures, then random ones."""
+        found: dict[Architecture, Proposal] = {proposal.architecture: proposal for proposal in chosen}
+        count += len(chosen)
+        best = heapq.nlargest(_ELSEWHERE, self._scores, key=self._scores.__getitem__) if count > len(found) else []
+        for parent in best:
+            neighbours = [a for a in self.space.neighbours(parent) if a not in known and a not in found]
+            for index in rng.permutation(len(neighbours))[: count - len(found)].tolist():
+                found[neighbours[index]] = Proposal(neighbours[index], "neighbour", parent=parent)
+            if len(found) == count:
+                break
+        missing = count - len(found)
+        drawn = [Proposal(a, "random") for a in sample_new(self.space, Known(known, found), missing, rng)]
+        return [*list(found.values())[len(chosen) :], *drawn]
 
     def _start(self, architecture: Architecture) -> None:
         """A new climb."""
@@ -105,6 +147,7 @@ class LocalSearcher(Searcher):
         neighbours = list(self.space.neighbours(architecture))
         order = self.generator(_ORDER).permutation(len(neighbours)).tolist()
         self._neighbours = [neighbours[index] for index in order]
+        self._offered.update(neighbours)
         self._open = {a: None for a in self._neighbours if a not in self.seen}
 
     def _settle(self) -> None:

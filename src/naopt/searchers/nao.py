@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
 from naopt.searchers.candidates import scored
 from naopt.searchers.nao_settings import NAOSettings
-from naopt.spaces import SearchSpace
+from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from naopt.searchers.nao_rounds import NAORounds
@@ -69,20 +70,34 @@ class NAOSearcher(Searcher):
         """Quality of the latest fit and yields of the latest ascent; empty for a random round."""
         return self._log
 
-    def ask(self, count: int) -> list[Proposal]:
-        """The rest of the random pool, or one round of Algorithm 1, lines 4 to 11."""
+    @property
+    def round_size(self) -> int:
+        """The setting ``new_per_round``, or its share of the budget."""
+        return self.new_per_round
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        """The rest of the random pool, or one round of Algorithm 1, lines 4 to 11; with something pending, ``count``.
+
+        The Gaussian process believes that what is pending turns out as predicted. The joint model is fitted anew after
+        every ``new_per_round`` results, as in rounds, and takes the next best architectures until then.
+        """
         self._log = {}
-        told = len(self.history)
-        if told < self.initial:
-            return self._random(min(count, self.initial - told))
-        done = (told - self.initial) // self.new_per_round
-        if self.options.rounds is not None and done >= self.options.rounds:
-            return []
-        architectures, scores = scored(self.history, self.objective)
-        wanted = min(count, self.new_per_round)
+        told, out = len(self.history), len(pending)
+        rng, known = self.generator(pending=pending), Known(self.seen, pending)
+        if told + out < self.initial:
+            return self._random(min(count, self.initial - told - out), known, rng)
+        wanted = count if pending else min(count, self.new_per_round)
+        if self.options.rounds is not None:
+            done = (told + out - self.initial) // self.new_per_round
+            if done >= self.options.rounds:
+                return []
+            wanted = min(wanted, self.initial + self.options.rounds * self.new_per_round - told - out)
+        if pending and self.options.model == "joint":
+            told = max(0, told - (told - self.initial) % self.new_per_round)
+        architectures, scores = scored(self.history[:told], self.objective)
         if len(scores) < _FEWEST_SCORES:
-            return self._random(wanted)
-        chosen, log = self.rounds.propose(architectures, scores, self.seen, wanted, self.generator())
+            return self._random(wanted, known, rng)
+        chosen, log = self.rounds.propose(architectures, scores, known, pending, wanted, rng)
         sign = 1 if self.objective.goal == "max" else -1
         predicted = [p.predicted for p in chosen if p.predicted is not None]
         self._log = log | {f"from_{origin}": sum(p.origin == origin for p in chosen) for origin in _ORIGINS}
@@ -92,8 +107,8 @@ class NAOSearcher(Searcher):
             for p in chosen
         ]
 
-    def _random(self, count: int) -> list[Proposal]:
-        return [Proposal(a, "random") for a in sample_new(self.space, self.seen, count, self.generator())]
+    def _random(self, count: int, known: Known, rng: np.random.Generator) -> list[Proposal]:
+        return [Proposal(a, "random") for a in sample_new(self.space, known, count, rng)]
 
 
 _ORIGINS = ("ascent", "neighbour", "refill")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from naopt.latent.embedding_model import EmbeddingModel
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.threads import one_thread
-from naopt.searchers.base import Proposal
+from naopt.searchers.base import Known, Proposal
 from naopt.searchers.nao_rounds import Found, NAORounds
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -37,29 +38,33 @@ class EmbeddingRounds(NAORounds):
         super().__init__(space, options, seeds, seed)
         fields = {name: getattr(options, name) for name in EmbeddingSettings.model_fields}
         self.model = EmbeddingModel(space, EmbeddingSettings(**fields))
+        self._pending: Array | None = None
 
     def propose(
         self,
         architectures: list[Architecture],
         scores: Array,
-        seen: set[Architecture],
+        known: Known,
+        pending: Sequence[Architecture],
         wanted: int,
         rng: np.random.Generator,
     ) -> tuple[list[Proposal], dict[str, Any]]:
         """See ``NAORounds``. Seeds are the best by what the model makes of all measurements, not by single ones."""
         with one_thread():
-            return self._propose(architectures, scores, seen, wanted, rng)
+            return self._propose(architectures, scores, known, pending, wanted, rng)
 
     def _propose(
         self,
         architectures: list[Architecture],
         scores: Array,
-        seen: set[Architecture],
+        known: Known,
+        pending: Sequence[Architecture],
         wanted: int,
         rng: np.random.Generator,
     ) -> tuple[list[Proposal], dict[str, Any]]:
-        self.seen = seen
+        self.known = known
         log: dict[str, Any] = dict(self.model.fit(architectures, scores))
+        self._pending = self.model.encode(pending) if pending else None
         started = time.perf_counter()
         order = np.argsort(-self.model.means(architectures), kind="stable")[: self.seeds]
         seeds = [architectures[index] for index in order]
@@ -120,15 +125,20 @@ class EmbeddingRounds(NAORounds):
         points = self.model.encode([proposal.architecture for proposal in proposals])
         chosen: list[int] = []
         for _ in range(min(wanted, len(proposals))):
-            values = self.model.improvement(points, points[chosen])
+            values = self._improvement(points, points[chosen])
             values[chosen] = -np.inf
             chosen.append(int(values.argmax()))
         return [proposals[index] for index in chosen]
 
     def _most_promising(self, found: Found, count: int) -> list[Architecture]:
         architectures = list(found)
-        values = self.model.improvement(self.model.encode(architectures))
+        values = self._improvement(self.model.encode(architectures))
         return [architectures[index] for index in np.argsort(-values, kind="stable")[:count]]
+
+    def _improvement(self, points: Array, chosen: Array | None = None) -> Array:
+        """Expected improvement, as if what is pending, and what is chosen, had turned out as predicted."""
+        believed = [part for part in (self._pending, chosen) if part is not None]
+        return self.model.improvement(points, np.concatenate(believed) if believed else None)
 
     def predict(self, architectures: list[Architecture]) -> Array:
         """The process' means as scores."""

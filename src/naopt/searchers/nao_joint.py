@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from naopt.latent import GradientAscent, LatentModel
 from naopt.latent.settings import LatentSettings
-from naopt.searchers.base import Proposal
+from naopt.searchers.base import Known, Proposal
 from naopt.searchers.nao_rounds import Found, NAORounds
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
@@ -34,19 +35,22 @@ class JointRounds(NAORounds):
             fields["preset"] = "default"
         self.model = LatentModel(space, LatentSettings(**fields), seed, options.device)
         self._log: dict[str, Any] = {}
+        self._fit_log: dict[str, float] = {}
+        self._fitted: tuple[list[Architecture], NDArray[np.float64]] | None = None
 
     def propose(
         self,
         architectures: list[Architecture],
         scores: NDArray[np.float64],
-        seen: set[Architecture],
+        known: Known,
+        pending: Sequence[Architecture],  # noqa: ARG002 - known already; the model believes nothing
         wanted: int,
         rng: np.random.Generator,
     ) -> tuple[list[Proposal], dict[str, Any]]:
         """See ``NAORounds``; the log holds losses, held-out quality and yields of fit and ascent."""
-        self.seen = seen
+        self.known = known
         with self.model.reproducible(self.seed):
-            self._log = dict(self.model.fit(architectures, scores))
+            self._fit(architectures, scores)
             started = time.perf_counter()
             order = np.argsort(-scores, kind="stable")[: self.seeds]
             seeds = [architectures[i] for i in order]
@@ -54,6 +58,13 @@ class JointRounds(NAORounds):
             self.add_neighbours(found, seeds, rng)
             chosen = self.filled_up(self.choose(found, wanted), seeds, wanted, rng)
         return chosen, self._log | {"seeds": len(seeds), "ascent_seconds": time.perf_counter() - started}
+
+    def _fit(self, architectures: list[Architecture], scores: NDArray[np.float64]) -> None:
+        """Fits the model, unless the latest fit was to the same: many may ask before the next one."""
+        if self._fitted is None or self._fitted[0] != architectures or not np.array_equal(self._fitted[1], scores):
+            self._fit_log = dict(self.model.fit(architectures, scores))
+            self._fitted = architectures, scores
+        self._log = dict(self._fit_log)
 
     # Ascent.
 

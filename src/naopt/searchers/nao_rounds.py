@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from naopt.searchers.base import Proposal, sample_new
+from naopt.searchers.base import Known, Proposal, sample_new
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
 
@@ -30,23 +31,25 @@ class NAORounds(ABC):
 
     def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int) -> None:
         self.space, self.options, self.seeds, self.seed = space, options, seeds, seed
-        self.seen: set[Architecture] = set()
+        self.known = Known()
 
     @abstractmethod
     def propose(
         self,
         architectures: list[Architecture],
         scores: NDArray[np.float64],
-        seen: set[Architecture],
+        known: Known,
+        pending: Sequence[Architecture],
         wanted: int,
         rng: np.random.Generator,
     ) -> tuple[list[Proposal], dict[str, Any]]:
-        """Up to ``wanted`` proposals outside ``seen``, predictions as scores (larger is better), and a log.
+        """Up to ``wanted`` proposals that are not ``known``, predictions as scores (larger is better), and a log.
 
         Args:
             architectures: what was measured, at least 2.
             scores: of them ``(n,)``.
-            seen: what must not be proposed.
+            known: what must not be proposed.
+            pending: the part of it that others are at work on.
             wanted: how many, at least 1.
             rng: all randomness of the round.
         """
@@ -61,7 +64,7 @@ class NAORounds(ABC):
 
     def collect(self, found: Found, architecture: Architecture, origin: str, parent: Architecture) -> bool:
         """Files an architecture that is new; says whether it was."""
-        if architecture in self.seen or architecture in found:
+        if architecture in self.known or architecture in found:
             return False
         found[architecture] = Proposal(architecture, origin, parent=parent)
         return True
@@ -84,7 +87,7 @@ class NAORounds(ABC):
                 if mutant not in taken:
                     self.collect(mutants, mutant, "refill", seed)
             chosen = chosen + self.choose(mutants, wanted - len(chosen))
-        known = self.seen | {proposal.architecture for proposal in chosen}
+        known = Known(self.known, {proposal.architecture for proposal in chosen})
         chosen = chosen + [Proposal(a, "refill") for a in sample_new(self.space, known, wanted - len(chosen), rng)]
         predicted = self.predict([proposal.architecture for proposal in chosen])
         return [replace(p, predicted=float(value)) for p, value in zip(chosen, predicted, strict=True)]

@@ -8,13 +8,15 @@ import numpy as np
 from pydantic import Field
 
 from naopt.configuration import PresetSettings
-from naopt.searchers.base import Objective, Proposal, searchers
-from naopt.searchers.candidates import best_first, mutants
-from naopt.searchers.predictor import PredictorSearcher
+from naopt.searchers.base import Known, Objective, searchers
+from naopt.searchers.candidates import Mutants, mutants
+from naopt.searchers.predictor import Prediction, PredictorSearcher, Turn
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from naopt.latent.graph_network import FittedGraphPredictor
 
 _PUBLISHED: dict[str, Any] = {"epochs": 300, "batch_size": 16, "candidates": 100, "normalisation": "standard"}
 
@@ -62,7 +64,7 @@ class NPENASSettings(PresetSettings):
 
 
 @searchers.register("npenas")
-class NPENASSearcher(PredictorSearcher):
+class NPENASSearcher(PredictorSearcher[Mutants, "FittedGraphPredictor"]):
     """NPENAS: many mutants of the best parents, of which a graph network picks those to measure.
 
     Wei, Niu, Tang, Wang, Hu, Liang 2020, "NPENAS: Neural predictor guided evolution for neural architecture search",
@@ -80,31 +82,38 @@ class NPENASSearcher(PredictorSearcher):
         self, space: SearchSpace, objective: Objective, settings: NPENASSettings, *, seed: int, budget: int
     ) -> None:
         super().__init__(
-            space, objective, settings, seed=seed, budget=budget, initial=settings.initial, batch=settings.batch
+            space,
+            objective,
+            settings,
+            seed=seed,
+            budget=budget,
+            initial=settings.initial,
+            batch=settings.batch,
+            normalisation=settings.normalisation,
         )
         self.options = settings
 
-    def propose(
-        self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int, rng: np.random.Generator
-    ) -> list[Proposal]:
-        """One generation: mutate the parents, fit the network, let it pick."""
-        from naopt.latent.acquisition import independent_thompson_sampling
+    def candidates(self, ranking: list[Architecture], turn: Turn) -> Mutants:
+        """One generation: mutants of the parents; of further ones where these have too few."""
+        options = self.options
+        found = mutants(
+            self.space, ranking[: options.parents], options.candidates, turn.known, turn.rng, options.changes
+        )
+        if len(found) < turn.wanted:
+            missing = turn.wanted - len(found)
+            found |= mutants(
+                self.space, ranking[options.parents :], missing, Known(turn.known, found), turn.rng, options.changes
+            )
+        return Mutants(found)
+
+    def fitted(
+        self, architectures: list[Architecture], targets: NDArray[np.float64], rng: np.random.Generator
+    ) -> FittedGraphPredictor:
+        """The graph network."""
         from naopt.latent.graph_network import GraphPredictor
-        from naopt.latent.targets import Targets
 
         options = self.options
-        ranking = best_first(architectures, scores)
-        candidates = mutants(
-            self.space, ranking[: options.parents], options.candidates, self.seen, rng, options.changes
-        )
-        if len(candidates) < wanted:
-            missing, known = wanted - len(candidates), self.seen.union(candidates)
-            candidates |= mutants(self.space, ranking[options.parents :], missing, known, rng, options.changes)
-        self.log = {"candidates": len(candidates)}
-        if not candidates:
-            return []
-        targets = Targets.fit(scores, options.normalisation)
-        predictor = GraphPredictor(
+        return GraphPredictor(
             options.layers,
             options.width,
             options.head,
@@ -114,7 +123,14 @@ class NPENASSearcher(PredictorSearcher):
             options.batch_size,
             options.learning_rate,
             options.weight_decay,
-        ).fit(self.space, architectures, targets.transform(scores), int(rng.integers(2**62)))
-        mean, deviation = predictor.predict(list(candidates))
-        value = independent_thompson_sampling(mean, deviation, rng) if options.variant == "bo" else mean
-        return self.ranked(candidates, value, mean, targets, wanted)
+        ).fit(self.space, architectures, targets, int(rng.integers(2**62)))
+
+    def predicts(
+        self, model: FittedGraphPredictor, candidates: Mutants
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What the network says."""
+        return model.predict(candidates.architectures)
+
+    def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
+        """By the mean (NP), or by a draw for each candidate (BO)."""
+        return predicted.ranked("thompson" if self.options.variant == "bo" else "mean", rng)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -11,14 +12,14 @@ from pydantic import Field
 
 from naopt.configuration import PresetSettings
 from naopt.searchers.base import Objective, Proposal, searchers
-from naopt.searchers.candidates import best_first, scored
-from naopt.searchers.predictor import PredictorSearcher
+from naopt.searchers.candidates import Mutants, best_first, scored
+from naopt.searchers.predictor import Prediction, PredictorSearcher, Turn
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FEWEST_SCORES = 2
+    from naopt.latent.mlp_ensemble import FittedEnsemble
 
 
 class PNASSettings(PresetSettings):
@@ -53,7 +54,7 @@ class PNASSettings(PresetSettings):
 
 
 @searchers.register("pnas")
-class PNASSearcher(PredictorSearcher):
+class PNASSearcher(PredictorSearcher[Mutants, "FittedEnsemble"]):
     """Progressive growth: measure the smallest, expand the best by one unit in every way, let a surrogate rank these.
 
     Liu, Zoph, Neumann, Shlens, Hua, Li, Fei-Fei, Yuille, Huang, Murphy 2018, "Progressive neural architecture search",
@@ -70,44 +71,77 @@ class PNASSearcher(PredictorSearcher):
     """
 
     settings_type = PNASSettings
+    counted = "replacements"
 
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: PNASSettings, *, seed: int, budget: int
     ) -> None:
         self.units = len(space.positions) // space.tokens_per_step
         beam = settings.beam or max(1, min(round(settings.beam_share * budget), budget // (self.units + 1)))
-        super().__init__(space, objective, settings, seed=seed, budget=budget, initial=0, batch=beam)
+        super().__init__(
+            space,
+            objective,
+            settings,
+            seed=seed,
+            budget=budget,
+            initial=0,
+            batch=beam,
+            normalisation=settings.normalisation,
+        )
         self.options, self.beam = settings, beam
         self.smallest = space.architecture(self._completed(()))
         self._sizes: dict[Architecture, int] = {}
 
-    def ask(self, count: int) -> list[Proposal]:
-        """The smallest architecture; then what is left of the next size; at last replacements in the best."""
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        """The smallest architecture; then what is left of the next size; at last replacements in the best.
+
+        What is pending counts for its size, so a size whose architectures are all out does not keep the next waiting.
+        """
         self.log = {}
-        if self.smallest not in self.seen:
+        turn = self.turn(count, pending)
+        if self.smallest not in turn.known:
             return [Proposal(self.smallest, "growth")]
-        architectures, scores = scored(self.history, self.objective)
-        ranking = best_first(architectures, scores)
-        sizes = Counter(self.size(architecture) for architecture, _ in self.history)
+        ranking = best_first(*scored(self.history, self.objective))
+        sizes = Counter(self.size(architecture) for architecture in turn.known)
         for size in range(1, self.units + 1):
             missing = self.beam - sizes[size]
             if missing > 0:
                 smaller = [a for a in ranking if self.size(a) < size][: self.beam] or [self.smallest]
-                rng = self.generator()
-                grown = self._new(self._grown(smaller, size), rng)
+                grown = self._new(self._grown(smaller, size), turn)
                 if grown:
                     self.log = {"size": size, "expansions": len(grown)}
-                    return self._best(grown, architectures, scores, min(count, missing), "growth", rng)
-        return super().ask(count)
+                    return self._best(Mutants(grown, "growth"), replace(turn, wanted=min(count, missing)))
+        return super().ask(count, pending)
 
-    def propose(
-        self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int, rng: np.random.Generator
-    ) -> list[Proposal]:
-        """The most promising replacements of single units in the best architectures of any size."""
-        best = best_first(architectures, scores)[: self.beam]
-        replaced = self._new(self._replaced(best), rng)
-        self.log = {"replacements": len(replaced)}
-        return self._best(replaced, architectures, scores, wanted, "mutation", rng)
+    def candidates(self, ranking: list[Architecture], turn: Turn) -> Mutants:
+        """Replacements of single units in the best architectures of any size."""
+        return Mutants(self._new(self._replaced(ranking[: self.beam]), turn))
+
+    def fitted(
+        self, architectures: list[Architecture], targets: NDArray[np.float64], rng: np.random.Generator
+    ) -> FittedEnsemble:
+        """The surrogate."""
+        from naopt.latent.mlp_ensemble import MLPEnsemble
+
+        options = self.options
+        return MLPEnsemble(
+            options.members,
+            options.layers,
+            options.width,
+            options.loss,
+            options.epochs,
+            options.batch_size,
+            options.learning_rate,
+        ).fit(self._one_hot(architectures), targets, int(rng.integers(2**62)))
+
+    def predicts(self, model: FittedEnsemble, candidates: Mutants) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and deviation of the members."""
+        predicted = model.predict(self._one_hot(candidates.architectures))
+        return predicted.mean(axis=0), predicted.std(axis=0)
+
+    def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
+        """By the mean."""
+        return predicted.ranked("mean", rng)
 
     def size(self, architecture: Architecture) -> int:
         """How many units were chosen: all up to the last one that is not the simplest."""
@@ -150,47 +184,21 @@ class PNASSearcher(PredictorSearcher):
                     if self.space.contains(tokens):
                         yield tokens, parent
 
-    def _new(
-        self, found: Iterator[tuple[Tokens, Architecture]], rng: np.random.Generator
-    ) -> dict[Architecture, Architecture]:
-        """Distinct architectures that were not measured, with their parents; a random part if there are too many."""
+    def _new(self, found: Iterator[tuple[Tokens, Architecture]], turn: Turn) -> dict[Architecture, Architecture]:
+        """Distinct architectures that are not known, with their parents; a random part if there are too many."""
         new: dict[Architecture, Architecture] = {}
         for tokens, parent in found:
             architecture = self.space.architecture(tokens)
-            if architecture not in self.seen:
+            if architecture not in turn.known:
                 new.setdefault(architecture, parent)
         rows = list(new.items())
-        return dict(rows[index] for index in rng.permutation(len(rows))[: self.options.expansions].tolist())
+        return dict(rows[index] for index in turn.rng.permutation(len(rows))[: self.options.expansions].tolist())
 
-    def _best(
-        self,
-        candidates: dict[Architecture, Architecture],
-        architectures: list[Architecture],
-        scores: NDArray[np.float64],
-        wanted: int,
-        origin: str,
-        rng: np.random.Generator,
-    ) -> list[Proposal]:
-        """The candidates that the surrogate ranks first; the first ones where it has nothing to learn from."""
-        rows = list(candidates.items())
-        if not rows or len(scores) < _FEWEST_SCORES:
-            return [Proposal(architecture, origin, parent=parent) for architecture, parent in rows[:wanted]]
-        from naopt.latent.mlp_ensemble import MLPEnsemble
-        from naopt.latent.targets import Targets
-
-        options = self.options
-        targets = Targets.fit(scores, options.normalisation)
-        ensemble = MLPEnsemble(
-            options.members,
-            options.layers,
-            options.width,
-            options.loss,
-            options.epochs,
-            options.batch_size,
-            options.learning_rate,
-        ).fit(self._one_hot(architectures), targets.transform(scores), int(rng.integers(2**62)))
-        mean = ensemble.predict(self._one_hot(list(candidates))).mean(axis=0)
-        return self.ranked(candidates, mean, mean, targets, wanted, origin)
+    def _best(self, grown: Mutants, turn: Turn) -> list[Proposal]:
+        """The expansions that the surrogate ranks first; the first ones where it has nothing to learn from."""
+        if self.can_learn(turn.pending):
+            return self.choose(grown, turn)
+        return [grown.proposal(index, None) for index in range(min(turn.wanted, len(grown)))]
 
     def _one_hot(self, architectures: list[Architecture]) -> NDArray[np.float64]:
         from naopt.latent.features import one_hot

@@ -1,24 +1,29 @@
-"""The round that all searchers with a predictor share: learn from everything measured, propose the most promising."""
+"""The round that all searchers with a predictor share: learn from what was measured, propose the most promising."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from naopt.configuration import PresetSettings
-from naopt.searchers.base import Objective, Proposal, Searcher, sample_new
-from naopt.searchers.candidates import scored
+from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new
+from naopt.searchers.candidates import best_first, scored
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from naopt.latent.targets import Targets
+    from naopt.latent.targets import Normalisation, Targets
+
+    Array = NDArray[np.float64]
 
 _FEWEST_SCORES = 2
+_OF_FIT = 0x666974
+"""Sets the randomness of a fit that several ``ask`` share apart."""
 
 
 Acquisition = Literal["thompson", "ucb", "ei", "pi", "mean"]
@@ -32,12 +37,78 @@ GROUPS: dict[Encoding, tuple[str, ...]] = {
 """Groups of features that make up each encoding."""
 
 
-class PredictorSearcher(Searcher):
+class Pool(Protocol):
+    """New architectures to choose among."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def proposal(self, index: int, predicted: float | None) -> Proposal:
+        """One of them with its origin and parent."""
+
+
+PoolT = TypeVar("PoolT", bound=Pool)
+ModelT = TypeVar("ModelT")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one ``ask`` is about.
+
+    Attributes:
+        wanted: how many will be chosen, at least 1.
+        pending: see ``Searcher.ask``.
+        known: what is no candidate: what was told, and what is pending.
+        rng: a function of the seed, the history and how many are pending.
+    """
+
+    wanted: int
+    pending: Sequence[Architecture]
+    known: Known
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of candidates.
+
+    Attributes:
+        mean: predicted targets ``(n,)``.
+        deviation: of these predictions ``(n,)``.
+        best: the largest target so far.
+    """
+
+    mean: Array
+    deviation: Array
+    best: float
+
+    def ranked(self, acquisition: Acquisition, rng: np.random.Generator, weight: float = 0.0) -> NDArray[np.int64]:
+        """Candidates by an acquisition value, best first; of equal ones, the larger mean. Not a number is the worst."""
+        from naopt.latent.acquisition import acquire
+
+        value = acquire(acquisition, self.mean, self.deviation, self.best, weight, rng)
+        return np.lexsort((-self.mean, -np.nan_to_num(value, nan=-np.inf)))
+
+
+@dataclass(frozen=True, slots=True)
+class Learned(Generic[ModelT]):
+    """A model that was fitted, and to what: scores as targets, of which ``best`` is the largest."""
+
+    model: ModelT
+    targets: Targets
+    best: float
+
+
+class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
     """Random architectures first; then rounds: fit on all that was measured, propose ``batch`` architectures.
 
-    Every fit starts from scratch, so that it depends on the history and the seed alone. Diverged, timed-out and
-    out-of-memory architectures count as the worst score; other failures teach nothing. What a round leaves open is
-    filled up with random architectures (origin ``refill``).
+    A searcher says what the ``candidates`` of a round are, what model is ``fitted``, what it ``predicts`` of them, and
+    how they are ``ranked``. Every fit starts from scratch, so that it depends on the history and the seed
+    alone. Diverged, timed-out and out-of-memory architectures count as the worst score; other failures teach nothing.
+    What a round leaves open is filled up with random architectures (origin ``refill``).
+
+    While others are pending the model is fitted anew after every ``batch`` results, as in rounds; until then the same
+    one chooses among new candidates, best first, and what is pending is no candidate.
 
     Args:
         space: see ``Searcher``.
@@ -47,6 +118,7 @@ class PredictorSearcher(Searcher):
         budget: see ``Searcher``.
         initial: random architectures before the first fit.
         batch: proposals of one round.
+        normalisation: what turns scores into targets.
     """
 
     def __init__(
@@ -59,77 +131,107 @@ class PredictorSearcher(Searcher):
         budget: int,
         initial: int,
         batch: int,
+        normalisation: Normalisation,
     ) -> None:
         super().__init__(space, objective, settings, seed=seed, budget=budget)
-        self.initial, self.batch = initial, batch
+        self.initial, self.batch, self.normalisation = initial, batch, normalisation
         self.log: dict[str, Any] = {}
+        self._shared: tuple[int, Learned[ModelT]] | None = None
+
+    # What each searcher says.
+
+    counted: ClassVar[str] = "candidates"
+    """What the log calls the number of candidates."""
+    learns_at_once: ClassVar[bool] = False
+    """Whether each result is learned from when it comes, because a fit is quick."""
 
     @abstractmethod
-    def propose(
-        self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int, rng: np.random.Generator
-    ) -> list[Proposal]:
-        """Up to ``wanted`` new architectures, the most promising first.
+    def candidates(self, ranking: list[Architecture], turn: Turn) -> PoolT:
+        """Among what a round chooses; ``ranking`` is what was measured, best first, ``n >= 2``."""
 
-        Args:
-            architectures: what was measured, ``n >= 2``.
-            scores: ``(n,)``, larger is better.
-            wanted: at least 1.
-            rng: a function of the seed and the history.
-        """
+    @abstractmethod
+    def fitted(self, architectures: list[Architecture], targets: Array, rng: np.random.Generator) -> ModelT:
+        """A model of targets ``(n,)``, ``n >= 2``."""
+
+    @abstractmethod
+    def predicts(self, model: ModelT, candidates: PoolT) -> tuple[Array, Array]:
+        """Means and deviations of the targets of all candidates, each ``(n,)``, ``n >= 1``."""
+
+    @abstractmethod
+    def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Candidates, the one to measure first at the front."""
+
+    def learns_from(self, pending: Sequence[Architecture]) -> int:
+        """On how many measurements the model of the next ``ask`` is fitted."""
+        told = len(self.history)
+        return told if self.learns_at_once or not pending else max(0, told - (told - self.initial) % self.batch)
+
+    # The round.
+
+    @property
+    def round_size(self) -> int:
+        """The setting ``batch``, or its share of the budget."""
+        return self.batch
 
     def round_log(self) -> dict[str, Any]:
         """What the latest round counted; empty for random ones."""
         return self.log
 
-    def ask(self, count: int) -> list[Proposal]:
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         """The rest of the random architectures, or one round."""
         self.log = {}
-        rng = self.generator()
-        missing = self.initial - len(self.history)
+        turn = self.turn(count if pending else min(count, self.batch), pending)
+        missing = self.initial - len(self.history) - len(pending)
         if missing > 0:
-            return self._random(min(count, missing), "random", set(), rng)
-        architectures, scores = scored(self.history, self.objective)
-        wanted = min(count, self.batch)
-        if len(scores) < _FEWEST_SCORES:
-            return self._random(wanted, "random", set(), rng)
-        chosen = self.propose(architectures, scores, wanted, rng)
-        if len(chosen) < wanted:
+            return self._random(min(count, missing), "random", turn)
+        if not self.can_learn(pending):
+            return self._random(turn.wanted, "random", turn)
+        candidates = self.candidates(best_first(*scored(self.history, self.objective)), turn)
+        self.log = {self.counted: len(candidates)}
+        chosen = self.choose(candidates, turn) if len(candidates) else []
+        if len(chosen) < turn.wanted:
             taken = {proposal.architecture for proposal in chosen}
-            chosen += self._random(wanted - len(chosen), "refill", taken, rng)
+            chosen += self._random(turn.wanted - len(chosen), "refill", turn, taken)
         return chosen
 
-    def _random(self, count: int, origin: str, taken: set[Architecture], rng: np.random.Generator) -> list[Proposal]:
-        return [Proposal(a, origin) for a in sample_new(self.space, self.seen | taken, count, rng)]
+    def turn(self, wanted: int, pending: Sequence[Architecture]) -> Turn:
+        """A fresh one."""
+        return Turn(wanted, pending, Known(self.seen, pending), self.generator(pending=pending))
 
-    def ranked(
-        self,
-        candidates: Mapping[Architecture, Architecture | None],
-        value: NDArray[np.float64],
-        mean: NDArray[np.float64],
-        targets: Targets,
-        wanted: int,
-        origin: str = "mutation",
-    ) -> list[Proposal]:
-        """The ``wanted`` candidates of largest ``value (n,)``.
+    def can_learn(self, pending: Sequence[Architecture]) -> bool:
+        """Whether there are scores enough for a model."""
+        return len(scored(self.history[: self.learns_from(pending)], self.objective)[1]) >= _FEWEST_SCORES
 
-        Args:
-            candidates: n architectures, each with what it was made from.
-            value: what they are chosen by; of equal ones, the larger mean. Not a number counts as the worst.
-            mean: predicted targets ``(n,)``.
-            targets: what turns predictions into scores.
-            wanted: how many.
-            origin: of those with a parent; the others are ``random``.
-        """
-        order = np.lexsort((-mean, -np.nan_to_num(value, nan=-np.inf)))[:wanted]
-        rows = list(candidates.items())
-        predicted = self.in_units(mean[order], targets)
-        return [
-            Proposal(rows[index][0], origin if rows[index][1] else "random", expected, rows[index][1])
-            for index, expected in zip(order.tolist(), predicted, strict=True)
-        ]
+    def choose(self, candidates: PoolT, turn: Turn) -> list[Proposal]:
+        """The first of the ranked candidates."""
+        learned = self.learned(turn)
+        mean, deviation = self.predicts(learned.model, candidates)
+        order = self.ranked(Prediction(mean, deviation, learned.best), turn.rng)[: turn.wanted]
+        predicted = self.in_units(mean[order], learned.targets)
+        return [candidates.proposal(index, value) for index, value in zip(order.tolist(), predicted, strict=True)]
 
-    def in_units(self, mean: NDArray[np.float64], targets: Targets) -> list[float | None]:
+    def learned(self, turn: Turn) -> Learned[ModelT]:
+        """What the model makes of the measurements; while others are pending, fitted once for many."""
+        from naopt.latent.targets import Targets
+
+        count, rng = self.learns_from(turn.pending), turn.rng
+        if turn.pending:
+            if self._shared is not None and self._shared[0] == count:
+                return self._shared[1]
+            rng = np.random.default_rng([self.seed, count, _OF_FIT])
+        architectures, scores = scored(self.history[:count], self.objective)
+        targets = Targets.fit(scores, self.normalisation)
+        y = targets.transform(scores)
+        learned = Learned(self.fitted(architectures, y, rng), targets, float(y.max()))
+        if turn.pending:
+            self._shared = count, learned
+        return learned
+
+    def in_units(self, mean: Array, targets: Targets) -> list[float | None]:
         """Predicted targets ``(n,)`` in the metric's own unit."""
         sign = 1 if self.objective.goal == "max" else -1
         scores = sign * targets.inverse(mean)
         return [float(score) if np.isfinite(score) else None for score in scores]
+
+    def _random(self, count: int, origin: str, turn: Turn, taken: Collection[Architecture] = ()) -> list[Proposal]:
+        return [Proposal(a, origin) for a in sample_new(self.space, Known(turn.known, taken), count, turn.rng)]

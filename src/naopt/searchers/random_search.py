@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from naopt.searchers.base import Proposal, Searcher, sample_new, searchers
+from collections.abc import Sequence
+
+from naopt.searchers.base import Known, Proposal, Searcher, sample_new, searchers
+from naopt.spaces import Architecture
 
 
 @searchers.register("random")
 class RandomSearcher(Searcher):
     """Uniform sampling without replacement."""
 
-    def ask(self, count: int) -> list[Proposal]:
-        """``count`` uniform architectures that were not told before."""
-        rng = self.generator()
-        found = sample_new(self.space, self.seen, count, rng)
+    @property
+    def round_size(self) -> int:
+        """The whole budget: nothing is learned."""
+        return self.budget
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        """``count`` uniform architectures that are neither told nor pending."""
+        found = sample_new(self.space, Known(self.seen, pending), count, self.generator(pending=pending))
         return [Proposal(architecture, "random") for architecture in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from pydantic import Field, model_validator
 
 from naopt.configuration import PresetSettings
 from naopt.measurement import Measurement
-from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
@@ -92,8 +93,12 @@ class ReinforceSearcher(Searcher):
 
     Departures: no architecture is measured twice (one that was is drawn again, and teaches nothing anew), so the
     gradient is that of a policy restricted to what is new, up to its normalisation; rewards are standardised
-    unless ``reward=raw``; failed measurements teach nothing. What the controller knows follows from the history
-    alone: a fresh searcher learns it again.
+    unless ``reward=raw``; failed measurements teach nothing.
+
+    Asked while others are pending it writes with the policy of this moment, and learns from results as they are told:
+    some steps after they were written, without a correction for that. What no controller wrote (earlier searches)
+    is learned from alike. What the controller knows follows from the history alone: a fresh searcher learns it
+    again.
     """
 
     settings_type = ReinforceSettings
@@ -137,10 +142,16 @@ class ReinforceSearcher(Searcher):
             self._learned += self.options.batch
         return self._controller
 
-    def ask(self, count: int) -> list[Proposal]:
-        """The rest of a batch: new architectures that the controller writes."""
-        controller, rng = self.controller, self.generator()
-        wanted = min(count, self.options.batch - len(self.history) % self.options.batch)
+    @property
+    def round_size(self) -> int:
+        """The setting ``batch``."""
+        return self.options.batch
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        """The rest of a batch: new architectures that the controller writes; with something pending, ``count``."""
+        controller, rng, known = self.controller, self.generator(pending=pending), Known(self.seen, pending)
+        left = self.options.batch - len(self.history) % self.options.batch
+        wanted = count if pending else min(count, left)
         found: dict[Architecture, Proposal] = {}
         draws = misses = 0
         while len(found) < wanted and misses < self.options.attempts:
@@ -149,15 +160,15 @@ class ReinforceSearcher(Searcher):
             for tokens in controller.sample(some, rng):
                 draws += 1
                 architecture = self.space.architecture(tokens)
-                if architecture in self.seen or architecture in found:
+                if architecture in known or architecture in found:
                     misses += 1
                 elif len(found) < wanted:
                     found[architecture] = Proposal(architecture, "controller")
                     misses = 0
         chosen = list(found.values())
         if len(chosen) < wanted:
-            known = self.seen.union(found)
-            chosen += [Proposal(a, "refill") for a in sample_new(self.space, known, wanted - len(chosen), rng)]
+            missing = wanted - len(chosen)
+            chosen += [Proposal(a, "refill") for a in sample_new(self.space, Known(known, found), missing, rng)]
         self._log["draws"] = draws
         return chosen
 

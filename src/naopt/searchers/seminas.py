@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from naopt.latent.settings import LatentSettings
-from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
-from naopt.searchers.candidates import scored
+from naopt.searchers.base import Known, Objective, Proposal, of_budget, sample_new, searchers
+from naopt.searchers.latent_search import LatentSearcher
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from naopt.latent import LatentModel
+    from naopt.latent.targets import Targets
 
 _FEWEST_SCORES = 2
+_OF_POOL = 2
 
 _PUBLISHED: dict[str, Any] = {
     "initial_share": 0.55,
@@ -105,8 +107,27 @@ class SemiNASSettings(LatentSettings):
     device: str = "cpu"
 
 
+@dataclass(frozen=True, slots=True)
+class FoundLabels:
+    """What ascents found.
+
+    Attributes:
+        parents: new architectures in order of discovery, each with the seed that it is not itself.
+        predicted: targets of them ``(n,)``.
+        targets: what turns these into scores.
+        log: of both fits.
+        started: when the ascents did, by the performance counter.
+    """
+
+    parents: dict[Architecture, Architecture | None]
+    predicted: NDArray[np.float64]
+    targets: Targets
+    log: dict[str, Any]
+    started: float
+
+
 @searchers.register("seminas")
-class SemiNASSearcher(Searcher):
+class SemiNASSearcher(LatentSearcher[FoundLabels]):
     """SemiNAS: fit on what was measured, label random architectures, fit on both, climb from the best of both.
 
     Luo, Tan, Wang, Qin, Chen, Liu 2020, "Semi-supervised neural architecture search", Algorithm 1.
@@ -126,92 +147,88 @@ class SemiNASSearcher(Searcher):
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: SemiNASSettings, *, seed: int, budget: int
     ) -> None:
-        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        super().__init__(
+            space,
+            objective,
+            settings,
+            seed=seed,
+            budget=budget,
+            initial=of_budget(settings.initial, settings.initial_share, budget, _FEWEST_SCORES),
+            new_per_round=of_budget(settings.new_per_round, settings.round_share, budget),
+            device=settings.device,
+        )
         self.options = settings
-        self.initial = settings.initial or max(_FEWEST_SCORES, round(settings.initial_share * budget))
-        self.new_per_round = settings.new_per_round or max(1, round(settings.round_share * budget))
-        self._model: LatentModel | None = None
-        self._log: dict[str, Any] = {}
 
-    @property
-    def model(self) -> LatentModel:
-        """The latent model; made when first needed, because that imports torch."""
-        if self._model is None:
-            from naopt.latent import LatentModel
-
-            self._model = LatentModel(self.space, self.options, self.seed, self.options.device)
-        return self._model
-
-    def round_log(self) -> dict[str, Any]:
-        """Losses of both fits and yields of the latest ascent; empty for a random round."""
-        return self._log
-
-    def ask(self, count: int) -> list[Proposal]:
-        """The rest of the random architectures, or one round."""
-        self._log = {}
-        missing = self.initial - len(self.history)
-        if missing > 0:
-            return self._random(min(count, missing), "random", set())
-        architectures, scores = scored(self.history, self.objective)
-        wanted = min(count, self.new_per_round)
-        if len(scores) < _FEWEST_SCORES:
-            return self._random(wanted, "random", set())
-        with self.model.reproducible(self.seed):
-            return self._round(architectures, scores, wanted)
-
-    def _random(self, count: int, origin: str, taken: set[Architecture]) -> list[Proposal]:
-        drawn = sample_new(self.space, self.seen | taken, count, self.generator(1))
-        return [Proposal(architecture, origin) for architecture in drawn]
-
-    def _round(self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
+    def search(
+        self, architectures: list[Architecture], scores: NDArray[np.float64], told: int, limit: int | None
+    ) -> FoundLabels:
+        """Steps 1 to 5: both fits, and ascents from the best of both."""
         from naopt.latent.targets import Targets
 
         targets = Targets.fit(scores, self.options.normalisation)
-        pool, labels = self._labelled_pool(architectures, targets.transform(scores))
+        seen = {architecture for architecture, _ in self.history[:told]}
+        rng = np.random.default_rng([self.seed, told, _OF_POOL])
+        pool, labels, log = self._labelled_pool(architectures, targets.transform(scores), seen, rng)
         started = time.perf_counter()
         order = np.argsort(-labels, kind="stable")[: self.options.seeds]
-        found = self._climb([pool[index] for index in order], wanted)
+        found = self._climb([pool[index] for index in order], seen, limit)
         rows = list(found)
-        predicted = self.model.predict(rows) if rows else np.empty(0)
+        return FoundLabels(found, self.model.predict(rows) if rows else np.empty(0), targets, log, started)
+
+    def limit(self, wanted: int) -> int | None:
+        """Those of the smallest steps are found first."""
+        return wanted if self.options.choose == "first" else None
+
+    def choose(self, found: FoundLabels, known: Known, wanted: int) -> list[Proposal]:
+        """The best predicted, or those of the smallest steps."""
+        rows = list(found.parents)
         kept = np.arange(len(rows))
         if self.options.choose == "predicted":
-            kept = np.argsort(-predicted, kind="stable")
+            kept = np.argsort(-found.predicted, kind="stable")
         sign = 1 if self.objective.goal == "max" else -1
-        values = sign * targets.inverse(predicted)
-        chosen = [
-            Proposal(rows[i], "ascent" if found[rows[i]] else "pseudo-label", float(values[i]), found[rows[i]])
-            for i in kept[:wanted].tolist()
+        values, parents = sign * found.targets.inverse(found.predicted), found.parents
+        return [
+            Proposal(rows[i], "ascent" if parents[rows[i]] else "pseudo-label", float(values[i]), parents[rows[i]])
+            for i in [i for i in kept.tolist() if rows[i] not in known][:wanted]
         ]
-        taken = {proposal.architecture for proposal in chosen}
-        chosen += self._random(wanted - len(chosen), "refill", taken)
+
+    def complete(self, found: FoundLabels, chosen: list[Proposal]) -> list[Proposal]:
+        """Adds counts."""
+        self._log = dict(found.log)
         for origin in ("ascent", "pseudo-label", "refill"):
             self._log[f"from_{origin}"] = sum(proposal.origin == origin for proposal in chosen)
-        self._log |= {"decoded_new": len(found), "ascent_seconds": time.perf_counter() - started}
+        self._log |= {"decoded_new": len(found.parents), "ascent_seconds": time.perf_counter() - found.started}
         return chosen
 
     def _labelled_pool(
-        self, architectures: list[Architecture], targets: NDArray[np.float64]
-    ) -> tuple[list[Architecture], NDArray[np.float64]]:
-        """Steps 1 to 3: all architectures with a label, measured ones first, and the labels, as targets ``(n,)``.
+        self,
+        architectures: list[Architecture],
+        targets: NDArray[np.float64],
+        seen: set[Architecture],
+        rng: np.random.Generator,
+    ) -> tuple[list[Architecture], NDArray[np.float64], dict[str, Any]]:
+        """Steps 1 to 3: all architectures with a label, measured ones first, the labels as targets ``(n,)``, a log.
 
         Afterwards the model is fitted to both.
         """
         options = self.options
         given = {"normalisation": "standard"}  # The targets are normalised already, by what was measured alone.
         self.model.settings = options.model_copy(update=given)
-        self._log = dict(self.model.fit(architectures, targets))
-        others = sample_new(self.space, self.seen, options.pseudo_labelled, self.generator(2))
+        log: dict[str, Any] = dict(self.model.fit(architectures, targets))
+        others = sample_new(self.space, seen, options.pseudo_labelled, rng)
         if not others:
-            return architectures, targets
+            return architectures, targets, log
         labels = self.model.predict(others)
         self.model.settings = options.model_copy(update=given | {"epochs": options.joint_epochs, "held_out": 0.0})
         joint = self.model.fit(
             [*architectures * options.repeats, *others], np.concatenate([np.tile(targets, options.repeats), labels])
         )
-        self._log |= {f"joint_{name}": value for name, value in joint.items()} | {"pseudo_labelled": len(others)}
-        return architectures + others, np.concatenate([targets, labels])
+        log |= {f"joint_{name}": value for name, value in joint.items()} | {"pseudo_labelled": len(others)}
+        return architectures + others, np.concatenate([targets, labels]), log
 
-    def _climb(self, seeds: list[Architecture], wanted: int) -> dict[Architecture, Architecture | None]:
+    def _climb(
+        self, seeds: list[Architecture], seen: set[Architecture], limit: int | None
+    ) -> dict[Architecture, Architecture | None]:
         """Step 5: new architectures in order of discovery, each with the seed that it is not itself."""
         from naopt.latent import GradientAscent
 
@@ -222,8 +239,8 @@ class SemiNASSearcher(Searcher):
             for seed, tokens in zip(seeds, self.model.decode(moved), strict=True):
                 if self.space.contains(tokens):
                     architecture = self.space.architecture(tokens)
-                    if architecture not in self.seen:
+                    if architecture not in seen:
                         found.setdefault(architecture, None if architecture == seed else seed)
-            if options.choose == "first" and len(found) >= wanted:
+            if limit is not None and len(found) >= limit:
                 break
         return found

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from naopt.latent.settings import TNAOLatentSettings
-from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
-from naopt.searchers.candidates import scored
+from naopt.searchers.base import Known, Objective, Proposal, of_budget, searchers
+from naopt.searchers.latent_search import LatentSearcher
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from naopt.latent import LatentModel
     from naopt.latent.remapping import ScoredPoints
 
 _FEWEST_SCORES = 2
@@ -67,8 +67,25 @@ class TNAOSettings(TNAOLatentSettings):
     device: str = "cpu"
 
 
+@dataclass(frozen=True, slots=True)
+class FoundPoints:
+    """What a search in the latent space found.
+
+    Attributes:
+        points: that were scored.
+        origin: of proposals from them.
+        log: of the fit.
+        started: when the search did, by the performance counter.
+    """
+
+    points: ScoredPoints
+    origin: str
+    log: dict[str, Any]
+    started: float
+
+
 @searchers.register("tnao")
-class TNAOSearcher(Searcher):
+class TNAOSearcher(LatentSearcher[FoundPoints]):
     """Two-stage NAO: learn a latent space from a uniform training set, then search it with a swarm.
 
     Stage 1 measures uniform architectures. In each round of stage 2 a Transformer auto-encoder is fitted to all that
@@ -85,62 +102,45 @@ class TNAOSearcher(Searcher):
     def __init__(
         self, space: SearchSpace, objective: Objective, settings: TNAOSettings, *, seed: int, budget: int
     ) -> None:
-        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        super().__init__(
+            space,
+            objective,
+            settings,
+            seed=seed,
+            budget=budget,
+            initial=of_budget(settings.initial, settings.initial_share, budget, _FEWEST_SCORES),
+            new_per_round=of_budget(settings.new_per_round, settings.round_share, budget),
+            device=settings.device,
+        )
         self.options = settings
-        self.initial = settings.initial or max(_FEWEST_SCORES, round(settings.initial_share * budget))
-        self.new_per_round = settings.new_per_round or max(1, round(settings.round_share * budget))
-        self._model: LatentModel | None = None
-        self._log: dict[str, Any] = {}
 
-    @property
-    def model(self) -> LatentModel:
-        """The latent model; made when first needed, because that imports torch."""
-        if self._model is None:
-            from naopt.latent import LatentModel
-
-            self._model = LatentModel(self.space, self.options, self.seed, self.options.device)
-        return self._model
-
-    def round_log(self) -> dict[str, Any]:
-        """Losses, held-out quality and yields of the latest fit and search; empty for a random round."""
-        return self._log
-
-    def ask(self, count: int) -> list[Proposal]:
-        """The rest of the training set, or one round of the second stage."""
-        self._log = {}
-        told = len(self.history)
-        if told < self.initial:
-            return self._random(min(count, self.initial - told), "random", self.seen)
-        architectures, scores = scored(self.history, self.objective)
-        wanted = min(count, self.new_per_round)
-        if len(scores) < _FEWEST_SCORES:
-            return self._random(wanted, "random", self.seen)
-        with self.model.reproducible(self.seed):
-            return self._round(architectures, scores, wanted)
-
-    def _random(self, count: int, origin: str, known: set[Architecture]) -> list[Proposal]:
-        return [Proposal(a, origin) for a in sample_new(self.space, known, count, self.generator(1))]
-
-    def _round(self, architectures: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
+    def search(
+        self, architectures: list[Architecture], scores: NDArray[np.float64], told: int, _: int | None
+    ) -> FoundPoints:
+        """Fits the model and moves through its space."""
         from naopt.latent.remapping import ScoredPoints
 
-        options, rng = self.options, self.generator()
-        self._log = dict(self.model.fit(architectures, scores))
+        options, rng = self.options, np.random.default_rng([self.seed, told])
+        log = dict(self.model.fit(architectures, scores))
         started = time.perf_counter()
         points = ScoredPoints(self.model, options.score)
         starts = self._starts(architectures, scores, rng)
         if options.optimizer == "swarm":
-            origin = "swarm"
             self._swarm(points, starts, rng)
         else:
-            origin = "ascent"
             self._climb(points, starts)
-        chosen = [Proposal(c.architecture, origin) for c in points.candidates(wanted, self.seen)]
-        known = self.seen | {proposal.architecture for proposal in chosen}
-        chosen += self._random(wanted - len(chosen), "refill", known)
+        return FoundPoints(points, "swarm" if options.optimizer == "swarm" else "ascent", log, started)
+
+    def choose(self, found: FoundPoints, known: Known, wanted: int) -> list[Proposal]:
+        """The best scored."""
+        return [Proposal(c.architecture, found.origin) for c in found.points.candidates(wanted, known)]
+
+    def complete(self, found: FoundPoints, chosen: list[Proposal]) -> list[Proposal]:
+        """Adds predictions, and counts."""
+        points, origin = found.points, found.origin
         predicted = self.model.predict([p.architecture for p in chosen]) if chosen else np.empty(0)
         sign = 1 if self.objective.goal == "max" else -1
-        self._log |= {
+        self._log = found.log | {
             "points": points.points,
             "decoded": points.decoded,
             "valid": points.valid / max(1, points.decoded),
@@ -148,7 +148,7 @@ class TNAOSearcher(Searcher):
             f"from_{origin}": sum(p.origin == origin for p in chosen),
             "from_refill": sum(p.origin == "refill" for p in chosen),
             "predicted_mean": float(sign * predicted.mean()) if len(chosen) else None,
-            "search_seconds": time.perf_counter() - started,
+            "search_seconds": time.perf_counter() - found.started,
         }
         return [
             Proposal(p.architecture, p.origin, float(sign * value)) for p, value in zip(chosen, predicted, strict=True)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from naopt.configuration import Settings
 from naopt.errors import InputError
-from naopt.searchers.base import Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -77,37 +77,64 @@ class TPESearcher(Searcher):
         for architecture, measurement in self.history[self._told :]:
             score = self.objective.score(measurement)
             if score is not None:
-                pairs = [self._parameter(architecture.tokens[:index]) for index in range(len(self.space.positions))]
-                values = dict(zip((name for name, _ in pairs), architecture.tokens, strict=True))
-                self._study.add_trial(optuna.trial.create_trial(params=values, distributions=dict(pairs), value=score))
+                values, distributions = self._parameters(architecture)
+                self._study.add_trial(
+                    optuna.trial.create_trial(params=values, distributions=distributions, value=score)
+                )
                 self._scored += 1
         self._told = len(self.history)
         return self._study
 
-    def ask(self, count: int) -> list[Proposal]:
-        """The rest of the random architectures, or ``batch`` that the estimate draws."""
-        rng = self.generator()
+    @property
+    def round_size(self) -> int:
+        """The setting ``batch``."""
+        return self.options.batch
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        """The rest of the random architectures, or ``batch`` draws of the estimate; with something pending, ``count``.
+
+        What is pending stands among the others, not the good ones, until it is told (Optuna's ``constant_liar``).
+        """
+        rng, known = self.generator(pending=pending), Known(self.seen, pending)
         with _quiet():
             study = self.study
-            missing = self.options.startup - self._scored
-            if missing > 0:
-                return [Proposal(a, "random") for a in sample_new(self.space, self.seen, min(count, missing), rng)]
-            wanted, misses = min(count, self.options.batch), 0
+            missing = self.options.startup - self._scored - len(pending)
+            if missing > 0 or not self._scored:
+                wanted = min(count, missing) if missing > 0 else count
+                return [Proposal(a, "random") for a in sample_new(self.space, known, wanted, rng)]
+            wanted, misses = count if pending else min(count, self.options.batch), 0
             found: dict[Architecture, Proposal] = {}
-            while len(found) < wanted and misses < self.options.attempts:
-                study.sampler = self._sampler(int(rng.integers(2**32)), max(1, self.options.candidates >> misses))
-                architecture = self._draw(study)
-                if architecture in self.seen or architecture in found:
-                    misses += 1
-                else:
-                    found[architecture], misses = Proposal(architecture, "tpe"), 0
+            with self._running(study, pending):
+                while len(found) < wanted and misses < self.options.attempts:
+                    most = max(1, self.options.candidates >> misses)
+                    study.sampler = self._sampler(int(rng.integers(2**32)), most, bool(pending))
+                    architecture = self._draw(study)
+                    if architecture in known or architecture in found:
+                        misses += 1
+                    else:
+                        found[architecture], misses = Proposal(architecture, "tpe"), 0
         chosen = list(found.values())
         if len(chosen) < wanted:
-            known = self.seen.union(found)
-            chosen += [Proposal(a, "refill") for a in sample_new(self.space, known, wanted - len(chosen), rng)]
+            missing = wanted - len(chosen)
+            chosen += [Proposal(a, "refill") for a in sample_new(self.space, Known(known, found), missing, rng)]
         return chosen
 
-    def _sampler(self, seed: int, candidates: int) -> BaseSampler:
+    @contextmanager
+    def _running(self, study: Study, pending: Sequence[Architecture]) -> Iterator[None]:
+        """What is pending is known to the study in here, as running trials."""
+        from optuna.trial import TrialState, create_trial
+
+        first = len(study.get_trials(deepcopy=False))
+        for architecture in pending:
+            values, distributions = self._parameters(architecture)
+            study.add_trial(create_trial(state=TrialState.RUNNING, params=values, distributions=distributions))
+        try:
+            yield
+        finally:
+            for number in range(first, first + len(pending)):
+                study.tell(number, state=TrialState.FAIL)
+
+    def _sampler(self, seed: int, candidates: int, is_believing: bool) -> BaseSampler:
         """A fresh sampler for each draw, so that draws depend on the history and not on earlier draws."""
         from optuna.samplers import TPESampler
 
@@ -115,7 +142,7 @@ class TPESearcher(Searcher):
             n_startup_trials=self.options.startup,
             n_ei_candidates=candidates,
             multivariate=self.options.multivariate,
-            constant_liar=False,
+            constant_liar=is_believing,
             seed=seed,
         )
 
@@ -134,6 +161,11 @@ class TPESearcher(Searcher):
         name, _ = self._parameter(prefix)
         token: int = trial.suggest_categorical(name, self.space.choices(prefix))
         return token
+
+    def _parameters(self, architecture: Architecture) -> tuple[dict[str, int], dict[str, BaseDistribution]]:
+        """Values and distributions of an architecture's parameters."""
+        pairs = [self._parameter(architecture.tokens[:index]) for index in range(len(self.space.positions))]
+        return dict(zip((name for name, _ in pairs), architecture.tokens, strict=True)), dict(pairs)
 
     def _parameter(self, prefix: Sequence[int]) -> tuple[str, BaseDistribution]:
         """Name and distribution of what is chosen after ``prefix``."""
