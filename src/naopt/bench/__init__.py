@@ -1,7 +1,7 @@
 """Many searches, many seeds, statistics: compares searchers and performance models on tables."""
 
 from naopt.bench.comparison import Comparison
-from naopt.bench.crews import Crew
+from naopt.bench.crews import SCHEDULES, Crew, parse_schedule
 from naopt.bench.durations import Durations, parse_durations
 from naopt.bench.journal import Journal, QualityJournal
 from naopt.bench.quality import QualityStudy, QualityTrial, measure_quality
@@ -14,6 +14,7 @@ from naopt.bench.trials import SearchTrial
 from naopt.bench.workers import JobError, run_jobs
 
 __all__ = [
+    "SCHEDULES",
     "Comparison",
     "Crew",
     "Durations",
@@ -28,6 +29,7 @@ __all__ = [
     "compare",
     "measure_quality",
     "parse_durations",
+    "parse_schedule",
     "run_jobs",
     "run_trial",
     "searcher_settings",

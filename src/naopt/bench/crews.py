@@ -17,6 +17,14 @@ Schedule = Literal["rounds", "async"]
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
 
+def parse_schedule(text: str) -> Schedule:
+    """``rounds`` or ``async``. Raises ``UnknownNameError``, with the nearest name, for anything else."""
+    for schedule in SCHEDULES:
+        if text == schedule:
+            return schedule
+    raise UnknownNameError("schedule", text, SCHEDULES)
+
+
 @dataclass(frozen=True, slots=True)
 class Crew:
     """The workers of a search. By default one, in rounds: what an ordinary comparison has.
@@ -39,8 +47,7 @@ class Crew:
         for name in ("workers", "batch"):
             if getattr(self, name) < 1:
                 raise InputError(name, getattr(self, name), "must be at least 1")
-        if self.schedule not in SCHEDULES:
-            raise UnknownNameError("schedule", self.schedule, SCHEDULES)
+        parse_schedule(self.schedule)
 
     def search(self, searcher: Searcher, engine: Engine, budget: int) -> list[Trial]:
         """All trials in the order of their proposal. Raises as ``run_search``."""

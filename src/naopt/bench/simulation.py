@@ -8,7 +8,7 @@ from typing import Literal
 
 from naopt.bench.crews import SCHEDULES, Crew, Schedule
 from naopt.bench.durations import Durations
-from naopt.errors import InputError, UnknownNameError
+from naopt.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,6 @@ class Simulation:
         for name, listed in (("workers", self.workers), ("schedules", self.schedules)):
             if not listed or len(set(listed)) != len(listed):
                 raise InputError(name, ",".join(map(str, listed)), "name at least one, none twice")
-        for schedule in self.schedules:
-            if schedule not in SCHEDULES:
-                raise UnknownNameError("schedule", schedule, SCHEDULES)
         _ = self.crews  # numbers out of range
 
     def crew(self, workers: int, schedule: Schedule) -> Crew:
