@@ -12,7 +12,7 @@ from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.measurement import MetricInfo
 from naopt.searchers import Proposal, Searcher
-from naopt.spaces import GenericSpace, Position
+from naopt.spaces import Architecture, GenericSpace, Position
 from naopt.tables import CrossValidation, NoiseModel, Surrogate, Table
 
 SPACE = GenericSpace([Position(name, tuple("01234")) for name in "abc"], "cube")
@@ -54,10 +54,10 @@ class LineSearcher(Searcher):
 
     settings_type: ClassVar[type[Settings]] = LineSettings
 
-    def ask(self, count: int) -> list[Proposal]:
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         settings = self.settings
         assert isinstance(settings, LineSettings)
-        start = len(self.history)
+        start = len(self.history) + len(pending)
         stop = min(start + min(count, 7), settings.stop_after)
         found = [np.unravel_index(settings.step * index, (5, 5, 5)) for index in range(start, stop)]
         return [
@@ -69,7 +69,7 @@ class LineSearcher(Searcher):
 class BrokenSearcher(Searcher):
     """Raises."""
 
-    def ask(self, count: int) -> list[Proposal]:
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         raise KeyError("no idea")
 
 

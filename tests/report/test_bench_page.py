@@ -20,9 +20,10 @@ from naopt.bench import Comparison, QualityStudy, QualityTrial, SearchTrial, sum
 from naopt.bench.trials import OriginCount
 from naopt.configuration import Settings
 from naopt.errors import InputError
-from naopt.report.bench_page import decimals_of, found_chart, interval, regret_chart, render_bench, write_bench
+from naopt.report.bench_page import found_chart, regret_chart, render_bench, write_bench
 from naopt.report.curves import Curve, curves_chart, spread, styles
 from naopt.report.quality_page import quality_curves, render_quality, write_quality
+from naopt.report.study_page import decimals_of, interval
 from naopt.tables import Table
 from tests.bench.stubs import cube, surrogate_cube
 from tests.report.test_page import Page

@@ -24,8 +24,9 @@ def summaries(values: NDArray[np.float64]) -> list[Summary | None]:
 
 
 def regret(found: Sequence[Summary | None], best: float, goal: Goal) -> dict[str, Any]:
-    """Mean distance to the best, and its interval: those of the metric, turned and moved."""
-    ends = [s and [abs(best - end) for end in (s.ci95 if goal == "min" else s.ci95[::-1])] for s in found]
+    """Mean distance to the best, and its interval: those of the metric, turned and moved, and nothing below zero."""
+    sign = 1 if goal == "max" else -1
+    ends = [s and sorted(max(0.0, sign * (best - end)) for end in s.ci95) for s in found]
     return {"mean": [s and abs(best - s.mean) for s in found], "ci95": ends}
 
 

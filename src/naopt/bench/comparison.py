@@ -92,7 +92,7 @@ class Comparison:
     @property
     def searches(self) -> list[tuple[str, int, Crew]]:
         """Searcher, trial and crew of each search."""
-        return [(name, trial, crew) for crew in self.crews for trial in range(self.trials) for name in self.settings]
+        return [(name, trial, crew) for trial in range(self.trials) for crew in self.crews for name in self.settings]
 
     @cached_property
     def checkpoints(self) -> list[int]:

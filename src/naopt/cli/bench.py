@@ -116,7 +116,7 @@ def _run(comparison: Comparison, workers: int, journal: Journal | None) -> list[
 
 def _print(document: dict[str, Any]) -> None:
     from naopt.bench import checkpoint_columns
-    from naopt.report.bench_page import surrogate_lines
+    from naopt.report.study_page import surrogate_lines
 
     points = checkpoint_columns(document["checkpoints"])
     unit = f" ({document['unit']})" if document["unit"] else ""

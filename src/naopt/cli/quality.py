@@ -107,7 +107,7 @@ def _run(study: QualityStudy, workers: int, journal: QualityJournal | None) -> l
 
 
 def _print(document: dict[str, Any]) -> None:
-    from naopt.report.bench_page import surrogate_lines
+    from naopt.report.study_page import surrogate_lines
 
     say(f"{document['table']}: {document['metric']}, mean [95 % interval] over {document['trials']} trials")
     for line in surrogate_lines(document):

@@ -95,7 +95,7 @@ class Conversation:
         while not proposals or len(proposals) < min(at_least, count):
             others = [*pending, *(proposal.architecture for proposal in proposals)]
             wanted = count - len(proposals)
-            more = self.searcher.ask(wanted, others) if others else self.searcher.ask(wanted)  # type: ignore[call-arg]
+            more = self.searcher.ask(wanted, others)
             if not more:
                 break
             self._check(more, wanted)

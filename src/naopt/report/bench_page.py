@@ -5,26 +5,38 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from naopt._version import __version__
+from naopt.bench.crews import ALONE
 from naopt.bench.summary import checkpoint_columns
 from naopt.report.curves import Curve, curves_chart
-from naopt.report.elements import asset, duration, flat, json_block, number, rows_table, section
+from naopt.report.elements import duration, flat, number, rows_table, section
+from naopt.report.simulated_section import simulated, simulated_csv
+from naopt.report.study_page import (
+    Document,
+    decimals_of,
+    facts,
+    figures,
+    interval,
+    page,
+    surrogate_warning,
+    table_name,
+    write_files,
+)
 
 if TYPE_CHECKING:
     from naopt.bench import SearchTrial
 
-Document = Mapping[str, Any]
 _REFERENCE = "random"
 
 
 def write_bench(document: Document, trials: Sequence[SearchTrial], folder: Path) -> None:
     """Writes ``bench.json``, ``trials.csv``, ``report.html`` and ``regret.svg``; replaces older ones.
+
+    With simulated workers ``simulated.csv`` too, which holds those trials.
 
     Args:
         document: what ``naopt bench --json`` says.
@@ -41,23 +53,14 @@ def write_bench(document: Document, trials: Sequence[SearchTrial], folder: Path)
         "trials.csv": trials_csv(document, trials),
         "report.html": render_bench(document),
     }
+    if document["simulated"] is not None:
+        files["simulated.csv"] = simulated_csv(document, trials)
     figure = regret_chart(document, "report_regret", alone=True)
     write_files(folder, files | ({"regret.svg": figure + "\n"} if figure else {}))
 
 
-def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Writes texts by name. Raises ``InputError`` if one cannot be written."""
-    from naopt.errors import InputError
-
-    for name, text in files.items():
-        try:
-            (folder / name).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise InputError("--out", str(folder / name), error.strerror or "cannot be written") from error
-
-
 def trials_csv(document: Document, trials: Sequence[SearchTrial]) -> str:
-    """A row a trial; the metrics at each checkpoint stand in columns of their own."""
+    """A row a trial with one worker; the metrics at each checkpoint stand in columns of their own."""
     points = document["checkpoints"]
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
@@ -65,7 +68,7 @@ def trials_csv(document: Document, trials: Sequence[SearchTrial]) -> str:
         ["table", "searcher", "trial", "queries", "queries_to_optimum", "seconds", "searcher_seconds"]
         + [f"{which}@{point}" for which in ("search_metric", "report_metric") for point in points]
     )
-    for trial in trials:
+    for trial in (trial for trial in trials if trial.crew == ALONE):
         rows.writerow(
             [
                 table_name(document),
@@ -82,59 +85,9 @@ def trials_csv(document: Document, trials: Sequence[SearchTrial]) -> str:
     return out.getvalue()
 
 
-def table_name(document: Document) -> str:
-    """The table's name, with the word surrogate where it is one."""
-    name = str(document["table"])
-    return name if document["surrogate"] is None or "surrogate" in name else f"{name} (surrogate)"
-
-
-def surrogate_lines(document: Document) -> list[str]:
-    """A sentence on each metric that a surrogate predicted in some rows."""
-    return [
-        f"{metric} is a surrogate's ({how['model']}) in {how['predicted']:,} of {how['predicted'] + how['measured']:,} "
-        f"rows; on rows that it was not fitted to, Kendall tau {how['cv']['kendall_tau']:.3f}"
-        for metric, how in (document["surrogate"] or {}).items()
-    ]
-
-
-def surrogate_warning(document: Document) -> str:
-    """What a page says at its head about a table that was not measured."""
-    return "".join(f'<p class="warn">{escape(line)}</p>' for line in surrogate_lines(document))
-
-
-def page(title: str, sections: Sequence[str], data: Document) -> str:
-    """A self-contained page."""
-    from naopt.values import plain
-
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{asset('report.css')}</style></head><body>"
-        + "".join(sections)
-        + f"<footer>Written by naopt {escape(__version__)}.</footer>"
-        + json_block("data", plain(data))
-        + "</body></html>\n"
-    )
-
-
-def facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """The boxes at the head of a page."""
-    boxes = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in pairs)
-    return f'<dl class="facts">{boxes}</dl>'
-
-
-def figures(drawn: Sequence[tuple[str | None, str, str]]) -> str:
-    """Charts that there are, each with title and text."""
-    return "".join(
-        f"<figure>{svg}<figcaption><b>{escape(title)}.</b> {escape(said)}</figcaption></figure>"
-        for svg, title, said in drawn
-        if svg is not None
-    )
-
-
 def render_bench(document: Document) -> str:
     """The page as HTML text."""
-    parts = (_header, _means, _paired, _curves, _optimum, _origins, _time, _settings)
+    parts = (_header, _means, _paired, _curves, _optimum, simulated, _origins, _time, _settings)
     return page(f"naopt bench · {table_name(document)}", [part(document) for part in parts], document)
 
 
@@ -185,22 +138,6 @@ def found_chart(document: Document) -> str | None:
         bounds=(-2.0, 102.0),
         reference=_REFERENCE,
     )
-
-
-def interval(mean: float | None, ends: Sequence[float] | None, decimals: int, *, sign: bool = False) -> str:
-    """Mean and interval; a dash if there is none."""
-    if mean is None or ends is None:
-        return number(None)
-    form = f"{'+' if sign else ''}.{decimals}f"
-    return f"{mean:{form}} [{ends[0]:{form}}, {ends[1]:{form}}]"
-
-
-def decimals_of(intervals: Iterable[Sequence[float] | None]) -> int:
-    """With how many decimals a table of intervals is written: two digits of the median width, six at most."""
-    widths = sorted(ends[1] - ends[0] for ends in intervals if ends is not None and ends[1] > ends[0])
-    if not widths:
-        return 3
-    return min(6, max(0, 1 - math.floor(math.log10(widths[len(widths) // 2]))))
 
 
 def _header(document: Document) -> str:

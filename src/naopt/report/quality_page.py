@@ -8,7 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from naopt.report.bench_page import (
+from naopt.report.curves import Curve, curves_chart
+from naopt.report.elements import number, rows_table, section
+from naopt.report.study_page import (
     Document,
     decimals_of,
     facts,
@@ -19,8 +21,6 @@ from naopt.report.bench_page import (
     table_name,
     write_files,
 )
-from naopt.report.curves import Curve, curves_chart
-from naopt.report.elements import number, rows_table, section
 
 _MEASURES = {
     "kendall_tau": ("Kendall tau", "Rank correlation of prediction and measurement; higher is better."),
