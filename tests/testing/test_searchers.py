@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
 from naopt.configuration import Settings
+from naopt.measurement import Measurement
 from naopt.searchers import Proposal, Searcher
-from naopt.searchers.base import sample_new
+from naopt.searchers.base import Known, sample_new
 from naopt.searchers.random_search import RandomSearcher
 from naopt.spaces import (
+    Architecture,
     ConvCellSpace,
     NASBench201Space,
 )
@@ -20,15 +25,15 @@ from tests.spaces.examples import mlp
 class Forgetful(RandomSearcher):
     """Proposes what was told before."""
 
-    def ask(self, count: int) -> list[Proposal]:
-        return [Proposal(a, "random") for a in sample_new(self.space, set(), count, np.random.default_rng(0))]
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        return [Proposal(a, "random") for a in sample_new(self.space, set(pending), count, np.random.default_rng(0))]
 
 
 class Greedy(RandomSearcher):
     """Gives more than it is asked for."""
 
-    def ask(self, count: int) -> list[Proposal]:
-        return super().ask(count + 1)
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        return super().ask(count + 1, pending)
 
 
 class Stateful(RandomSearcher):
@@ -36,47 +41,89 @@ class Stateful(RandomSearcher):
 
     asks = 0
 
-    def ask(self, count: int) -> list[Proposal]:
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         self.asks += 1
         rng = np.random.default_rng([self.seed, self.asks])
-        return [Proposal(a, "random") for a in sample_new(self.space, self.seen, count, rng)]
+        return [Proposal(a, "random") for a in sample_new(self.space, Known(self.seen, pending), count, rng)]
 
 
 class Unseeded(RandomSearcher):
     """Asks the system for randomness."""
 
-    def ask(self, count: int) -> list[Proposal]:
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         rng = np.random.default_rng()
-        return [Proposal(a, "random") for a in sample_new(self.space, self.seen, count, rng)]
+        return [Proposal(a, "random") for a in sample_new(self.space, Known(self.seen, pending), count, rng)]
 
 
 class SameForAllSeeds(RandomSearcher):
     """Does not use its seed."""
 
-    def generator(self, *purpose: int) -> np.random.Generator:
-        return np.random.default_rng(len(self.history))
+    def generator(self, *purpose: int, pending: Sequence[Architecture] = ()) -> np.random.Generator:
+        return np.random.default_rng([len(self.history), len(pending)])
 
 
 class Anonymous(RandomSearcher):
     """Says no origin."""
 
-    def ask(self, count: int) -> list[Proposal]:
-        return [Proposal(p.architecture, "") for p in super().ask(count)]
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        return [Proposal(p.architecture, "") for p in super().ask(count, pending)]
 
 
 class GivesUp(RandomSearcher):
     """Ends early."""
 
-    def ask(self, count: int) -> list[Proposal]:
-        return super().ask(count) if len(self.history) < 5 else []
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        return super().ask(count, pending) if len(self.history) < 5 else []
 
 
 class WrongSign(RandomSearcher):
     """Takes the raw metric for the score."""
 
-    def generator(self, *purpose: int) -> np.random.Generator:
+    def generator(self, *purpose: int, pending: Sequence[Architecture] = ()) -> np.random.Generator:
         raw = [m.metrics.get("score", 0.0) > 0 for _, m in self.history]
-        return np.random.default_rng([self.seed, len(raw), sum(raw)])
+        return np.random.default_rng([self.seed, len(raw), sum(raw), len(pending)])
+
+
+class Hasty(RandomSearcher):
+    """Proposes what is pending."""
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        return super().ask(count)
+
+
+class Impatient(RandomSearcher):
+    """Counts its asks while others are pending."""
+
+    asks = 0
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        self.asks += len(pending) > 0
+        rng = np.random.default_rng([self.seed, len(self.history), self.asks])
+        return [Proposal(a, "random") for a in sample_new(self.space, Known(self.seen, pending), count, rng)]
+
+
+class OfAnEarlierVersion(RandomSearcher):
+    """Does not know of pending architectures."""
+
+    def ask(self, count: int) -> list[Proposal]:  # type: ignore[override]
+        return super().ask(count)
+
+
+class AsksInOrder(RandomSearcher):
+    """Has no use for anything but what it asked for, in that order."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.expected: list[Architecture] = []
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        proposals = super().ask(count, pending)
+        self.expected = [*pending, *(proposal.architecture for proposal in proposals)]
+        return proposals
+
+    def tell(self, architecture: Architecture, measurement: Measurement) -> None:
+        assert architecture == self.expected.pop(0), "out of order"
+        super().tell(architecture, measurement)
 
 
 @pytest.mark.parametrize(
@@ -84,12 +131,16 @@ class WrongSign(RandomSearcher):
     [
         (Forgetful, "a proposal was told before"),
         (Greedy, "proposals, got"),
-        (Stateful, "ask must depend on what was told"),
-        (Unseeded, "equal|what was told"),
+        (Stateful, "asks otherwise"),
+        (Unseeded, "asks otherwise"),
         (SameForAllSeeds, "two seeds propose the same"),
         (Anonymous, "must say its origin"),
         (GivesUp, "ended after|nothing is proposed"),
         (WrongSign, "minimising -x"),
+        (Hasty, "is pending already"),
+        (Impatient, "asks otherwise"),
+        (OfAnEarlierVersion, r"takes no pending: make it ask\(self, count, pending=\(\)\)"),
+        (AsksInOrder, "out of order"),
     ],
 )
 def test_a_searcher_that_breaks_a_rule(searcher: type[Searcher], message: str) -> None:

@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from naopt.configuration import Settings
-from naopt.measurement import Goal, Measurement
-from naopt.searchers import Objective, Proposal, Searcher
-from naopt.spaces import Architecture, GenericSpace, Position, SearchSpace
-from naopt.testing.suite import Suite
+from naopt.measurement import Measurement
+from naopt.searchers import Proposal, Searcher
+from naopt.spaces import Architecture, GenericSpace, Position
+from naopt.testing.drives import Drive, History, SearcherCase, measure, score
+from naopt.testing.pending import PendingSuite
 
-Measure = Callable[[Architecture], Measurement]
-History = list[tuple[Architecture, Measurement]]
-
-
-def score(architecture: Architecture) -> float:
-    """A smooth toy metric in -1..1 that any space has: equal architectures score alike."""
-    weights = np.cos(np.arange(len(architecture.identity), dtype=np.float64))
-    return float(np.tanh(weights @ np.asarray(architecture.identity) / len(weights)))
-
-
-def measure(architecture: Architecture) -> Measurement:
-    """The toy metric as a measurement."""
-    return Measurement({"score": score(architecture)})
-
-
-@dataclass(frozen=True, slots=True)
-class SearcherCase:
-    """A searcher, its settings, the space that it is tried on, and how far."""
-
-    searcher: type[Searcher]
-    space: SearchSpace
-    settings: Settings | None = None
-    budget: int = 24
-    batch: int = 4
-
-    def create(
-        self, *, seed: int = 0, budget: int | None = None, goal: Goal = "max", space: SearchSpace | None = None
-    ) -> Searcher:
-        """A fresh searcher."""
-        return self.searcher(
-            space or self.space,
-            Objective("score", goal),
-            self.settings if self.settings is not None else self.searcher.settings_type(),
-            seed=seed,
-            budget=budget or self.budget,
-        )
+__all__ = ["SearcherCase", "SearcherSuite", "check_searcher", "measure", "score"]
 
 
 def check_searcher(case: SearcherCase, seed: int = 0) -> None:
@@ -58,50 +18,12 @@ def check_searcher(case: SearcherCase, seed: int = 0) -> None:
     SearcherSuite.check(case, seed)
 
 
-@dataclass(slots=True)
-class _Drive:
-    """One search, with every ``ask`` checked against the contract."""
-
-    searcher: Searcher
-    measure: Measure = measure
-    asked: list[list[Proposal]] = field(default_factory=list)
-
-    def ask(self, count: int) -> list[Proposal]:
-        proposals = list(self.searcher.ask(count))
-        architectures = [proposal.architecture for proposal in proposals]
-        assert len(proposals) <= count, f"asked for {count} proposals, got {len(proposals)}"
-        assert len(set(architectures)) == len(architectures), "proposals repeat"
-        told = {architecture for architecture, _ in self.searcher.history}
-        assert not told & set(architectures), "a proposal was told before"
-        for proposal in proposals:
-            reason = self.searcher.space.explain_invalid(proposal.architecture.tokens)
-            assert reason is None, f"proposed {proposal.architecture.tokens}: {reason}"
-            assert proposal.origin, "a proposal must say its origin"
-            finite = proposal.predicted is None or math.isfinite(proposal.predicted)
-            assert finite, f"predicted {proposal.predicted} is not finite"
-        json.dumps(self.searcher.round_log(), allow_nan=False)
-        return proposals
-
-    def run(self, budget: int, batch: int) -> list[Architecture]:
-        """Asks and tells until the budget is spent or nothing is proposed; all proposals, in order."""
-        found: list[Architecture] = []
-        while len(found) < budget:
-            proposals = self.ask(min(batch, budget - len(found)))
-            if not proposals:
-                break
-            self.asked.append(proposals)
-            for proposal in proposals:
-                self.searcher.tell(proposal.architecture, self.measure(proposal.architecture))
-                found.append(proposal.architecture)
-        return found
-
-
-class SearcherSuite(Suite):
+class SearcherSuite(PendingSuite):
     """Checks of one searcher; a pytest class derived from it gives a fixture ``case``."""
 
     def test_search_spends_its_budget(self, case: SearcherCase) -> None:
         budget = min(case.budget, case.space.size)
-        found = _Drive(case.create(seed=self.seed)).run(budget, case.batch)
+        found = Drive(case.create(seed=self.seed)).run(budget, case.batch)
         assert found, "a search must propose something"
         assert len(found) == budget or case.space.size < 10 * budget, f"ended after {len(found)} of {budget}"
 
@@ -113,7 +35,7 @@ class SearcherSuite(Suite):
         assert [p.predicted for p in first] == [p.predicted for p in second], "equal searches, other predictions"
 
     def test_asking_changes_nothing(self, case: SearcherCase) -> None:
-        drive = _Drive(case.create(seed=self.seed))
+        drive = Drive(case.create(seed=self.seed))
         drive.run(case.budget // 2, case.batch)
         first, second = (drive.ask(case.batch) for _ in range(2))
         assert _tokens(first) == _tokens(second), "ask must depend on what was told, not on what was asked"
@@ -125,24 +47,24 @@ class SearcherSuite(Suite):
             fresh = case.create(seed=self.seed)
             for architecture, measurement in whole.searcher.history[:told]:
                 fresh.tell(architecture, measurement)
-            again = _Drive(fresh).ask(min(case.batch, case.budget - told))
+            again = Drive(fresh).ask(min(case.batch, case.budget - told))
             assert _tokens(again) == _tokens(batch), f"a fresh searcher told {told} measurements asks otherwise"
             told += len(batch)
 
     def test_seeds_matter(self, case: SearcherCase) -> None:
         if case.space.size < 1000:
             return
-        first, second = (_Drive(case.create(seed=self.seed + extra)).run(8, 8) for extra in (0, 1))
+        first, second = (Drive(case.create(seed=self.seed + extra)).run(8, 8) for extra in (0, 1))
         assert [a.tokens for a in first] != [a.tokens for a in second], "two seeds propose the same"
 
     def test_single_proposals_and_budget_one(self, case: SearcherCase) -> None:
-        drive = _Drive(case.create(seed=self.seed, budget=1))
+        drive = Drive(case.create(seed=self.seed, budget=1))
         assert len(drive.run(1, 1)) == 1, "a budget of 1 must give one proposal"
-        found = _Drive(case.create(seed=self.seed, budget=3)).run(min(3, case.space.size), 1)
+        found = Drive(case.create(seed=self.seed, budget=3)).run(min(3, case.space.size), 1)
         assert found, "asking one by one must give proposals"
 
     def test_goal_only_turns_the_sign(self, case: SearcherCase) -> None:
-        drives = [_Drive(case.create(seed=self.seed)), _Drive(case.create(seed=self.seed, goal="min"), _negated)]
+        drives = [Drive(case.create(seed=self.seed)), Drive(case.create(seed=self.seed, goal="min"), _negated)]
         most, least = (drive.run(case.budget, case.batch) for drive in drives)
         assert [a.tokens for a in most] == [a.tokens for a in least], "minimising -x must ask what maximising x does"
 
@@ -153,7 +75,7 @@ class SearcherSuite(Suite):
             searcher = case.create(seed=self.seed)
             for architecture, measurement in history:
                 searcher.tell(architecture, measurement)
-            proposals = _Drive(searcher).ask(3)
+            proposals = Drive(searcher).ask(3)
             assert proposals or case.space.size <= 2 * len(history), f"nothing is proposed after {name}"
 
     def test_failures_go_on(self, case: SearcherCase) -> None:
@@ -163,18 +85,18 @@ class SearcherSuite(Suite):
             return measure(architecture)
 
         budget = min(case.budget, case.space.size)
-        found = _Drive(case.create(seed=self.seed), sometimes).run(budget, case.batch)
+        found = Drive(case.create(seed=self.seed), sometimes).run(budget, case.batch)
         assert len(found) == budget or case.space.size < 10 * budget, f"ended after {len(found)} of {budget}"
 
     def test_small_spaces_are_exhausted(self, case: SearcherCase) -> None:
         for choices in ((1,), (2, 2)):
             names = [tuple(map(str, range(count))) for count in choices]
             space = GenericSpace([Position(f"p{index}", row) for index, row in enumerate(names)], "tiny")
-            found = _Drive(case.create(seed=self.seed, space=space)).run(100, case.batch)
+            found = Drive(case.create(seed=self.seed, space=space)).run(100, case.batch)
             assert len(found) == space.size, f"found {len(found)} of {space.size} architectures"
 
-    def _finished(self, searcher: Searcher, case: SearcherCase) -> _Drive:
-        drive = _Drive(searcher)
+    def _finished(self, searcher: Searcher, case: SearcherCase) -> Drive:
+        drive = Drive(searcher)
         drive.run(case.budget, case.batch)
         return drive
 
