@@ -6,6 +6,7 @@ One trial of ``random`` after another, asked, stored and told one by one, when s
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 import time
@@ -79,7 +80,7 @@ def of_naopt(trials: Sequence[Trial], count: int, store: RunStore | None = None)
     watch = Stopwatch()
     observer = Observers(watch, Stored(store)) if store else watch
     run_async(searcher, engine, len(trials) + count, observer=observer, start=Start(past=trials))
-    return np.diff([*watch.began, time.perf_counter()]).tolist()
+    return [float(seconds) for seconds in np.diff([*watch.began, time.perf_counter()])]
 
 
 def stored(trials: Sequence[Trial], count: int, folder: Path) -> list[float]:
@@ -119,7 +120,7 @@ def of_optuna(trials: Sequence[Trial], count: int, folder: Path | None = None) -
             trial.suggest_categorical(name, CHOICES)
         study.tell(trial, float(rng.random()))
 
-    if path is not None:
+    if path is not None and storage is not None:
         cycle()
         copy_trials(path, len(trials) - 1)
         study = optuna.load_study(storage=storage, sampler=sampler, study_name="overhead")
@@ -156,6 +157,18 @@ def _copies(columns: list[str], rows: list[tuple[Any, ...]], own: str, count: in
             yield list(new.values())
 
 
+def of_disk(count: int, folder: Path) -> list[float]:
+    """Seconds of writing 4 KiB to a file and having them on the disk: what each transaction needs at least once."""
+    seconds = []
+    with (folder / "disk").open("wb", buffering=0) as file:
+        for _ in range(count):
+            began = time.perf_counter()
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+            seconds.append(time.perf_counter() - began)
+    return seconds
+
+
 @app.command()
 def main(
     sizes: Annotated[str, typer.Option(help="How many results are there, separated by commas.")] = "100,100000",
@@ -174,6 +187,7 @@ def main(
             if optuna:
                 kinds["Optuna, memory"] = partial(of_optuna, trials, timed)
                 kinds["Optuna, SQLite"] = partial(of_optuna, trials, timed, folder)
+            kinds["fsync of 4 KiB"] = partial(of_disk, timed, folder)
             for kind, measure in kinds.items():
                 found = 1e3 * np.array(measure()[WARM_UP:])
                 middle = np.median(found)
