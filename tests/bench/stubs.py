@@ -57,7 +57,7 @@ class LineSearcher(Searcher):
     def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         settings = self.settings
         assert isinstance(settings, LineSettings)
-        start = len(self.history)
+        start = len(self.history) + len(pending)
         stop = min(start + min(count, 7), settings.stop_after)
         found = [np.unravel_index(settings.step * index, (5, 5, 5)) for index in range(start, stop)]
         return [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from naopt.bench import JobError, comparison, quality
+from naopt.bench import Comparison, Crew, JobError, SearchTrial, quality, searches
 from naopt.cli.app import run
 from naopt.cli.study import own_folder, progress
 from naopt.latent import models
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("stub_searchers")
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "run_jobs", run_inline)
+    monkeypatch.setattr(searches, "run_jobs", run_inline)
     monkeypatch.setattr(quality, "run_jobs", run_inline)
 
 
@@ -79,16 +79,16 @@ def test_bench_goes_on_from_what_is_there(
     file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[str, int]] = []
-    whole = comparison.run_trial
+    whole = searches.run_trial
     limit = 3
 
-    def stopped(compared: comparison.Comparison, name: str, trial: int) -> comparison.SearchTrial:
+    def stopped(compared: Comparison, name: str, trial: int, crew: Crew) -> SearchTrial:
         if len(calls) == limit:
             raise KeyboardInterrupt
         calls.append((name, trial))
-        return whole(compared, name, trial)
+        return whole(compared, name, trial, crew)
 
-    monkeypatch.setattr(comparison, "run_trial", stopped)
+    monkeypatch.setattr(searches, "run_trial", stopped)
     assert run(bench(file, "--out", str(tmp_path / "out"), "--json")) == 3
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -113,7 +113,7 @@ def test_what_was_not_kept_is_said(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(comparison, "run_trial", stop)
+    monkeypatch.setattr(searches, "run_trial", stop)
     monkeypatch.setattr(quality, "measure_model", stop)
     assert run(bench(file)) == 1
     assert "with --out DIR" in capsys.readouterr().err
@@ -174,14 +174,14 @@ def test_bench_says_what_queries_came_from_and_when_the_optimum_was_found(
 def test_a_failed_trial_is_named_and_the_others_are_kept(
     file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = comparison.run_trial
+    whole = searches.run_trial
 
-    def fails(compared: comparison.Comparison, name: str, trial: int) -> comparison.SearchTrial:
+    def fails(compared: Comparison, name: str, trial: int, crew: Crew) -> SearchTrial:
         if (name, trial) == ("random", 1):
             raise JobError(f"searcher {name}, trial {trial}: KeyError: 'no idea'")
-        return whole(compared, name, trial)
+        return whole(compared, name, trial, crew)
 
-    monkeypatch.setattr(comparison, "run_trial", fails)
+    monkeypatch.setattr(searches, "run_trial", fails)
     assert run(bench(file, "--out", str(tmp_path / "out"))) == 1
     err = capsys.readouterr().err
     assert err == "naopt: searcher random, trial 1: KeyError: 'no idea'; the trials that ended are kept\n"

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naopt.bench import Comparison, QualityStudy, QualityTrial, SearchTrial, summarise_quality, summarise_trials
-from naopt.bench.comparison import OriginCount
+from naopt.bench.trials import OriginCount
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.report.bench_charts import found_chart, regret_chart

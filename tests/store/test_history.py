@@ -168,7 +168,7 @@ def test_sources_that_are_refused(tmp_path: Path, config: RunConfig) -> None:
         ("costs", SPACE, SCORE, "has no score of an architecture of toy"),
         ("run", TYPED, SCORE, "searched toy, not typed"),
         ("run", SPACE, Objective("score", "min"), "its score is better the other way"),
-        (".", SPACE, SCORE, "has no config.toml"),
+        (".", SPACE, SCORE, "has no run.db"),
     ):
         with pytest.raises(InputError, match=message):
             read_history([str(tmp_path / source)], space, objective)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from naopt._version import __version__
-from naopt.bench.comparison import Comparison, SearchTrial
+from naopt.bench.comparison import Comparison
 from naopt.bench.quality import QualityStudy, QualityTrial
+from naopt.bench.trials import SearchTrial
 from naopt.errors import InputError
 from naopt.files import write_text
 from naopt.tables import Table
@@ -113,8 +114,8 @@ class TrialFolder(Generic[T]):
 class Journal(TrialFolder[SearchTrial]):
     """The trials of a comparison in a folder; their checkpoints are those of the comparison.
 
-    They depend on the table, both metrics, the budget, the seed, the noise, the settings of their searcher and the
-    version of naopt.
+    They depend on the table, both metrics, the budget, the seed, the noise, simulated durations, the settings of their
+    searcher and the version of naopt; numbers of workers and schedules may be added.
 
     Args:
         folder: is made if it is not there.
@@ -138,6 +139,7 @@ class Journal(TrialFolder[SearchTrial]):
             "budget": comparison.budget,
             "seed": comparison.seed,
             "noise": comparison.noise,
+            "durations": comparison.simulation and comparison.simulation.durations.text,
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}
         super().__init__(folder, TypeAdapter(SearchTrial), fixed, searchers)

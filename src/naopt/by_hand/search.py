@@ -101,6 +101,7 @@ class OpenSearch:
                     if not pending:
                         recorder.exhausted()
                     break
+            store.note()  # what was asked is on the disk before anybody begins to measure it
             return asked
 
     def tell(

@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from naopt.cli.common import JsonOption, emit, print_table, say
+from naopt.cli.figures import interval, median_to_optimum
+from naopt.cli.simulation import (
+    BatchOption,
+    DurationsOption,
+    ScheduleOption,
+    WorkersSimulatedOption,
+    print_simulation,
+    simulation,
+)
 from naopt.cli.study import (
     AgainstOption,
     OutOption,
@@ -44,6 +53,10 @@ def bench(
         list[str] | None,
         typer.Option("--set", metavar="[NAME.]KEY=VALUE", help="A setting of one searcher, or of all that have it."),
     ] = None,
+    workers_simulated: WorkersSimulatedOption = None,
+    durations: DurationsOption = None,
+    schedule: ScheduleOption = None,
+    batch: BatchOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,6 +77,7 @@ def bench(
         seed=seed,
         noise=parse_noise(noise),
         every=every,
+        simulation=simulation(workers_simulated, durations, schedule, batch),
     )
     if against is not None and against not in listed:
         raise UnknownNameError("--against, searcher", against, listed)
@@ -84,8 +98,9 @@ def bench(
 def _run(comparison: Comparison, workers: int, journal: Journal | None) -> list[SearchTrial]:
     from naopt.bench import compare
 
-    wanted = {(name, trial) for name in comparison.settings for trial in range(comparison.trials)}
-    done = [trial for trial in journal.trials if (trial.searcher, trial.trial) in wanted] if journal else []
+    wanted = set(comparison.searches)
+    known = journal.trials if journal else []
+    done = [trial for trial in known if (trial.searcher, trial.trial, trial.crew) in wanted]
     with (
         kept(journal is not None, "stopped; with --out DIR the trials that ended would have been kept"),
         progress("trials", len(wanted), len(done)) as advance,
@@ -123,9 +138,9 @@ def _print(document: dict[str, Any]) -> None:
         [
             (
                 name,
-                *(_cell(found["mean_report_metric"][i], found["ci95"][i]) for i in points),
+                *(interval(found["mean_report_metric"][i], found["ci95"][i]) for i in points),
                 f"{found['optimum_found']}/{document['trials']}",
-                _queries(found, document["budget"]),
+                median_to_optimum(found, "queries", document["budget"]),
                 sum(found["seconds_per_trial"]) / document["trials"],
             )
             for name, found in document["searchers"].items()
@@ -133,14 +148,15 @@ def _print(document: dict[str, Any]) -> None:
     )
     _print_pairs(document)
     _print_origins(document)
+    print_simulation(document)
 
 
 def _print_pairs(document: dict[str, Any]) -> None:
     for name, pair in document["paired"].items():
-        difference, interval = pair["mean_difference"][-1], pair["ci95"][-1]
+        difference, ends = pair["mean_difference"][-1], pair["ci95"][-1]
         known = difference is not None
         say(
-            f"{name} against {pair['against']} after {document['budget']} queries: {_cell(difference, interval)}"
+            f"{name} against {pair['against']} after {document['budget']} queries: {interval(difference, ends)}"
             + (f", better {pair['better'][-1]}, equal {pair['equal'][-1]}, worse {pair['worse'][-1]}" if known else "")
             + (f", p {pair['p_wilcoxon'][-1]:.2g} (Wilcoxon)" if known else "")
         )
@@ -152,20 +168,3 @@ def _print_origins(document: dict[str, Any]) -> None:
         if len(found["origins"]) > 1:
             earned = (f"{o} {c['queries']} ({c['improved']} improved)" for o, c in found["origins"].items())
             say(f"queries of {name}: {', '.join(earned)}")
-
-
-def _cell(mean: float | None, interval: list[float] | None) -> str:
-    if mean is None or interval is None:
-        return "-"
-    return f"{mean:.4g} [{interval[0]:.4g}, {interval[1]:.4g}]"
-
-
-def _queries(found: dict[str, Any], budget: int) -> str:
-    """Median queries to the optimum; what is not known is beyond the budget."""
-    if not found["optimum_found"]:
-        return "-"
-    median, low, high = (
-        f"> {budget}" if value is None else f"{value:g}"
-        for value in (found["median_queries_to_optimum"], *found["median_queries_to_optimum_ci95"])
-    )
-    return f"{median} [{low}, {high}]"

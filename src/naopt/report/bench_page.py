@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from naopt.bench.crews import ALONE
 from naopt.bench.summary import checkpoint_columns
 from naopt.metrics import interval_method
 from naopt.report.bench_charts import found_chart, regret_chart
@@ -25,6 +26,7 @@ from naopt.report.bench_elements import (
     write_files,
 )
 from naopt.report.elements import duration, flat, number, rows_table, section
+from naopt.report.simulated_section import simulated, simulated_csv
 
 if TYPE_CHECKING:
     from naopt.bench import SearchTrial
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 def write_bench(document: Document, trials: Sequence[SearchTrial], folder: Path) -> None:
     """Writes ``bench.json``, ``trials.csv``, ``report.html`` and ``regret.svg``; replaces older ones.
+
+    With simulated workers ``simulated.csv`` too, which holds those trials.
 
     Args:
         document: what ``naopt bench --json`` says.
@@ -48,12 +52,14 @@ def write_bench(document: Document, trials: Sequence[SearchTrial], folder: Path)
         "trials.csv": trials_csv(document, trials),
         "report.html": render_bench(document),
     }
+    if document["simulated"] is not None:
+        files["simulated.csv"] = simulated_csv(document, trials)
     figure = regret_chart(document, "report_regret", alone=True)
     write_files(folder, files | ({"regret.svg": figure + "\n"} if figure else {}))
 
 
 def trials_csv(document: Document, trials: Sequence[SearchTrial]) -> str:
-    """A row a trial; the metrics at each checkpoint stand in columns of their own."""
+    """A row a trial with one worker; the metrics at each checkpoint stand in columns of their own."""
     points = document["checkpoints"]
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
@@ -61,7 +67,7 @@ def trials_csv(document: Document, trials: Sequence[SearchTrial]) -> str:
         ["table", "searcher", "trial", "queries", "queries_to_optimum", "seconds", "searcher_seconds"]
         + [f"{which}@{point}" for which in ("search_metric", "report_metric") for point in points]
     )
-    for trial in trials:
+    for trial in (trial for trial in trials if trial.crew == ALONE):
         rows.writerow(
             [
                 table_name(document),
@@ -80,7 +86,7 @@ def trials_csv(document: Document, trials: Sequence[SearchTrial]) -> str:
 
 def render_bench(document: Document) -> str:
     """The page as HTML text."""
-    parts = (_header, _means, _paired, _curves, _optimum, _origins, _time, _settings)
+    parts = (_header, _means, _paired, _curves, _optimum, simulated, _origins, _time, _settings)
     return page(f"naopt bench · {table_name(document)}", [part(document) for part in parts], document)
 
 

@@ -1,8 +1,8 @@
 """``run.db``: proposals, results and round logs of one run, in SQLite.
 
-What belongs together is one transaction, on the disk when the call returns, so the process may be killed and the
-machine may go down at any moment. ``run.count`` beside it says how much that is: a database that lost what it once
-acknowledged is refused.
+What belongs together is one transaction. Results are on the disk when the call returns, so the process may be killed
+and the machine may go down at any moment. ``run.count`` beside it says how much that is: a database that lost what it
+once acknowledged is refused.
 """
 
 from __future__ import annotations
@@ -107,7 +107,6 @@ class RunStore:
             if not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)):
                 raise self._refusal(f"cannot be written: {os.strerror(errno.EACCES)}")
             self._connection.execute("PRAGMA foreign_keys = ON")
-            self._connection.execute("PRAGMA synchronous = FULL")
             if old:
                 self._write({}, {}, anew=True)
             self._acknowledge()
@@ -149,10 +148,14 @@ class RunStore:
     # Writing. Each of these is one transaction, and raises ``RunStoppedError`` if the file cannot be written.
 
     def propose(self, trials: Sequence[Trial], log: Mapping[str, Any]) -> None:
-        """Stores a round's proposals and its log."""
+        """Stores a round's proposals and its log.
+
+        They survive the process at once, and a loss of power from the next result on, which is soon enough: proposals
+        that were lost are made again.
+        """
         said = plain(log)
         rows = [schema.proposal(trial) for trial in trials]
-        self._write({"rounds": [(trials[0].round, json.dumps(said))], "proposals": rows}, {})
+        self._write({"rounds": [(trials[0].round, json.dumps(said))], "proposals": rows}, {}, synchronised=False)
         self.rounds.append(said)
         for _, known in self._parsed:
             known += trials
@@ -181,12 +184,20 @@ class RunStore:
         """Stores something about the run as a whole."""
         self._write({}, meta)
 
-    def _write(self, rows: Mapping[str, list[Row]], meta: Mapping[str, Any], *, anew: bool = False) -> None:
+    def _write(
+        self,
+        rows: Mapping[str, list[Row]],
+        meta: Mapping[str, Any],
+        *,
+        anew: bool = False,
+        synchronised: bool = True,
+    ) -> None:
         if self._connection is None:
             raise ValueError(f"{self.path} is not open to be written")
         meta, number = plain(meta), self._transactions + 1
         try:
             with self._connection as connection:
+                connection.execute(f"PRAGMA synchronous = {'FULL' if synchronised else 'NORMAL'}")
                 connection.execute("BEGIN IMMEDIATE")
                 if anew:
                     schema.write(connection, self._tables)

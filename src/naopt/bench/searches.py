@@ -1,0 +1,127 @@
+"""The searches of a comparison: one of them, and all in processes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+
+from naopt.bench.comparison import Comparison
+from naopt.bench.crews import ALONE, Crew
+from naopt.bench.simulated_engine import SimulatedEngine
+from naopt.bench.trials import OriginCount, SearchTrial, Timing
+from naopt.bench.workers import run_jobs
+from naopt.errors import InputError
+from naopt.execution.jobs import Job
+from naopt.execution.trial import Trial
+from naopt.measurement import Measurement
+from naopt.searchers import Objective, searchers
+
+
+def compare(
+    comparison: Comparison,
+    workers: int = 1,
+    done: Iterable[SearchTrial] = (),
+    on_trial: Callable[[SearchTrial], None] = lambda _: None,
+) -> list[SearchTrial]:
+    """Runs every trial of every searcher, in processes that do many.
+
+    Args:
+        comparison: what to run.
+        workers: processes at a time; changes nothing but the time.
+        done: trials of an earlier call with the same comparison, which are not run again; others are passed over.
+        on_trial: is called with every trial that ends.
+
+    Returns:
+        All trials, by searcher (in the order of the settings), crew and number.
+
+    Raises:
+        JobError: a trial raised; the others are stopped. ``on_trial`` has been called with all that had ended.
+        InputError: fewer than 1 worker, or a searcher that refuses the table.
+    """
+    if workers < 1:
+        raise InputError("workers", workers, "must be at least 1")
+    found = {(trial.searcher, trial.trial, trial.crew): trial for trial in done}
+    jobs = {_label(*key): key for key in comparison.searches if key not in found}
+    with closing(run_jobs(run_trial, jobs, workers, (comparison,))) as results:
+        for _, result in results:
+            found[result.searcher, result.trial, result.crew] = result
+            on_trial(result)
+    return [
+        found[name, trial, crew]
+        for name in comparison.settings
+        for crew in comparison.crews
+        for trial in range(comparison.trials)
+    ]
+
+
+def _label(name: str, trial: int, crew: Crew) -> str:
+    workers = "" if crew == ALONE else f", {crew.workers} workers, {crew.schedule}"
+    return f"searcher {name}, trial {trial}{workers}"
+
+
+def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE) -> SearchTrial:
+    """One search, in this process. An ordinary one has one worker, and the time that passes is that of its queries."""
+    evaluator, seed = comparison.evaluator, comparison.trial_seed(trial)
+    objective = Objective(comparison.metric, evaluator.metrics[comparison.metric].goal)
+    looking_up = 0.0
+
+    def evaluate(job: Job) -> Measurement:
+        nonlocal looking_up
+        begun = time.perf_counter()
+        found = evaluator.evaluate(job.architecture, job.seed)
+        looking_up += time.perf_counter() - begun
+        return found
+
+    engine = SimulatedEngine(evaluate, crew.workers, comparison.durations.clock(comparison.table, seed))
+    started = time.perf_counter()
+    searcher = searchers.get(name)(
+        evaluator.space, objective, comparison.settings[name], seed=seed, budget=comparison.budget
+    )
+    found = sorted(crew.search(searcher, engine, comparison.budget), key=lambda one: one.place or 0)
+    seconds = time.perf_counter() - started
+    ends = [engine.spans[trial.index][1] for trial in found]
+    selected, origins = _selections(comparison, objective, found)
+    hit = _queries_to_optimum(comparison, found)
+    noted = SearchTrial(
+        searcher=name,
+        trial=trial,
+        search_metric=[],
+        report_metric=[],
+        queries=len(found),
+        queries_to_optimum=hit,
+        seconds=seconds,
+        searcher_seconds=seconds - looking_up,
+        origins=origins,
+        selected=selected,
+        crew=crew,
+        timing=Timing.of(engine.spans, [ends[query - 1] for query, _ in selected], hit and ends[hit - 1]),
+    )
+    return comparison.at_checkpoints(noted)
+
+
+def _queries_to_optimum(comparison: Comparison, found: Sequence[Trial]) -> int | None:
+    rows = (comparison.table.row(trial.architecture) for trial in found)
+    best = comparison.optimum[0]
+    hits = (query for query, row in enumerate(rows, start=1) if row is not None and comparison.searched[row] == best)
+    return next(hits, None)
+
+
+def _selections(
+    comparison: Comparison, objective: Objective, found: Sequence[Trial]
+) -> tuple[list[tuple[int, int]], dict[str, OriginCount]]:
+    """``selected`` and ``origins`` of a trial."""
+    selected: list[tuple[int, int]] = []
+    origins: dict[str, OriginCount] = {}
+    best = -math.inf
+    for query, trial in enumerate(found, start=1):
+        row = comparison.table.row(trial.architecture)
+        score = None if trial.measurement is None else objective.score(trial.measurement)
+        improved = False
+        if row is not None and score is not None and score > best:
+            best, improved = score, True
+            selected.append((query, row))
+        count = origins.get(trial.origin, OriginCount(0, 0))
+        origins[trial.origin] = OriginCount(count.queries + 1, count.improved + improved)
+    return selected, origins
