@@ -68,7 +68,7 @@ def test_schedules() -> None:
         (("--enqueue", "toy.npz"), "--enqueue 'toy.npz': is not text"),
         (("--history", "gone.csv"), "history 'gone.csv': No such file or directory"),
         (("--history", "gone"), "table 'gone': no such file"),
-        (("--history", "."), "has no config.toml; it is not a run's directory"),
+        (("--history", "."), "has no run.db; it is not a run's directory"),
         (("--time", "soon"), "duration 'soon': must be a time such as 90s, 30m, 2h or 1h30m"),
         (("--time", "0"), "duration '0': must be a time"),
         (("--time", "1h x"), "duration '1h x': must be a time"),
