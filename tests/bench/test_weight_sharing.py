@@ -31,7 +31,7 @@ COMMON += [f"--set=training.{key}={value}" for key, value in TINY.items()]
 def commands(monkeypatch: pytest.MonkeyPatch, in_this_process: None) -> list[list[str]]:
     """What is called; commands run in this process, and draw no reports."""
     called: list[list[str]] = []
-    for module in ("naopt.cli.runs", "naopt.report"):
+    for module in ("naopt.cli.summary", "naopt.report"):
         monkeypatch.setattr(f"{module}.write_report", lambda *_: None)
 
     def here(*arguments: str | Path) -> float:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from safetensors.torch import load_file
 
 from naopt.errors import InputError, NaoptError, RunStoppedError
@@ -23,7 +22,6 @@ from naopt.one_shot.trainer import SharedTrainer
 from naopt.run import RunConfig, RunRecord, load_run, resume_run, start_run
 from naopt.run.phases import SupernetTraining
 from naopt.run.phases import supernet as supernet_phase
-from naopt.run.search_state import SearchState
 from naopt.run.supernet import open_supernet
 from naopt.spaces import Architecture
 from tests.ranking.toys import TINY
@@ -384,13 +382,6 @@ def test_a_space_that_is_smaller_than_the_budget(tmp_path: Path) -> None:
     assert record.finished
     assert len(record.evaluated) < 1000
     assert resume_run(tmp_path / "run").trials == record.trials
-
-
-def test_checking_leaves_generators_and_threads_alone() -> None:
-    before, threads = torch.get_rng_state(), torch.get_num_threads()
-    SupernetTraining(SearchState(Path(), config("darts"))).check()
-    assert torch.equal(torch.get_rng_state(), before)
-    assert torch.get_num_threads() == threads
 
 
 def test_a_supernet_is_searched_by_other_searchers(whole: Callable[[str], Path], tmp_path: Path) -> None:
