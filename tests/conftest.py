@@ -23,5 +23,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Children are trained here: a worker imports torch before it does anything, which takes longer than the tests."""
+    """Children are trained and jobs done here: a worker imports torch first, which takes longer than most tests."""
+    from tests.bench.stubs import run_inline
+
     monkeypatch.setattr("naopt.evaluators.TrainingEvaluator.inline", True)
+    for room in ("comparison", "quality"):
+        monkeypatch.setattr(f"naopt.bench.{room}.run_jobs", run_inline)

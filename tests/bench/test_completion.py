@@ -39,7 +39,6 @@ def truth(table: Table) -> np.ndarray[Any, Any]:
     return np.array([index[tuple(row)] for row in table.tokens.tolist()])
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("model", ["gbdt", "forest"])
 def test_the_whole_space_is_spanned(model: str) -> None:
     part = cube()

@@ -67,6 +67,7 @@ def test_a_journal_belongs_to_one_kind_of_noise(tmp_path: Path) -> None:
         Journal(tmp_path / "old", comparison(noisy_cube()))
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_table(noisy_cube(), tmp_path / "t.npz")
     arguments = ["bench", "--table", str(tmp_path / "t.npz"), "--metric", "score", "--searchers", "random"]

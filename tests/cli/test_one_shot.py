@@ -161,7 +161,7 @@ def test_documents(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("here")
 def test_the_pick_is_trained_and_exported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     curve = Path("ws/supernet.csv").read_text()
-    found = document(capsys, "train", "ws")
+    found = document(capsys, "train", "ws", "--set=epochs=1", "--set=filters=2", "--set=train_limit=60")
     assert found["architecture"] == document(capsys, "show", "ws")["best"]["architecture"]
     assert Path("ws/curve.csv").read_text() != curve
     assert Path("ws/supernet.csv").read_text() == curve, "each training has a curve of its own"

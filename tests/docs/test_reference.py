@@ -167,6 +167,7 @@ def test_fields_of_tables(table: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert f"`{name}`" in section("table info")
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_fields_of_comparisons(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = (
         "--set",
@@ -191,6 +192,7 @@ def test_fields_of_comparisons(table: Path, capsys: pytest.CaptureFixture[str]) 
     assert all(f"`{name}`" in pair for name in found["paired"]["nao"])
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_fields_of_quality(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = document(
         capsys, "quality", "--table", table, "--metric", "score", "--models", "boosted-trees", "--train-sizes", "6",

@@ -81,6 +81,7 @@ def test_other_blocks(tmp_path: Path) -> None:
     assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", operations.names())
 @pytest.mark.parametrize("shape", [(2, 9, 7), (1, 8, 8)])
 def test_every_operation(tmp_path: Path, name: str, shape: tuple[int, int, int]) -> None:
@@ -93,6 +94,7 @@ def test_every_operation(tmp_path: Path, name: str, shape: tuple[int, int, int])
     assert difference(found, tmp_path / "network.py") < 1e-5
 
 
+@pytest.mark.no_cover
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_networks(tmp_path: Path, seed: int, data: st.DataObject) -> None:

@@ -122,7 +122,6 @@ def test_edit_distance_of_multigraphs_of_several_parts() -> None:
         assert found[i, j] == brute_force(graphs[i], graphs[j])
 
 
-@pytest.mark.no_cover
 def test_beyond_five_vertices_it_is_an_upper_bound() -> None:
     space = RecurrentCellSpace(5)
     graphs = [space.graph(a) for a in some(space, 4)]

@@ -164,8 +164,7 @@ def test_several_processes_share_the_batches(tmp_path: Path) -> None:
         "--json",
         *settings,
     ]
-    untraced = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
-    environment = {**untraced, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["parameters"] == json.loads((out / "final.json").read_text())["parameters"]
     alone = train(tmp_path / "one", request())[1]

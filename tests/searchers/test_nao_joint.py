@@ -49,7 +49,6 @@ def run(search: NAOSearcher, rounds: int = 1000) -> list[list[Proposal]]:
     return asked
 
 
-@pytest.mark.no_cover
 def test_rounds_follow_the_shares_of_the_budget() -> None:
     search = searcher(create_space("nasbench201"), 40, initial_share=0.5, round_share=0.25, seeds_share=0.1)
     assert (search.initial, search.new_per_round, search.seeds) == (20, 10, 4)

@@ -52,7 +52,6 @@ def run(search: TNAOSearcher, rounds: int = 1000) -> list[list[Proposal]]:
     return asked
 
 
-@pytest.mark.no_cover
 def test_two_stages_follow_the_shares_of_the_budget() -> None:
     search = searcher(create_space("nasbench201"), 40, initial_share=0.5, round_share=0.25)
     assert (search.initial, search.new_per_round) == (20, 10)
