@@ -21,7 +21,7 @@ from tests.run.toys import SPACE, toy
 TRIALS = [
     Trial(0, 0, toy("fine", 3), SPACE.format(toy("fine", 3)), "random"),
     Trial(1, 0, toy("exit", 1), SPACE.format(toy("exit", 1)), "ascent", toy("fine", 3), 0.1 + 0.2),
-    Trial(2, 1, toy("fine", 2), SPACE.format(toy("fine", 2)), "ascent", toy("raise", 3), -1.0),
+    Trial(2, 1, toy("fine", 2), SPACE.format(toy("fine", 2)), "ascent", toy("raise", 3), -0.0),
 ]
 OK = Measurement({"score": 0.1 + 0.2, "params": 1e300}, 1.25)
 FAILED = Measurement(status="failed", reason='it\'s "broken" — ünïcode', details="Traceback\n  line\0\n\tValueError: ü")

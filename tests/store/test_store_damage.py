@@ -5,13 +5,18 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from benchmarks.durability import RESULTS, archive, cut, frame_edges, make_run
 
 from naopt.errors import InputError
+from naopt.execution import Trial
+from naopt.measurement import Measurement
+from naopt.store.integrity import read_counts
 from naopt.store.store import RunStore, create_database
+from tests.run.toys import SPACE, toy
 from tests.store.databases import rewrite
 
 
@@ -140,3 +145,13 @@ def test_a_database_without_format(tmp_path: Path) -> None:
     rewrite(tmp_path, "DELETE FROM meta")
     with pytest.raises(InputError, match="is not a run's database: it has no format"):
         RunStore(tmp_path / "run.db")
+
+
+def test_what_may_not_be_on_the_disk_yet_is_not_acknowledged(tmp_path: Path) -> None:
+    create_database(tmp_path / "run.db", {})
+    trial = Trial(0, 0, toy("fine", 3), SPACE.format(toy("fine", 3)), "random")
+    with RunStore(tmp_path / "run.db") as store:
+        store.propose([trial], {})
+        assert read_counts(tmp_path / "run.count") == (0, 0, 0, 0)
+        store.record(replace(trial, measurement=Measurement({"score": 1.0}), place=0))
+        assert read_counts(tmp_path / "run.count") == (2, 1, 1, 0)

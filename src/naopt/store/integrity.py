@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -63,6 +63,13 @@ def write_counts(file: int, counts: Counts) -> None:
 def open_counts(path: Path) -> int:
     """Descriptor of the file for ``write_counts``, made if there is none. Raises ``OSError``."""
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def synchronise(path: Path) -> None:
+    """Brings a database and its write-ahead log to the disk. Raises ``OSError``."""
+    for file in (path, _wal(path)):
+        with suppress(FileNotFoundError), file.open("rb+") as opened:
+            os.fsync(opened.fileno())
 
 
 def read_unchanged(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:

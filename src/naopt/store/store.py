@@ -21,7 +21,7 @@ from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
 from naopt.spaces import Architecture, SearchSpace
 from naopt.store import schema
-from naopt.store.integrity import Counts, open_counts, read_counts, read_unchanged, write_counts
+from naopt.store.integrity import Counts, open_counts, read_counts, read_unchanged, synchronise, write_counts
 from naopt.store.schema import FORMAT, Row, Tables
 from naopt.values import plain
 
@@ -99,6 +99,8 @@ class RunStore:
 
     def _open(self, *, old: bool) -> None:
         try:
+            # Before SQLite opens it, whose locks would be lost when another descriptor is closed.
+            synchronise(self.path)
             self._count_file = open_counts(self._count_path)
         except OSError as error:
             raise self._refusal(f"cannot be written: {error.strerror}") from error
@@ -212,7 +214,8 @@ class RunStore:
         self.meta.update(meta)
         for table, new in rows.items():
             self._tables[table] += new
-        self._acknowledge()
+        if synchronised:  # otherwise the disk could have the count, and not yet what is counted
+            self._acknowledge()
 
     def _acknowledge(self) -> None:
         try:
