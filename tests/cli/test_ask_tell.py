@@ -130,6 +130,14 @@ def test_a_csv_file(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(again["known"]) == 3
 
 
+def test_a_csv_file_of_a_spreadsheet(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("done.csv").write_text("index;acc;seconds\n0;0,5;1,5\n\n1;;\n", encoding="utf-8-sig")
+    said(capsys, "tell lab --csv done.csv")
+    (trial,) = load_run(lab).evaluated
+    assert trial.measurement is not None
+    assert (trial.index, trial.measurement.metrics, trial.measurement.seconds) == (0, {"acc": 0.5}, 1.5)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

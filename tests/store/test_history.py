@@ -76,6 +76,20 @@ def test_a_table_and_the_first_of_equal_ones(tmp_path: Path, config: RunConfig) 
     assert len(found) == sum(index % 7 != 0 for index in range(90))
 
 
+def test_a_csv_file_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:
+    space = GenericSpace({"width": ["16", "32"], "rate": ["0.1", "0.01"], "act": ["1", "relu"]}, "texts")
+    path = tmp_path / "sheet.csv"
+    path.write_text("width;rate;act;score\n16,0;0,10;1;0,5\n32;0,01;relu;n/a\n32;1e-2;relu;2\n", encoding="utf-8-sig")
+    found = read_history([str(path)], space, SCORE)
+    assert [(row.architecture.tokens, row.measurement.metrics["score"]) for row in found] == [
+        ((0, 0, 0), 0.5),
+        ((1, 1, 1), 2.0),
+    ]
+    path.write_text("width;rate;act;score\n16;0.1;1.0;3\n", encoding="utf-8")  # "act" is of words
+    with pytest.raises(InputError, match="must be one of"):
+        read_history([str(path)], space, SCORE)
+
+
 def test_typed_choices_in_a_csv_file(tmp_path: Path) -> None:
     path = tmp_path / "typed.csv"
     path.write_text(
@@ -134,11 +148,11 @@ def test_symmetries_of_a_known_space(tmp_path: Path) -> None:
         ("fate,value,score\nfine,x,5\n", "line 2': value 'x': must be one of 0, 1, 2"),
         ("fate,value,score\nfine,1,\nfine,1\nfine,,5\n", "line 4': value '': must be one of"),
         ("fate,value,score\nfine,3,high\n", "could not convert string to float: 'high'"),
-        ("fate,value,score\nfine,3,nan\n", "metric 'score' is not finite"),
+        ("fate,value,score\nfine,3,inf\n", "metric 'score' is not finite"),
         ('architecture,score\n"fate=fine,value=33",5\n', "at position 16: '33' is not one of"),
         ("fate,value,cost\nfine,3,5\n", "has no score of an architecture of toy"),
         ("", "has no score of an architecture of toy"),
-        ("\udcff", "is no CSV file"),
+        ("\udcff", "is not a CSV file"),
     ],
 )
 def test_csv_files_that_are_refused(tmp_path: Path, content: str, message: str) -> None:

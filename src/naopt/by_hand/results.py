@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from naopt.errors import InputError
 from naopt.measurement import STATUSES, Measurement
+from naopt.tables.cells import read_lines, with_point
 
 RESERVED = ("index", "architecture", "status", "reason", "seconds")
 """Columns of a CSV file that are no metrics."""
@@ -53,8 +53,9 @@ def one_result(
 def read_results(path: str | Path) -> tuple[list[Result], int]:
     """Results from a CSV file.
 
-    Its columns are ``index`` or ``architecture``, ``status``, ``reason`` and ``seconds`` where wanted, and metrics. A
-    row with neither a metric nor a status is of an evaluation that is not done, and is left out.
+    Cells are those of ``naopt.tables.cells``. Columns are ``index`` or ``architecture``, ``status``, ``reason`` and
+    ``seconds`` where wanted, and metrics. A row with neither a metric nor a status is of an evaluation that is not
+    done, and is left out.
 
     Returns:
         Results, and how many rows were left out.
@@ -62,38 +63,38 @@ def read_results(path: str | Path) -> tuple[list[Result], int]:
     Raises:
         InputError: the file cannot be read, has no such column, or has a row that breaks a rule.
     """
-    path = Path(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError("--csv", str(path), getattr(error, "strerror", None) or f"is no CSV file: {error}") from error
-    names = list(reader.fieldnames or ())
+    lines, commas = read_lines(path, "--csv")
+    names = lines[0][1] if lines else []
     if not {"index", "architecture"} & set(names):
         raise InputError("--csv", str(path), "needs a column index or architecture")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError("--csv", str(path), f"has two columns {twice}")
-    found = [(f"{path}, line {line}", row) for line, row in rows]
-    done = [(where, row) for where, row in found if _is_done(row, where)]
-    return [_of_row(row, where) for where, row in done], len(found) - len(done)
+    found = [(f"{path}, line {line}", _row(names, cells, f"{path}, line {line}")) for line, cells in lines[1:]]
+    done = [(where, row) for where, row in found if _is_done(row)]
+    return [_of_row(row, where, commas) for where, row in done], len(found) - len(done)
 
 
-def _is_done(row: Mapping[str | None, str | list[str] | None], where: str) -> bool:
-    if None in row or None in row.values():
+def _row(names: Sequence[str], cells: Sequence[str], where: str) -> dict[str, str]:
+    if len(cells) != len(names):
         raise InputError("row", where, "has not as many values as there are columns")
-    return any(str(value).strip() for name, value in row.items() if name == "status" or name not in RESERVED)
+    return dict(zip(names, cells, strict=True))
 
 
-def _of_row(row: Mapping[str, str], where: str) -> Result:
-    given = {name: value.strip() for name, value in row.items() if value.strip()}
+def _is_done(row: Mapping[str, str]) -> bool:
+    return any(value for name, value in row.items() if name == "status" or name not in RESERVED)
+
+
+def _of_row(row: Mapping[str, str], where: str, commas: bool) -> Result:
+    given = {name: value for name, value in row.items() if value}
     which = given.get("index") or given.get("architecture")
     if which is None:
         raise InputError("row", where, "has neither an index nor an architecture")
     try:
-        metrics = {name: _number(name, value) for name, value in given.items() if name not in RESERVED}
-        seconds = _number("seconds", given.get("seconds", "0"))
+        metrics = {
+            name: _number(name, with_point(value, commas)) for name, value in given.items() if name not in RESERVED
+        }
+        seconds = _number("seconds", with_point(given.get("seconds", "0"), commas))
         status, reason = given.get("status", "ok"), given.get("reason")
         return Result(_which(which), _measurement(metrics, seconds, status, reason), where)
     except InputError as error:

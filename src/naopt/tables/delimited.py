@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,18 +12,14 @@ import numpy as np
 from naopt.errors import InputError
 from naopt.measurement import MetricInfo
 from naopt.spaces import Architecture, GenericSpace, Position, SearchSpace
+from naopt.tables.cells import UNMEASURED, Lines, read_lines, with_point
 from naopt.tables.importers import table_importers
 from naopt.tables.table import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_DELIMITERS = (",", ";", "\t")
 _ARCHITECTURE = "architecture"
-_UNMEASURED = {"", "-", "na", "n/a", "nan", "null", "none"}
-"""What programs write into the cell of a number that they do not have, in lower case."""
-
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 K = TypeVar("K", bound=Hashable)
 
@@ -109,19 +103,9 @@ def _collect(keys: Sequence[K], numbers: Sequence[dict[str, float]]) -> tuple[li
     return list(rows), columns
 
 
-def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
+def _read(path: Path) -> tuple[list[str], Lines, bool]:
     """Header, numbered lines, each with as many cells as the header, and whether numbers may have decimal commas."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            first = next((line for line in file if line.strip()), "")
-            delimiter = max(_DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
-            file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
-            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(cells)]
-    except OSError as error:
-        raise InputError("table", str(path), error.strerror or "cannot be read") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError("table", str(path), f"is not a CSV file: {error}") from error
+    lines, commas = read_lines(path, "table")
     if len(lines) < 2:
         raise InputError("table", str(path), "needs a header and at least one line of values")
     header = lines[0][1]
@@ -131,7 +115,7 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]], bool]:
     for number, cells in lines[1:]:
         if len(cells) != len(header):
             raise InputError(f"table {path}: line {number}", f"{len(cells)} cells", f"the header has {len(header)}")
-    return header, lines[1:], delimiter != ","
+    return header, lines[1:], commas
 
 
 def _choice(path: Path, number: int, name: str, cell: str) -> str:
@@ -141,10 +125,10 @@ def _choice(path: Path, number: int, name: str, cell: str) -> str:
 
 
 def _number(path: Path, number: int, name: str, cell: str, commas: bool) -> float:
-    if cell.lower() in _UNMEASURED:
+    if cell.lower() in UNMEASURED:
         return math.nan
     try:
-        value = _parse(cell, commas)
+        value = float(with_point(cell, commas))
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -152,14 +136,10 @@ def _number(path: Path, number: int, name: str, cell: str, commas: bool) -> floa
     return value
 
 
-def _parse(cell: str, commas: bool) -> float:
-    return float(cell.replace(",", ".") if commas and _DECIMAL_COMMA.fullmatch(cell) else cell)
-
-
 def _order(values: Sequence[str], commas: bool) -> tuple[str, ...]:
     distinct = list(dict.fromkeys(values))
     try:
-        numbers = {value: _parse(value, commas) for value in distinct}
+        numbers = {value: float(with_point(value, commas)) for value in distinct}
     except ValueError:
         return tuple(distinct)
     if not all(map(math.isfinite, numbers.values())):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from itertools import zip_longest
 
 from naopt.errors import InputError
 from naopt.measurement import Measurement
 from naopt.spaces import Architecture, Position, SearchSpace
 from naopt.spaces.choices import shown
+from naopt.tables.cells import UNMEASURED, read_lines, with_point
 from naopt.tables.files import load_table
 
 _WORDS = {"True": "true", "False": "false", "None": "null", "": "null"}
@@ -34,41 +34,53 @@ def measured_in_table(source: str, space: SearchSpace, metric: str) -> Iterator[
 def measured_in_csv(source: str, space: SearchSpace, metric: str) -> Iterator[Measured]:
     """Rows of a CSV file with a column ``architecture``, or one for each position of the space, and one for the metric.
 
-    Rows without a value of the metric are left out.
+    Cells are those of ``naopt.tables.cells``. Rows without a value of the metric are left out.
 
     Raises:
         InputError: the file cannot be read, or a row breaks a rule.
     """
-    try:
-        with Path(source).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError("history", source, getattr(error, "strerror", None) or f"is no CSV file: {error}") from error
-    for line, row in rows:
-        if text := (row.get(metric) or "").strip():
-            try:
-                yield _architecture(row, space), Measurement({metric: float(text)})
-            except ValueError as error:
-                raise InputError("history", f"{source}, line {line}", str(error)) from error
+    lines, commas = read_lines(source, "history")
+    header = lines[0][1] if lines else []
+    for line, cells in lines[1:]:
+        row = dict(zip_longest(header, cells[: len(header)], fillvalue=""))
+        text = row.get(metric, "")
+        try:
+            if len(cells) > len(header):
+                raise ValueError(f"has {len(cells)} cells, the header has {len(header)}")
+            if text.lower() not in UNMEASURED:
+                yield _architecture(row, space, commas), Measurement({metric: float(with_point(text, commas))})
+        except ValueError as error:
+            raise InputError("history", f"{source}, line {line}", str(error)) from error
 
 
-def _architecture(row: Mapping[str, str | None], space: SearchSpace) -> Architecture:
+def _architecture(row: Mapping[str, str], space: SearchSpace, commas: bool) -> Architecture:
     if "architecture" in row:
-        return space.parse(row["architecture"] or "")
+        return space.parse(row["architecture"])
     names = [position.name for position in space.positions]
     missing = next((name for name in names if name not in row), None)
     if missing is not None:
         raise ValueError(f"needs a column architecture, or one for each of {', '.join(names)}; has no '{missing}'")
-    return space.architecture([_token(position, (row[position.name] or "").strip()) for position in space.positions])
+    return space.architecture([_token(position, row[position.name], commas) for position in space.positions])
 
 
-def _token(position: Position, text: str) -> int:
+def _token(position: Position, text: str, commas: bool) -> int:
     """The choice that a program meant which wrote ``text``: ``0.10`` is 0.1, and ``True`` is true."""
     for word in (text, _WORDS.get(text, text)):
         if word in position.choices:
             return position.choices.index(word)
+    numbers = [_as_number(value) for value in position.values]
+    if all(isinstance(value, str) for value in position.values) and None in numbers:
+        numbers = []  # words, some of which look like numbers
     try:
-        return next(i for i, v in enumerate(position.values) if type(v) in (int, float) and v == float(text))
-    except (StopIteration, ValueError):
+        return numbers.index(float(with_point(text, commas)))
+    except ValueError:
         raise InputError(position.name, text, f"must be one of {shown(position.choices)}") from None
+
+
+def _as_number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
