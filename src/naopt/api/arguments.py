@@ -18,12 +18,13 @@ from naopt.measurement import Goal
 from naopt.run.config import RunConfig
 from naopt.searchers.base import Objective
 from naopt.spaces import Architecture, GenericSpace, SearchSpace, create_space
-from naopt.tables import Table
+from naopt.tables import Table, load_table
 
 Space = SearchSpace | Mapping[str, object] | str | Path
 """A space, choices by the names of positions, or the name of a space as on the command line."""
-Evaluate = Callable[..., object] | Evaluator | Table
-"""A function, or what measures otherwise."""
+Evaluate = Callable[..., object] | Evaluator | Table | str | Path
+"""A function, or what measures otherwise; text and paths are of tables."""
+Measuring = Callable[..., object] | Evaluator | Table
 Enqueued = Architecture | Mapping[str, object] | str
 """An architecture, its values, or its text form."""
 
@@ -64,9 +65,14 @@ def parse_objective(objective: Objective | str | None) -> tuple[str, Goal | None
     return metric, next((known for known in _GOALS if known == goal), None)
 
 
+def parse_measuring(evaluate: Evaluate) -> Measuring:
+    """What measures, a table loaded from its file or name. Raises ``InputError`` if there is no such table."""
+    return load_table(evaluate) if isinstance(evaluate, str | Path) else evaluate
+
+
 def parse_evaluator(
     space: SearchSpace | None,
-    evaluate: Evaluate,
+    evaluate: Measuring,
     metric: str,
     goal: Goal | None,
     *,
@@ -110,7 +116,7 @@ def parse_evaluator(
     return RaisingEvaluator(evaluate) if strict else evaluate
 
 
-def name_of(evaluate: Evaluate) -> str:
+def name_of(evaluate: Measuring) -> str:
     """What measures, as a run's configuration names it."""
     if isinstance(evaluate, Table):
         return f"table {evaluate.name}"
@@ -120,7 +126,7 @@ def name_of(evaluate: Evaluate) -> str:
     return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
-def engine_name(evaluate: Evaluate, workers: int, timeout: float | None, *, raising: bool) -> str:
+def engine_name(evaluate: Measuring, workers: int, timeout: float | None, *, raising: bool) -> str:
     """Where evaluations happen: a function's in this process, unless there are to be several at a time or a limit."""
     if raising:
         if workers != 1 or timeout:
@@ -152,6 +158,8 @@ def parse_history(history: Iterable[Known] | Known) -> tuple[str, ...]:
     """Where other measurements lie. Raises ``InputError`` for a search in memory, which lies nowhere."""
     if isinstance(history, Result | str | Path):
         history = [history]
+    elif hasattr(history, "to_csv"):
+        raise InputError("history", f"a {type(history).__name__}", "write it into a CSV file, and give that")
     found = []
     for source in history:
         where = source.directory if isinstance(source, Result) else source

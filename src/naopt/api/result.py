@@ -62,8 +62,8 @@ class Result:
         """The best evaluation; of equal ones the earlier. Raises ``NaoptError`` if none has succeeded."""
         found = self.record.best()
         if found is None:
-            failed = self.record.failed
-            why = failed[0].measurement.reason if failed and failed[0].measurement else "nothing was measured"
+            failed = self.failures
+            why = failed[0].reason if failed else "nothing was measured"
             raise NaoptError(f"no evaluation has succeeded; {len(failed)} failed, the first: {why}")
         return self._view(found)
 
@@ -118,7 +118,12 @@ class Result:
         """How far the search has come, in one line."""
         (done, budget), failed = self.progress, len(self.record.failed)
         state = "finished" if self.finished else "not finished"
-        return f"{done} of {budget} evaluations by {self.record.config.searcher}, {failed} failed, {state}"
+        if self.record.exhausted:
+            state += ": there is nothing new to be found"
+        line = f"{done} of {budget} evaluations by {self.record.config.searcher}, {failed} failed, {state}"
+        if failed and failed == done:
+            line += f"; the first failed with: {self.failures[0].reason}"
+        return line
 
     def __repr__(self) -> str:
         lines = [f"Result: {self.headline()}"]

@@ -22,6 +22,7 @@ from naopt.api.arguments import (
     parse_enqueued,
     parse_evaluator,
     parse_history,
+    parse_measuring,
     parse_objective,
     parse_space,
 )
@@ -86,7 +87,8 @@ def search(
             ``None`` for the space of a table or an evaluator.
         evaluate: a function of the values of an architecture as a dictionary, ``{"width": 32, "norm": True}``, in a
             generic space, and of an ``Architecture`` in all others. It gives a number, a dictionary of numbers, or a
-            ``Measurement``, and gets a ``seed`` if it has such a parameter. Or a table, or an ``Evaluator``.
+            ``Measurement``, and gets a ``seed`` if it has such a parameter. Or a table, its file or its
+            name, or an ``Evaluator``.
         budget: how many architectures are measured in all.
         objective: the metric that is optimised: ``"accuracy"``, ``"min:loss"``, or ``"min"`` for a function that gives
             a number. By default the number, or the first of the dictionary, is called ``score`` and maximised.
@@ -120,6 +122,7 @@ def search(
             so far, and the same call goes on.
     """
     show_logs()
+    evaluate = parse_measuring(evaluate)
     metric, goal = parse_objective(objective)
     evaluator = parse_evaluator(parse_space(space), evaluate, metric, goal, as_values=as_values, strict=raise_on_error)
     config = parse_config(
@@ -183,6 +186,7 @@ def resume(
         raise InputError("run", str(run), f"holds a training, and no search; go on with: {found.way_on}")
     state = found.state
     began = state.config
+    evaluate = None if evaluate is None else parse_measuring(evaluate)
     if evaluate is None:
         if began.function:
             raise InputError("evaluate", began.function, "measures this search: give it to resume")

@@ -118,7 +118,8 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
         yield f"time:       its limit of {record.meta['time_is_up']:g} s is reached"
     yield f"space:      {record.meta['space']}"
     yield f"searcher:   {config.searcher}, seed {config.seed}"
-    yield f"evaluated:  {len(record.evaluated)} of {config.budget}" + (f" ({found})" if found else "")
+    evaluated = f"{len(record.evaluated)} of {config.budget}" + (f" ({found})" if found else "")
+    yield f"evaluated:  {evaluated}" + ("; there is nothing new to be found" if record.exhausted else "")
     yield f"failed:     {len(record.failed)}"
     yield f"seconds:    {record.seconds:.1f}"
     if best is None or best.measurement is None:

@@ -55,7 +55,7 @@ class FunctionEvaluator(Evaluator):
         strict: raise ``UnusableValueError`` for a value that cannot be used.
 
     Raises:
-        InputError: something that cannot be called.
+        InputError: something that cannot be called, or not with one argument.
     """
 
     def __init__(
@@ -74,6 +74,10 @@ class FunctionEvaluator(Evaluator):
         self.metrics = {metric: MetricInfo(goal)}
         self.as_values = isinstance(space, GenericSpace) if as_values is None else as_values
         self._function, self._seeded, self._strict = function, _takes_seed(function), strict
+        if not _can_be_called(function, self._seeded):
+            what = "a dictionary of values" if self.as_values else "an architecture"
+            name = getattr(function, "__qualname__", type(function).__qualname__)
+            raise InputError("evaluate", name, f"is called with one argument, {what}, which it cannot be")
 
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         """Calls the function; its exceptions pass through."""
@@ -161,6 +165,18 @@ def _takes_seed(function: Callable[..., object]) -> bool:
     except (TypeError, ValueError):  # some that are not written in Python
         return False
     return any(p.name == "seed" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in parameters[1:])
+
+
+def _can_be_called(function: Callable[..., object], seeded: bool) -> bool:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some that are not written in Python
+        return True
+    try:
+        signature.bind({}, seed=0) if seeded else signature.bind({})
+    except TypeError:
+        return False
+    return True
 
 
 def _number(value: object) -> float | None:

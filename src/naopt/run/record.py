@@ -49,9 +49,13 @@ class RunRecord:
     @property
     def measured(self) -> bool:
         """Whether the budget is spent, or the searcher found nothing new, or the time limit is reached."""
-        evaluated = len(self.evaluated)
-        exhausted = bool(self.meta.get("exhausted")) and evaluated == len(self.trials)
-        return evaluated >= self.config.budget or exhausted or self.time_is_up
+        return len(self.evaluated) >= self.config.budget or self.exhausted or self.time_is_up
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the searcher found nothing new before the budget was spent."""
+        done = len(self.evaluated)
+        return bool(self.meta.get("exhausted")) and done == len(self.trials) and done < self.config.budget
 
     @property
     def time_is_up(self) -> bool:

@@ -244,6 +244,9 @@ class SearchSpace(ABC):
 
         return draw_graph(self.graph(architecture))
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}: {len(self.positions)} positions>"
+
     def describe(self) -> str:
         """The space in one line: positions and size."""
         size = f"{self.size:,}" if self.size < 10**7 else f"about 10^{math.log10(self.size):.1f}"

@@ -143,7 +143,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file:
             if not zipfile.is_zipfile(file):
-                raise InputError("table", str(path), "is not an npz file, or cut off")
+                hint = "; import it first: naopt table import csv" if path.suffix.lower() == ".csv" else ", or cut off"
+                raise InputError("table", str(path), f"is not an npz file{hint}")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """Measured architectures; checked when made, and read-only.
 
@@ -52,6 +52,9 @@ class Table:
         object.__setattr__(self, "tokens", tokens)
         object.__setattr__(self, "metrics", metrics)
         object.__setattr__(self, "_rows", self._index(tokens))
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name}: {len(self)} architectures of {self.space.name}, {', '.join(self.infos)}>"
 
     def __len__(self) -> int:
         return len(self.tokens)
