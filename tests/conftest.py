@@ -27,5 +27,5 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.bench.stubs import run_inline
 
     monkeypatch.setattr("naopt.evaluators.TrainingEvaluator.inline", True)
-    for room in ("comparison", "quality"):
+    for room in ("searches", "quality"):
         monkeypatch.setattr(f"naopt.bench.{room}.run_jobs", run_inline)
