@@ -51,6 +51,11 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+def test_its_report_names_the_function(run: Path) -> None:
+    assert command(["report", str(run)]) == 0
+    assert "function area" in (run / "report.html").read_text(encoding="utf-8")
+
+
 def test_an_interrupted_search_goes_on_with_the_same_call(tmp_path: Path, run: Path) -> None:
     stopping = Counted(stop_at=6)
     with pytest.raises(naopt.SearchStoppedError, match="stopped after 5 of 10 evaluations; go on with: the same") as e:

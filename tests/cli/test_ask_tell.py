@@ -73,7 +73,8 @@ def test_a_search_from_the_shell(lab: Path, capsys: pytest.CaptureFixture[str]) 
 def test_other_commands(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "has no evaluation" in said(capsys, "train lab --task digits", 2)[1]
     said(capsys, "tell lab 0 acc=0.5")
-    assert "evaluated:  1 of 6 (1 random)" in said(capsys, "show lab")[0]
+    assert "evaluated:  1 of 6 (1 random)" in (shown := said(capsys, "show lab")[0])
+    assert f"pending:    {len(OpenSearch(lab).pending)}, which naopt ask lab --pending lists\n" in shown
     assert said(capsys, "report lab")[0] == "lab/report.html\n"
     page = (lab / "report.html").read_text(encoding="utf-8")
     assert "measured elsewhere" in page
@@ -82,6 +83,7 @@ def test_other_commands(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert line == (
         "naopt: run 'lab': is measured elsewhere; what is next: naopt ask lab; what it gave: naopt tell lab ...\n"
     )
+    assert "space 'mlp': has no networks that could be trained" in said(capsys, "train lab", 2)[1]
     assert "space 'mlp': has no networks" in said(capsys, "train lab --task digits", 2)[1]
     while trials := OpenSearch(lab).ask(6) or OpenSearch(lab).pending:
         for trial in trials:

@@ -57,7 +57,8 @@ def test_drawings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["runs/missing"], "neither a directory nor the text form of an architecture nor a name in the zoo; see naopt"),
+        (["runs/missing"], "run 'runs/missing': there is no such directory"),
+        (["xyzzy"], "neither a directory nor the text form of an architecture nor a name in the zoo; see naopt"),
         (["naonet"], "the nearest there: naonet-b, naonet-a, naonet-ws"),
         (["naonet-b", "--space", "nasbench201"], "at position 0: expected '|"),
         (["normal:conv3x3@0+conv3x3@0/"], "at position"),

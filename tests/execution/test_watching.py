@@ -62,15 +62,15 @@ def test_the_first_child_is_timed() -> None:
     estimate = Estimate(2, 100, say=said.append)
     estimate.measured(trial(FAILED))
     took(estimate, 12.0, 13.0, 12.0, 14.0, 9.0)
-    assert said == ["a child takes 12 s: about 10 min for 100 children with 2 workers"]
+    assert said == ["an evaluation takes 12 s: about 10 min for 100 with 2 workers"]
 
 
 def test_an_estimate_that_was_far_off_is_said_again() -> None:
     said: list[str] = []
     took(Estimate(1, 110, done=10, say=said.append), 12.0, *[63.0] * 30)
     assert said == [
-        "a child takes 12 s: about 20 min for 100 children with 1 worker",
-        "a child takes 53 s: about 84 min for the other 95 children with 1 worker",
+        "an evaluation takes 12 s: about 20 min for 100 with 1 worker",
+        "an evaluation takes 53 s: about 84 min for the other 95 with 1 worker",
     ]
 
 
@@ -80,7 +80,7 @@ def test_nothing_is_said_of_what_is_over_soon(capsys: pytest.CaptureFixture[str]
     took(Estimate(4, 20, say=said.append), 0.0)
     assert said == []
     took(Estimate(9, 2), 20.0)
-    assert capsys.readouterr().err == "a child takes 20 s: about 20 s for 2 children with 2 workers\n"
+    assert capsys.readouterr().err == "an evaluation takes 20 s: about 20 s for 2 with 2 workers\n"
 
 
 def test_failures_are_logged_once_a_kind(caplog: pytest.LogCaptureFixture) -> None:

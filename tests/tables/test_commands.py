@@ -90,6 +90,16 @@ def test_architectures_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "files of kind nasbench201 say themselves what space they are of" in capsys.readouterr().err
 
 
+def test_a_column_that_is_hardly_a_choice_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "runs.csv"
+    lines = [f"{width},{seconds},0.5" for seconds in range(12) for width in (16, 32)]
+    source.write_text("\n".join(["width,seconds,acc", *lines[:-1]]), encoding="utf-8")
+    assert run(["table", "import", "csv", str(source), str(tmp_path / "runs.npz"), "--metric", "acc"]) == 0
+    assert capsys.readouterr().err == (
+        "column 'seconds' was taken for a choice, and has 12 different values in 23 rows; is it a result (--metric)?\n"
+    )
+
+
 def test_help_lists_the_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["table", "import", "--help"]) == 0
     said = capsys.readouterr().out

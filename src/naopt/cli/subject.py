@@ -41,6 +41,8 @@ def read_architecture(text: str, space: str | None) -> tuple[SearchSpace, Archit
     if not any(sign in text for sign in ":|="):
         from difflib import get_close_matches
 
+        if "/" in text:
+            raise InputError("run", text, "there is no such directory")
         near = get_close_matches(text.lower(), names(), n=3, cutoff=0.4)
         hint = f"the nearest there: {', '.join(near)}" if near else "see naopt zoo list"
         rule = f"neither a directory nor the text form of an architecture nor a name in the zoo; {hint}"

@@ -120,6 +120,8 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
     yield f"searcher:   {config.searcher}, seed {config.seed}"
     evaluated = f"{len(record.evaluated)} of {config.budget}" + (f" ({found})" if found else "")
     yield f"evaluated:  {evaluated}" + ("; there is nothing new to be found" if record.exhausted else "")
+    if config.elsewhere and (pending := len(record.trials) - len(record.evaluated)):
+        yield f"pending:    {pending}, which naopt ask {record.directory} --pending lists"
     yield f"failed:     {len(record.failed)}"
     yield f"seconds:    {record.seconds:.1f}"
     if best is None or best.measurement is None:

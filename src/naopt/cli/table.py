@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from naopt.tables.summary import TableSummary
 
 _LARGE = 10**7
+_MANY = 10
+"""More choices than this, in most rows another one, are hardly choices."""
 
 table_app = typer.Typer(help="Import, complete and describe tables of measured architectures.", no_args_is_help=True)
 
@@ -51,6 +53,10 @@ def import_table(
         metrics[name] = info
     table = run_importer(kind, source, metrics, create_space(space) if space else None)
     save_table(table, out)
+    for position in table.space.positions if space is None and kind == "csv" else ():
+        if len(position.choices) > max(_MANY, len(table) / 2):
+            found = f"{len(position.choices)} different values in {len(table)} rows"
+            note(f"column '{position.name}' was taken for a choice, and has {found}; is it a result (--metric)?")
     if as_json:
         emit(
             {

@@ -44,11 +44,14 @@ def train(
     from naopt.final.request import training_request
     from naopt.run.config import read_values, section_options
     from naopt.run.train import new_training
+    from naopt.spaces import GenericSpace
 
     source = find_run(subject)
     found, architecture = read_architecture(subject, space) if source is None else source.subject
     task = task or (None if source is None else source.suggested_task)
     if task is None:
+        if isinstance(found, GenericSpace):
+            raise InputError("space", found.name, "has no networks that could be trained")
         raise InputError("task", "", "give --task")
     values = {} if config is None else section_options("training", read_values(config).get("training", {}))
     values |= {key.removeprefix("training."): value for key, value in map(parse_setting, settings or [])}

@@ -60,5 +60,5 @@ class Estimate(Observer):
             return
         which = f"the other {left}" if self._said else f"{left}"
         many = f"{workers} worker{'s' * (workers != 1)}"
-        self._say(f"a child takes {in_words(each)}: about {in_words(seconds)} for {which} children with {many}")
+        self._say(f"an evaluation takes {in_words(each)}: about {in_words(seconds)} for {which} with {many}")
         self._said = each

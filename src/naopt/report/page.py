@@ -269,4 +269,6 @@ def _source(record: RunRecord) -> str:
         return f"task {config.task}"
     if config.elsewhere:
         return "measured elsewhere"
+    if config.function:
+        return config.function if config.function.startswith("table ") else f"function {config.function}"
     return f"table {Path(config.table).stem}" if config.table else f"supernet {Path(config.supernet).name}"
