@@ -46,3 +46,8 @@ def parse_duration(text: str) -> float:
     if text[at:].strip() or seconds <= 0:
         raise InputError("duration", text, "must be a time such as 90s, 30m, 2h or 1h30m")
     return seconds
+
+
+def seconds_of(duration: float | str | None) -> float | None:
+    """A duration as seconds, or as text for ``parse_duration``; ``None`` stays. Raises ``InputError`` as that does."""
+    return parse_duration(duration) if isinstance(duration, str) else duration

@@ -204,5 +204,5 @@ def test_directories_that_hold_no_search(tmp_path: Path) -> None:
         naopt.resume(tmp_path)
     with pytest.raises(naopt.InputError, match="exists and is not an empty directory"):
         search(tmp_path)
-    with pytest.raises(naopt.InputError, match=r"has no config.toml"):
+    with pytest.raises(naopt.InputError, match=r"there is no such directory"):
         naopt.load_run(tmp_path / "none")

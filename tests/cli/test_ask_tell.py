@@ -182,7 +182,7 @@ def test_csv_files_that_are_refused(lab: Path, capsys: pytest.CaptureFixture[str
         ("ask lab --space nasbench201", "option '--space': was given when 'lab' began, and stays"),
         ("ask lab --set population=3", "option '--set': was given when 'lab' began"),
         ("ask lab --count 0", "count '0': must be at least 1"),
-        ("tell none 0 acc=1", "run 'none': has no config.toml"),
+        ("tell none 0 acc=1", "run 'none': there is no such directory"),
         ("tell lab", "give INDEX NAME=VALUE, or --csv FILE"),
         ("tell lab 0", "give NAME=VALUE, or --failed REASON"),
         ("tell lab 0 0.5", "result '0.5': must be NAME=VALUE"),

@@ -58,7 +58,7 @@ def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
         (["--searcher", "enas"], "give --task"),
         (["--task", "digits", "--supernet", "ws"], "task 'digits': and supernet 'ws': give one of them, not both"),
         (["--table", "digits-nao11", "--supernet", "ws"], "supernet 'ws': give one of them, not both"),
-        (["--supernet", "nowhere", "--searcher", "random"], "has no config.toml; it is not a run's directory"),
+        (["--supernet", "nowhere", "--searcher", "random"], "there is no such directory"),
         (["--supernet", ".", "--searcher", "random"], "it is not a run's directory"),
         (["--supernet", "ws", "--searcher", "random", "--space", "conv-cell"], "'ws' is of space nasbench201"),
         (["--supernet", "ws", "--searcher", "random", "--metric", "valid_acc"], "metric 'valid_acc': unknown"),

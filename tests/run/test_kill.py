@@ -87,7 +87,7 @@ def test_ctrl_c_in_a_terminal(tmp_path: Path, evaluated: int) -> None:
     _, err = process.communicate()
     assert process.returncode == 3
     *progress, last = err.decode().splitlines()
-    said = ("evaluated, best valid_acc", "a child takes")
+    said = ("evaluated, best valid_acc", "an evaluation takes")
     assert all(any(words in line for words in said) for line in progress), err.decode()
     assert f"of {BUDGET} evaluations; go on with: naopt resume {directory}" in last
     assert evaluated <= results(directory) < BUDGET

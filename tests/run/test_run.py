@@ -163,7 +163,7 @@ def test_nothing_is_left_when_the_directory_cannot_be_made(
 def test_directories_that_are_no_runs(tmp_path: Path, record: RunRecord) -> None:
     with pytest.raises(InputError, match=r"has no config\.toml; it is not a run's directory"):
         load_run(tmp_path)
-    with pytest.raises(InputError, match=r"has no config\.toml"):
+    with pytest.raises(InputError, match="there is no such directory"):
         load_run(tmp_path / "missing")
     shutil.copytree(record.directory, tmp_path / "half")
     (tmp_path / "half" / "run.db").unlink()

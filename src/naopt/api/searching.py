@@ -29,6 +29,7 @@ from naopt.api.arguments import (
 from naopt.api.observing import Callback, Callbacks, Memory, StopSearch
 from naopt.api.result import Result
 from naopt.configuration import Settings
+from naopt.durations import seconds_of
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import RaisedError
@@ -75,8 +76,8 @@ def search(
     history: Iterable[Known] | Known = (),
     schedule: Literal["rounds", "async"] = "rounds",
     batch: int | Literal["workers"] = 1,
-    time: float | None = None,
-    timeout: float | None = None,
+    time: float | str | None = None,
+    timeout: float | str | None = None,
     retries: int = 0,
     stop_after: int = 0,
 ) -> Result:
@@ -108,8 +109,8 @@ def search(
         history: results, directories of runs, tables and CSV files whose measurements the searcher is told.
         schedule: ``"rounds"``, of which the result depends on the seed alone, or ``"async"``: no worker ever waits.
         batch: enlarge smaller rounds to so many, or to as many as there are workers.
-        time: seconds that the whole search may take.
-        timeout: seconds that one evaluation may take; it then runs in a process of its own.
+        time: what the whole search may take, in seconds or as text: ``"2h"``, ``"90s"``.
+        timeout: what one evaluation may take, likewise; it then runs in a process of its own.
         retries: how often an evaluation that failed is done again, each time with another seed.
         stop_after: stop after so many failures in a row; 0 for never.
 
@@ -133,13 +134,13 @@ def search(
             "searcher": searcher,
             "seed": seed,
             "workers": workers,
-            "engine": engine_name(evaluate, workers, timeout, raising=raise_on_error),
+            "engine": engine_name(evaluate, workers, seconds_of(timeout), raising=raise_on_error),
             "enqueue": parse_enqueued(evaluator.space, enqueue),
             "history": parse_history(history),
             "search_schedule": schedule,
             "search_batch": batch,
-            "time": time,
-            "timeout": timeout,
+            "time": seconds_of(time),
+            "timeout": seconds_of(timeout),
             "retries": retries,
             "stop_after": stop_after,
         },
@@ -156,7 +157,7 @@ def resume(
     evaluate: Evaluate | None = None,
     *,
     workers: int | None = None,
-    time: float | None = None,
+    time: float | str | None = None,
     callbacks: Sequence[Callback] | Callback = (),
     raise_on_error: bool = False,
     as_values: bool | None = None,
@@ -168,7 +169,7 @@ def resume(
         evaluate: what measures, of a search that was begun by ``naopt.search``; one that was begun on the command line
             needs none.
         workers: instead of the run's own number.
-        time: limit of the whole search in seconds, instead of the run's own.
+        time: limit of the whole search, instead of the run's own.
         callbacks: as of ``search``.
         raise_on_error: as of ``search``.
         as_values: as of ``search``.
@@ -181,7 +182,7 @@ def resume(
     directory, functions = Path(run), parse_callbacks(callbacks)
     if workers is not None and workers < 1:
         raise InputError("workers", workers, "must be at least 1")
-    found = open_run(directory, workers=workers, time=time)
+    found = open_run(directory, workers=workers, time=seconds_of(time))
     if not isinstance(found, SearchRun):
         raise InputError("run", str(run), f"holds a training, and no search; go on with: {found.way_on}")
     state = found.state

@@ -45,6 +45,8 @@ def one_result(
         InputError: a value that is no finite number, none at all, or a failure without a reason.
     """
     metrics = dict(_metric(text) for text in values)
+    if failed is not None and metrics:
+        raise InputError("--failed", failed, f"what failed has no {next(iter(metrics))}; give one of them")
     return Result(
         _which(which), _measurement(metrics, seconds, "failed" if failed is not None else "ok", failed), where
     )

@@ -31,12 +31,14 @@ class Manner:
         batch: rounds that the searcher wants smaller are enlarged to so many.
         stop_after: it stops after so many failures in a row; 0 for never.
         instant: evaluations are look-ups, of which nobody wants to know how long they take.
+        searcher: its name, for people.
     """
 
     schedule: Literal["rounds", "async"] = "rounds"
     batch: int = 1
     stop_after: int = 0
     instant: bool = False
+    searcher: str = ""
 
 
 def measure_all(
@@ -62,7 +64,7 @@ def measure_all(
         _log.warning(
             "%s proposes %d at a time, so %d of %d workers will have nothing to do most of the time; "
             "the schedule async, or a batch of as many as there are workers, keeps them at work",
-            *(type(searcher).__name__, used, engine.workers - used, engine.workers),
+            *(manner.searcher or type(searcher).__name__, used, engine.workers - used, engine.workers),
         )
     done = [trial for trial in start.past if trial.measurement is not None]
     with ProgressBar(searcher.budget, done, searcher.objective) as bar:

@@ -131,6 +131,8 @@ class RunConfig(Settings):
     @classmethod
     def read(cls, path: Path) -> RunConfig:
         """Reads a run's configuration. Raises ``InputError`` if there is none, or it is damaged."""
+        if not path.parent.is_dir():
+            raise InputError("run", str(path.parent), "there is no such directory")
         if not path.is_file():
             raise InputError("run", str(path.parent), f"has no {path.name}; it is not a run's directory")
         return cls.from_values(read_values(path))

@@ -60,7 +60,13 @@ class Setup:
     def manner(self) -> Manner:
         """How the search is carried out."""
         config = self.config
-        return Manner(config.search_schedule, int(config.search_batch), config.stop_after, self.evaluator.inline)
+        return Manner(
+            schedule=config.search_schedule,
+            batch=int(config.search_batch),
+            stop_after=config.stop_after,
+            instant=self.evaluator.inline,
+            searcher=config.searcher,
+        )
 
     def enqueued(self) -> list[Architecture]:
         """What is measured first."""

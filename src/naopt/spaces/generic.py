@@ -172,8 +172,8 @@ def _checked(source: object) -> tuple[Position, ...]:
 
 
 def _from_code(name: object, given: object) -> Position:
-    if not isinstance(name, str) or not _PLAIN.fullmatch(name):
-        raise InputError("position", name, "its name must be text without spaces, commas, quotes and '='")
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise InputError("position", name, "its name must be text that can be printed, and not empty")
     choices = as_choices(name, given)
     return Position(name, labels(choices.values), values=choices.values, ordered=choices.ordered)
 
