@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from naopt.errors import InputError
+from naopt.evaluators.function import FunctionEvaluator as Functions
 from naopt.execution import Job, LocalEngine, WorkerError
 from naopt.execution.pool import exit_words
 from naopt.measurement import Measurement
 from tests.execution.functions import FunctionEvaluator, Unready, job
-from tests.run.toys import ToyEvaluator, toy
+from tests.run.toys import SPACE, ToyEvaluator, toy
 
 JOBS = [
     Job(index, toy(fate), index)
@@ -185,6 +186,40 @@ def test_no_workers() -> None:
 def test_workers_that_cannot_begin_end_the_search(evaluator: ToyEvaluator, message: str) -> None:
     with LocalEngine(evaluator) as engine, pytest.raises(WorkerError, match=message):
         list(engine.evaluate([Job(0, toy("fine"), 0)]))
+
+
+def test_one_blow_to_all_workers_before_they_begin() -> None:
+    with LocalEngine(ToyEvaluator(), workers=4) as engine:
+        for index in range(4):
+            engine.submit(Job(index, toy("fine", index), 0))
+        for worker in list(engine._members):
+            os.kill(worker._process.pid, signal.SIGKILL)
+        found = [engine.next_done() for _ in range(4)]
+    assert sorted(job.index for job, measurement in filter(None, found) if measurement.ok) == [0, 1, 2, 3]
+
+
+def _puts_away_its_output(values: dict[str, object]) -> float:
+    assert values
+    sys.stdout = None
+    return 1.0
+
+
+def _raises_what_has_no_text(values: dict[str, object]) -> float:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise KeyError("text")
+
+    raise MuteError(values)
+
+
+def test_functions_that_disturb_their_worker() -> None:
+    for function, told in (
+        (_puts_away_its_output, ("ok", "")),
+        (_raises_what_has_no_text, ("failed", "MuteError: its text raises KeyError")),
+    ):
+        with LocalEngine(Functions(SPACE, function)) as engine:
+            ((_, found),) = engine.evaluate([Job(0, toy("fine"), 0)])
+        assert (found.status, found.reason) == told
 
 
 @pytest.mark.parametrize(

@@ -39,4 +39,7 @@ def _failed(error: Exception, status: Status, reason: str, started: float) -> Me
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or "no message"
+    try:
+        return " ".join(str(error).split())[:300] or "no message"
+    except Exception as own:
+        return f"its text raises {type(own).__name__}"

@@ -20,7 +20,7 @@ from naopt.execution.worker_process import Message, WorkerError, WorkerProcess
 from naopt.measurement import Measurement
 
 _RESTARTS = 3
-"""How often in a row the workers may die before one of them has begun an evaluation."""
+"""How often in a row workers may die before one of them is ready, besides once each: what kills one may kill all."""
 _LOOK = 0.5
 """Seconds after which it is looked whether a worker died and left its pipe open, with a process that it started."""
 _FROM_OUTSIDE = {-signal.SIGTERM: "SIGTERM", -9: "SIGKILL"}
@@ -138,7 +138,7 @@ class ProcessPool(Engine):
         lost = _FROM_OUTSIDE.get(code)
         if not worker.ready:
             self._deaths += 1
-            if self._deaths == _RESTARTS:
+            if self._deaths == _RESTARTS + self.workers - 1:
                 last = (worker.output().splitlines() or ["out of memory?"])[-1]
                 raise WorkerError(f"worker processes die before they begin to work with {exit_words(code)} ({last})")
             _log.warning("a worker process died before it began to work, with %s; another is started", exit_words(code))

@@ -7,6 +7,7 @@ emptied before each evaluation.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import os
@@ -102,7 +103,8 @@ def _send(outbox: BinaryIO, message: object) -> None:
 
 def _flush() -> None:
     """What was written is in the file, also that of C."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # whatever an evaluation has put there, or closed
+            stream.flush()
     if os.name == "posix":
         ctypes.CDLL(None).fflush(None)
