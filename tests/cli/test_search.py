@@ -55,6 +55,24 @@ def test_the_summary(search: list[str], capsys: pytest.CaptureFixture[str]) -> N
     assert Path("found/report.html").read_text().startswith("<!doctype html>")
 
 
+def test_where_nothing_can_be_written(search: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*search, "--run", "found"]) == 0
+    for name in ("run.lock", "report.html.part"):
+        Path("found", name).unlink(missing_ok=True)
+        Path("found", name).mkdir()
+    capsys.readouterr()
+    assert run(["resume", "found"]) == 0
+    out, err = capsys.readouterr()
+    assert "evaluated:  20 of 20" in out
+    assert "report:" not in out
+    assert re.fullmatch(r"run 'found' is finished; nothing to do\nno report is written to 'found': .+\n", err)
+    with sqlite3.connect("found/run.db") as connection:
+        connection.execute("DELETE FROM results WHERE trial = 19")
+    Path("found/run.count").unlink()
+    assert run(["resume", "found"]) == 2
+    assert capsys.readouterr().err == "naopt: run 'found': cannot be written to: Is a directory\n"
+
+
 def test_the_document(search: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*search, "--run", "found", "--json"]) == 0
     found = document(capsys)

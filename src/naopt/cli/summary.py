@@ -7,6 +7,7 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
+from naopt.cli.common import note
 from naopt.report import write_report
 from naopt.run import Run, RunRecord, Trial
 from naopt.run.names import REPORT
@@ -15,7 +16,7 @@ from naopt.run.run import SearchRun, TrainingRun
 
 @singledispatch
 def publish(run: Run) -> Path | None:  # noqa: ARG001
-    """Writes the run's report, if it has something to report on; gives its path."""
+    """Writes the run's report, if it has something to report on and its directory takes one; gives its path."""
     return None
 
 
@@ -24,7 +25,11 @@ def _(run: SearchRun) -> Path | None:
     record = run.record
     if not record.evaluated:
         return None
-    write_report(record, record.directory / REPORT, None)
+    try:
+        write_report(record, record.directory / REPORT, None)
+    except OSError as error:
+        note(f"no report is written to '{record.directory}': {error.strerror}")
+        return None
     return record.directory / REPORT
 
 
