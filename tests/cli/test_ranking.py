@@ -66,7 +66,7 @@ def test_tables_and_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, rule in (
         (["ranking", "ws", "--children", "1"], "children '1': must be at least 2"),
         (["ranking", "ws", "--table", "t.npz", "--repeats", "2"], "has no use with a table"),
-        (["ranking", "nowhere"], "not a run's directory"),
+        (["ranking", "nowhere"], "there is no such directory"),
     ):
         assert run(arguments) == 2
         err = capsys.readouterr().err

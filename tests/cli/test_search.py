@@ -55,6 +55,24 @@ def test_the_summary(search: list[str], capsys: pytest.CaptureFixture[str]) -> N
     assert Path("found/report.html").read_text().startswith("<!doctype html>")
 
 
+def test_where_nothing_can_be_written(search: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*search, "--run", "found"]) == 0
+    for name in ("run.lock", "report.html.part"):
+        Path("found", name).unlink(missing_ok=True)
+        Path("found", name).mkdir()
+    capsys.readouterr()
+    assert run(["resume", "found"]) == 0
+    out, err = capsys.readouterr()
+    assert "evaluated:  20 of 20" in out
+    assert "report:" not in out
+    assert re.fullmatch(r"run 'found' is finished; nothing to do\nno report: found/report.html: .+\n", err)
+    with sqlite3.connect("found/run.db") as connection:
+        connection.execute("DELETE FROM results WHERE trial = 19")
+    Path("found/run.count").unlink()
+    assert run(["resume", "found"]) == 2
+    assert capsys.readouterr().err == "naopt: run 'found': cannot be written to: Is a directory\n"
+
+
 def test_the_document(search: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*search, "--run", "found", "--json"]) == 0
     found = document(capsys)
@@ -203,7 +221,8 @@ def test_a_stopped_search_says_how_to_go_on(
 @pytest.mark.parametrize("arguments", [["resume", "nowhere"], ["resume", "."], ["show", "."]])
 def test_directories_that_are_no_runs(table: str, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert run(arguments) == 2
-    assert "it is not a run's directory" in capsys.readouterr().err
+    wanted = "there is no such directory" if "nowhere" in arguments else "it is not a run's directory"
+    assert wanted in capsys.readouterr().err
 
 
 def test_resume_checks_its_workers(search: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,7 @@ def test_bad_input_is_one_line(runs: Path, capsys: pytest.CaptureFixture[str]) -
     shutil.copytree(runs / "a", empty)
     rewrite(empty, "DELETE FROM results")
     for arguments, rule in (
-        (["report", str(runs / "nowhere")], "not a run's directory"),
+        (["report", str(runs / "nowhere")], "there is no such directory"),
         (["report", str(runs)], "not a run's directory"),
         (["report", str(empty)], "has no measured architecture yet"),
         (["report", str(runs / "a"), "--against", str(empty)], "has no measured architecture yet"),

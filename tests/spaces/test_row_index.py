@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,13 @@ from naopt.spaces.row_index import PrefixIndex, RowIndex, sorted_rows
 from naopt.tables import Table
 
 
+@cache
+def position(index: int, size: int) -> Position:
+    return Position(f"p{index}", tuple(map(str, range(size))))
+
+
 def positions(*sizes: int) -> list[Position]:
-    return [Position(f"p{index}", tuple(map(str, range(size)))) for index, size in enumerate(sizes)]
+    return [position(index, size) for index, size in enumerate(sizes)]
 
 
 SIZES = st.lists(st.sampled_from([1, 2, 3, 300, 70_000]), min_size=1, max_size=4)

@@ -162,13 +162,10 @@ class OpenSearch:
 
     @contextmanager
     def _opened(self) -> Iterator[SearchState]:
-        try:
-            with self._run().opened(WAIT) as state:
-                record = state.record
-                state.evaluator = MeasuredElsewhere(record.space, record.objective)
-                yield state
-        except PermissionError as error:
-            raise InputError("run", str(self.directory), f"cannot be written to: {error.strerror}") from None
+        with self._run().opened(WAIT) as state:
+            record = state.record
+            state.evaluator = MeasuredElsewhere(record.space, record.objective)
+            yield state
 
 
 class _Plan:

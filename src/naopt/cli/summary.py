@@ -16,7 +16,7 @@ from naopt.run.run import SearchRun, TrainingRun
 
 @singledispatch
 def publish(run: Run) -> Path | None:  # noqa: ARG001
-    """Writes the run's report, if it has something to report on; gives its path."""
+    """Writes the run's report, if it has something to report on and its directory takes one; gives its path."""
     return None
 
 

@@ -14,7 +14,7 @@ from naopt.execution.observer import Observer
 from naopt.execution.phase import Phase
 from naopt.final import FinalTraining
 from naopt.final.names import RESULT, TRAINING
-from naopt.locking import locked
+from naopt.locking import UnlockableError, locked
 from naopt.one_shot.kinds import shares_weights
 from naopt.run.config import RunConfig
 from naopt.run.names import CONFIG, LOCK
@@ -208,7 +208,7 @@ class SearchRun(Run):
 
         Raises:
             InputError: another process has it open, its configuration was changed, or it is damaged.
-            PermissionError: the directory cannot be written to.
+            UnlockableError: the directory cannot be written to.
         """
         with locked(self.directory / LOCK, "executed", seconds), RunStore(self.directory / DATABASE) as store:
             self.state.begin(store)
@@ -223,11 +223,10 @@ class SearchRun(Run):
         with ExitStack() as stack:
             try:
                 state = stack.enter_context(self.opened())
-            except PermissionError as error:
+            except UnlockableError:
                 self.state.check_unchanged()
                 if not self.finished:
-                    rule = f"cannot be written to: {error.strerror}"
-                    raise InputError("run", str(self.directory), rule) from None
+                    raise
                 return False
             if self.finished:
                 return False
