@@ -101,6 +101,8 @@ def test_digits_are_split_once_and_for_all() -> None:
     assert data.train.labels[:8].tolist() == create_image_task("digits").load(Limits(test=0)).train.labels[:8].tolist()
     # Golden: a changed split would make every published figure of the task's table wrong.
     assert int((data.valid.images.astype(int) * np.arange(600)[:, None, None, None]).sum()) == 56_026_877
+    before = bundled.images.astype(np.uint8)[:, None][[2, 0, 1]]
+    assert data.train.images.strides == before.strides, "torch takes other kernels, with other bits"
 
 
 def test_limits_are_stratified_and_within_the_part() -> None:
