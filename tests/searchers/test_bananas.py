@@ -107,15 +107,15 @@ def test_worse_parents_are_mutated_only_where_the_best_have_nothing_left() -> No
 def test_encodings() -> None:
     cells = told(5)
     widths = {
-        encoding: create(BananasSearcher, SPACE, encoding=encoding)._rows(cells).shape[1]
+        encoding: create(BananasSearcher, SPACE, encoding=encoding).rows(cells).shape[1]
         for encoding in ("tokens", "paths", "both")
     }
     assert widths["tokens"] == 30
     assert widths["both"] == 30 + widths["paths"]
-    truncated = create(BananasSearcher, SPACE, encoding="paths", most_paths=7)._rows(cells)
+    truncated = create(BananasSearcher, SPACE, encoding="paths", most_paths=7).rows(cells)
     np.testing.assert_array_equal(truncated, encoded(SPACE, cells, ("paths",))["paths"][:, :7])
     generic = grid(3, 4)
-    rows = create(BananasSearcher, generic)._rows([generic.architecture((1, 2))])
+    rows = create(BananasSearcher, generic).rows([generic.architecture((1, 2))])
     assert rows.tolist() == [[0, 1, 0, 0, 0, 1, 0]], "generic positions are one-hot"
 
 

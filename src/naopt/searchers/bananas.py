@@ -10,13 +10,12 @@ from pydantic import Field
 from naopt.configuration import PresetSettings
 from naopt.searchers.base import Known, Objective, searchers
 from naopt.searchers.candidates import Mutants, mutants
-from naopt.searchers.predictor import GROUPS, Acquisition, Encoding, Prediction, PredictorSearcher, Turn
+from naopt.searchers.ensemble import EnsembleSearcher
+from naopt.searchers.predictor import GROUPS, Acquisition, Encoding, Prediction, Turn
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from naopt.latent.mlp_ensemble import FittedEnsemble
 
 _PUBLISHED: dict[str, Any] = {
     "candidates": 100,
@@ -71,7 +70,7 @@ class BananasSettings(PresetSettings):
 
 
 @searchers.register("bananas")
-class BananasSearcher(PredictorSearcher[Mutants, "FittedEnsemble"]):
+class BananasSearcher(EnsembleSearcher):
     """BANANAS: path encoding, ensemble of perceptrons, independent Thompson sampling, mutations of the best.
 
     White, Neiswanger, Savani 2021, "BANANAS: Bayesian optimization with neural architectures for neural architecture
@@ -110,34 +109,13 @@ class BananasSearcher(PredictorSearcher[Mutants, "FittedEnsemble"]):
                 break
         return Mutants(found)
 
-    def fitted(
-        self, architectures: list[Architecture], targets: NDArray[np.float64], rng: np.random.Generator
-    ) -> FittedEnsemble:
-        """The ensemble of perceptrons."""
-        from naopt.latent.mlp_ensemble import MLPEnsemble
-
-        options = self.options
-        return MLPEnsemble(
-            options.members,
-            options.layers,
-            options.width,
-            options.loss,
-            options.epochs,
-            options.batch_size,
-            options.learning_rate,
-        ).fit(self._rows(architectures), targets, int(rng.integers(2**62)))
-
-    def predicts(self, model: FittedEnsemble, candidates: Mutants) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and deviation of the members."""
-        predicted = model.predict(self._rows(candidates.architectures))
-        return predicted.mean(axis=0), predicted.std(axis=0)
-
     def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
         """By the acquisition value."""
         self.log["mean_deviation"] = float(predicted.deviation.mean())
         return predicted.ranked(self.options.acquisition, rng, self.options.bound_weight)
 
-    def _rows(self, architectures: list[Architecture]) -> NDArray[np.float64]:
+    def rows(self, architectures: list[Architecture]) -> NDArray[np.float64]:
+        """The groups of features of the setting ``encoding``."""
         from naopt.latent.encoding import encoded
 
         groups = encoded(self.space, architectures, GROUPS[self.options.encoding])

@@ -13,13 +13,12 @@ from pydantic import Field
 from naopt.configuration import PresetSettings
 from naopt.searchers.base import Objective, Proposal, searchers
 from naopt.searchers.candidates import Mutants, best_first, scored
-from naopt.searchers.predictor import Prediction, PredictorSearcher, Turn
+from naopt.searchers.ensemble import EnsembleSearcher
+from naopt.searchers.predictor import Prediction, Turn
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from naopt.latent.mlp_ensemble import FittedEnsemble
 
 
 class PNASSettings(PresetSettings):
@@ -54,7 +53,7 @@ class PNASSettings(PresetSettings):
 
 
 @searchers.register("pnas")
-class PNASSearcher(PredictorSearcher[Mutants, "FittedEnsemble"]):
+class PNASSearcher(EnsembleSearcher):
     """Progressive growth: measure the smallest, expand the best by one unit in every way, let a surrogate rank these.
 
     Liu, Zoph, Neumann, Shlens, Hua, Li, Fei-Fei, Yuille, Huang, Murphy 2018, "Progressive neural architecture search",
@@ -117,28 +116,6 @@ class PNASSearcher(PredictorSearcher[Mutants, "FittedEnsemble"]):
         """Replacements of single units in the best architectures of any size."""
         return Mutants(self._new(self._replaced(ranking[: self.beam]), turn))
 
-    def fitted(
-        self, architectures: list[Architecture], targets: NDArray[np.float64], rng: np.random.Generator
-    ) -> FittedEnsemble:
-        """The surrogate."""
-        from naopt.latent.mlp_ensemble import MLPEnsemble
-
-        options = self.options
-        return MLPEnsemble(
-            options.members,
-            options.layers,
-            options.width,
-            options.loss,
-            options.epochs,
-            options.batch_size,
-            options.learning_rate,
-        ).fit(self._one_hot(architectures), targets, int(rng.integers(2**62)))
-
-    def predicts(self, model: FittedEnsemble, candidates: Mutants) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and deviation of the members."""
-        predicted = model.predict(self._one_hot(candidates.architectures))
-        return predicted.mean(axis=0), predicted.std(axis=0)
-
     def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
         """By the mean."""
         return predicted.ranked("mean", rng)
@@ -200,7 +177,8 @@ class PNASSearcher(PredictorSearcher[Mutants, "FittedEnsemble"]):
             return self.choose(grown, turn)
         return [grown.proposal(index, None) for index in range(min(turn.wanted, len(grown)))]
 
-    def _one_hot(self, architectures: list[Architecture]) -> NDArray[np.float64]:
+    def rows(self, architectures: list[Architecture]) -> NDArray[np.float64]:
+        """One-hot tokens of the canonical form."""
         from naopt.latent.features import one_hot
 
         return one_hot(self.space, [self.space.canonical(architecture.tokens) for architecture in architectures])

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from naopt.errors import InputError
-from naopt.execution.phase import Phase
-from naopt.run.search_state import SearchState
+from naopt.run.phases.measuring import Measuring
 
 
-class Elsewhere(Phase):
+class Elsewhere(Measuring):
     """Goes on when somebody asks what to measure, and tells what it gave (``naopt.by_hand``); never by itself."""
 
-    def __init__(self, state: SearchState) -> None:
-        self._state = state
-
-    @property
-    def done(self) -> bool:
-        """See ``Phase``."""
-        return self._state.record.measured
-
-    @property
-    def reached(self) -> str:
-        """See ``Phase``."""
-        record = self._state.record
-        return f"after {len(record.evaluated)} of {record.config.budget} evaluations"
+    def check(self) -> None:
+        """Nothing: no engine is needed here."""
 
     def carry_out(self) -> None:
         """Raises ``InputError``: there is nothing to be done here."""
