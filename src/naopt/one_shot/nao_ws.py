@@ -15,7 +15,7 @@ from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
 from naopt.one_shot.warmup import WarmupSettings
 from naopt.searchers.base import Known, Proposal, sample_new
 from naopt.searchers.nao_settings import NAOSettings
-from naopt.spaces import Architecture, SearchSpace, Tokens
+from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -128,12 +128,12 @@ class NAOSharing(OneShotSearcher):
     def step(self, trainer: PathTrainer) -> float:
         """One training step, on a path of the pool, or of the whole space: while warming up, and by ``outside``."""
         anywhere = self.options.warming_up(trainer.epoch) or self.rng.random() < self.options.outside
-        return trainer.train_path(super().sample() if anywhere else self.sample())
+        return trainer.train_path(trainer.path(super().sample() if anywhere else self.sample()))
 
-    def sample(self) -> Tokens:
+    def sample(self) -> Architecture:
         """A random architecture of the pool, by the shares that ``sampling`` gives."""
         index = int(self.rng.choice(len(self.pool), p=self._shares))
-        return self.pool[index].identity
+        return self.pool[index]
 
     def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:
         """A round, where one is due. Figures: mean and best of the pool by shared weights, and where the new are from.
@@ -181,7 +181,7 @@ class NAOSharing(OneShotSearcher):
         return found + [Proposal(a, "refill") for a in self._random(taken, count - len(found))]
 
     def _scores(self, architectures: list[Architecture], trainer: PathTrainer) -> NDArray[np.float64]:
-        return trainer.data.scores([architecture.identity for architecture in architectures])
+        return trainer.data.scores([trainer.path(architecture) for architecture in architectures])
 
     def _ascend(self, known: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
         """At most ``wanted`` new architectures from one round of NAO, and as many more as it takes to replace twins."""
@@ -224,7 +224,7 @@ class NAOSharing(OneShotSearcher):
         if self.options.sampling == "parameters":
             counts = []
             for architecture in self.pool:
-                trainer.shared.choose(architecture.identity)
+                trainer.shared.choose(trainer.path(architecture))
                 counts.append(sum(parameter.numel() for parameter in trainer.shared.path_parameters()))
             self._shares = np.array(counts, dtype=np.float64) / sum(counts)
 
