@@ -55,9 +55,9 @@ def live_edges(tokens: tuple[int, ...], start: int | None = None) -> set[int]:
         [(1, 2), (2, 3)],
     ]
     found: set[int] = set()
-    for path in paths:
-        edges = [EDGES.index(edge) for edge in path]
-        if start in (None, path[0][0]) and all(OPERATIONS[tokens[edge]] != "none" for edge in edges):
+    for way in paths:
+        edges = [EDGES.index(edge) for edge in way]
+        if start in (None, way[0][0]) and all(OPERATIONS[tokens[edge]] != "none" for edge in edges):
             found.update(edges)
     return found
 

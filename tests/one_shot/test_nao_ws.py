@@ -15,6 +15,7 @@ from naopt.networks.path import Path
 from naopt.one_shot.nao_ws import NAOSharing, NAOSharingSettings
 from naopt.one_shot.trainer import SharedTrainer
 from naopt.searchers import Proposal
+from naopt.searchers.nao_joint import JointRounds
 from naopt.spaces import Architecture, ConvCellSpace, GenericSpace, NASBench201Space, Position, Tokens
 from naopt.training.trainer import DivergedError
 from tests.one_shot.toy import ToyData, best, toy_space, toy_trainer
@@ -107,7 +108,10 @@ def test_where_all_are_replaced_nao_learns_from_all_that_were_measured() -> None
     assert [a.tokens for a in searcher.pool] == others[:4]
     trainer.train_epoch()
     assert [a.tokens for a in searcher.pool] == others[4:]
-    assert [known for known, _ in uphill.fitted] == [first, first + [SPACE.architecture(t) for t in others[:4]]]
+    now = first + [SPACE.architecture(t) for t in others[:4]]
+    assert [known for known, _ in uphill.fitted] == [first, now]
+    assert uphill.fitted[1][1].tolist() == trainer.data.scores([trainer.path(a) for a in now]).tolist()
+    assert not np.allclose(uphill.fitted[1][1][:10], uphill.fitted[0][1]), "scores of weights that are no more"
 
 
 def test_paths_are_of_the_pool_once_it_is_warm() -> None:
@@ -225,6 +229,29 @@ def test_presets_are_those_of_the_programs() -> None:
     assert (pytorch.epochs, pytorch.pool, pytorch.new, pytorch.sampling) == (3, 600, 300, "uniform")
     balanced = NAOSharingSettings.parse({"preset": "balanced"})
     assert (balanced.replace, balanced.sampling, balanced.every) == ("all", "parameters", 50)
+    assert {p.nao for p in (tensorflow, pytorch, balanced)} == {"official"}
+    assert NAOSharingSettings.parse({"preset": "recurrent"}).nao == "official-recurrent"
+    assert {p.numbering for p in (tensorflow, pytorch, balanced)} == {"written"}
+    assert NAOSharingSettings.parse({}).numbering == "canonical"
+
+
+@pytest.mark.parametrize("preset", ["tensorflow", "pytorch", "balanced", "recurrent"])
+def test_presets_renew_the_pool_with_the_published_model(preset: str) -> None:
+    few: dict[str, Any] = {"pool": 8, "new": 3, "random_new": 0, "seeds": 3, "epochs": 3, "every": 1}
+    trainer = toy_trainer(NAOSharing, preset=preset, **few)
+    rounds = searched(trainer)._rounds()
+    assert isinstance(rounds, JointRounds)
+    assert rounds.model.settings.encoder == "lstm"
+    assert (rounds.options.scale, rounds.options.choose) == ("raw", "first")
+
+
+def test_spellings_stay_where_they_matter_and_no_two_compute_the_same() -> None:
+    space = ConvCellSpace(2, "identity+conv3x3")
+    pool = NAOSharing(space, NAOSharingSettings(pool=30, numbering="written"), seed=0).pool
+    assert len({space.canonical(a.tokens) for a in pool}) == len(pool) == 30
+    assert any(a.tokens != a.identity for a in pool)
+    canonical = NAOSharing(space, NAOSharingSettings(pool=30), seed=0).pool
+    assert all(a.tokens == a.identity for a in canonical)
 
 
 def test_pools_of_small_spaces() -> None:

@@ -106,7 +106,7 @@ class SharedLanguageModel(LanguageModel, SharedWeights):
         return [self.embedding, self.bias, self.cell.input_weight, self.cell.state_weight, *self.cell.chosen()]
 
     def child_state(self, path: Path) -> dict[str, Tensor]:
-        """Copies of a path's weights: the state of the model that ``build_language_model`` makes of its architecture."""
+        """Copies of a path's weights, as the state of the model that ``build_language_model`` makes of it."""
         self._check(path)
         cell, spec = self.cell, self.space.cell(path.architecture)
         state: dict[str, Tensor] = {

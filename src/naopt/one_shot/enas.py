@@ -32,6 +32,7 @@ class ENASSettings(WarmupSettings, PresetSettings):
         "default": {},
         "cnn": {
             "epochs": 150,
+            "numbering": "written",
             "warmup": 0.0,
             "controller_steps": 30,
             "controller_samples": 10,
@@ -41,6 +42,7 @@ class ENASSettings(WarmupSettings, PresetSettings):
         },
         "ptb": {
             "epochs": 100,
+            "numbering": "written",
             "warmup": 0.0,
             "controller_steps": 100,
             "controller_samples": 10,
