@@ -82,16 +82,16 @@ def test_two_stages_train_once_and_then_search(monkeypatch: pytest.MonkeyPatch) 
     search = searcher(create_space("nasbench201"), 40, preset="two-stage", new_per_round=8)
     seen = fits(search, monkeypatch)
     asked = run(search)
-    assert [len(proposals) for proposals in asked] == [20, 8, 8, 4]
+    assert [len(proposals) for proposals in asked] == [16, 8, 8, 8]
     assert {p.origin for p in asked[0]} == {"random"}
     assert all(p.origin in ("swarm", "refill") for proposals in asked[1:] for p in proposals)
     assert seen == [[p.architecture for p in asked[0]]]
-    assert search.round_log()["train_size"] == 20
+    assert search.round_log()["train_size"] == 16
     assert "fit_seconds" not in search.round_log()
-    default = searcher(create_space("nasbench201"), 40, initial=20, new_per_round=8)
+    default = searcher(create_space("nasbench201"), 40, new_per_round=8)
     seen = fits(default, monkeypatch)
     run(default)
-    assert [len(architectures) for architectures in seen] == [20, 28, 36]
+    assert [len(architectures) for architectures in seen] == [16, 24, 32]
 
 
 def test_rounds_in_parts_are_the_same_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,8 +114,8 @@ def test_rounds_in_parts_are_the_same_rounds(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_search_that_was_resumed_trains_on_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     space = create_space("nasbench201")
-    whole = run(searcher(space, 32, preset="two-stage", new_per_round=8))
-    resumed = searcher(space, 32, preset="two-stage", new_per_round=8)
+    whole = run(searcher(space, 32, preset="two-stage", initial=16, new_per_round=8))
+    resumed = searcher(space, 32, preset="two-stage", initial=16, new_per_round=8)
     for proposal in (p for proposals in whole[:2] for p in proposals):
         resumed.tell(proposal.architecture, Measurement({"score": worth(proposal.architecture)}))
     seen = fits(resumed, monkeypatch)
@@ -129,7 +129,7 @@ def test_any_number_of_workers_trains_once(monkeypatch: pytest.MonkeyPatch) -> N
     drive = Drive(search)
     drive.run_workers(40, 7)
     assert len(search.history) == len({a for a, _ in search.history}) == 40
-    assert [len(architectures) for architectures in seen] == [20]
+    assert [len(architectures) for architectures in seen] == [16]
 
 
 def test_a_first_stage_that_mostly_crashed_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:

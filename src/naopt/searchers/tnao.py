@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from naopt.latent.remapping import ScoredPoints
 
-_TWO_STAGE: dict[str, Any] = {"fits": "once", "initial_share": 0.5}
-
 
 class TNAOSettings(TNAOLatentSettings):
     """Settings of the two stages and of the latent model. Shares are of the budget; counts take precedence over them.
@@ -31,7 +29,7 @@ class TNAOSettings(TNAOLatentSettings):
     search, as its title does; ``default`` fits again after every round.
     """
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"default": {}, "two-stage": _TWO_STAGE}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"default": {}, "two-stage": {"fits": "once"}}
 
     preset: Literal["default", "two-stage"] = "default"  # type: ignore[assignment]
 
