@@ -34,7 +34,7 @@ def default_model(space: SearchSpace, seed: int, **settings: Any) -> EmbeddingMo
 
 @models.register("joint")
 def joint_model(space: SearchSpace, seed: int, **settings: Any) -> LatentModel:
-    """The jointly fitted model with the settings that measured best: canonical forms, pretraining, rank targets."""
+    """The jointly fitted model with settings of ours: canonical forms, pretraining, rank targets."""
     return _joint(space, seed, "default", settings)
 
 
