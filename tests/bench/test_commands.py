@@ -238,6 +238,16 @@ def test_quality_compares_models(
     assert "hamming" not in out
 
 
+def test_quality_compares_settings_of_one_model(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    quick = "epochs=1,min_steps=1,hidden_size=8,embedding_size=4"
+    some = f"paper:{quick},augmentation=none,paper:{quick},boosted-trees"
+    names = [f"paper:{quick},augmentation=none", f"paper:{quick}", "boosted-trees"]
+    assert run(quality_of(file, "--models", some, "--train-sizes", "20", "--against", names[0], "--json")) == 0
+    found = document(capsys)
+    assert list(found["models"]) == names
+    assert list(found["paired"]) == names[1:]
+
+
 def test_a_folder_belongs_to_one_process(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     with own_folder(out):
