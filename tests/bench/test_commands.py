@@ -67,6 +67,30 @@ def test_bench_in_words(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "line against random after 25 queries" in out
 
 
+def test_bench_compares_settings_of_one_searcher(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has its own, those of all that have the key, and those of its name; its own win."""
+    competitors = ["evolution", "evolution:population=5,sample=2", "evolution:population=12"]
+    options = ["--searchers", ",".join(competitors), "--set", "population=7", "--set", "evolution.sample=3"]
+    assert run(bench(file, *options, "--against", competitors[1], "--json")) == 0
+    found = document(capsys)
+    assert list(found["searchers"]) == competitors
+    assert [(one["settings"]["population"], one["settings"]["sample"]) for one in found["searchers"].values()] == [
+        (7, 3),
+        (5, 2),
+        (12, 3),
+    ]
+    assert list(found["paired"]) == [competitors[0], competitors[2]]
+    for wrong, line in (
+        ("evolution:size=3", "unknown"),
+        ("evolution:population=0", "greater than or equal"),
+        ("evolution:population", "KEY=VALUE"),
+        ("nobody:population=3", "unknown"),
+        ("random,random", "none twice"),
+    ):
+        assert run(bench(file, "--searchers", wrong)) == 2
+        assert line in capsys.readouterr().err
+
+
 def test_bench_by_one_metric_that_nothing_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_table(cube(missing=range(10)), tmp_path / "t.npz")
     arguments = ["bench", "--table", str(tmp_path / "t.npz"), "--metric", "score", "--searchers", "line"]

@@ -14,7 +14,7 @@ from naopt.cli.study import (
     TableOption,
     WorkersOption,
     kept,
-    names,
+    names_with_settings,
     own_folder,
     progress,
 )
@@ -65,7 +65,7 @@ def quality(
     study = QualityStudy(
         table=load_table(table),
         metric=metric,
-        models=_models(models),
+        models=names_with_settings(models),
         train_sizes=[_size(text) for text in train_sizes.split(",")],
         trials=trials,
         held_out=held_out,
@@ -84,17 +84,6 @@ def quality(
         emit(document)
     else:
         _print(document)
-
-
-def _models(text: str) -> list[str]:
-    """Names with their settings: what has a ``=`` and no name of its own belongs to the name before it."""
-    found: list[str] = []
-    for part in names(text):
-        if found and "=" in part and ":" not in part:
-            found[-1] += f",{part}" if ":" in found[-1] else f":{part}"
-        else:
-            found.append(part)
-    return found
 
 
 def _size(text: str) -> int:
