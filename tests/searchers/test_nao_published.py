@@ -24,7 +24,7 @@ from naopt.measurement import Measurement
 from naopt.searchers import NAOSearcher, Objective, Proposal
 from naopt.searchers.nao import NAOSettings
 from naopt.searchers.nao_joint import JointRounds
-from naopt.spaces import Architecture, SearchSpace, Tokens, create_space
+from naopt.spaces import Architecture, Tokens, create_space
 from tests.searchers.driving import grid
 
 CHOICES, WIDTH = 15, 0.1
@@ -72,7 +72,7 @@ class Turning:
         return np.array([float(sum(architecture.tokens)) for architecture in architectures])
 
     @contextmanager
-    def reproducible(self, seed: int) -> Iterator[None]:  # noqa: ARG002 - nothing is drawn
+    def reproducible(self, seed: int) -> Iterator[None]:
         yield
 
 
@@ -160,6 +160,22 @@ def test_the_programs_go_on_from_what_they_found() -> None:
         pending.append(proposal.architecture)
         assert proposal.origin == "ascent"
     assert [architecture.tokens for architecture in pending] == expected[:6]
+
+
+@pytest.mark.no_cover
+def test_a_thousand_queries_of_the_programs_come_from_ascent_after_the_pool() -> None:
+    """A real network, small and trained for seconds, on cells of 60 tokens."""
+    small = {"hidden_size": 24, "embedding_size": 8, "epochs": 10, "batch_size": 20, "learning_rate": 0.01}
+    space = create_space("conv-cell")
+    settings = NAOSettings.parse({"preset": "official"} | small)
+    search = NAOSearcher(space, Objective("score"), settings, seed=0, budget=1000)
+    origins: list[str] = []
+    while left := 1000 - len(search.history):
+        proposals = search.ask(left)
+        origins += [p.origin for p in proposals]
+        tell(search, proposals)
+    assert origins[:600] == ["random"] * 600
+    assert origins.count("ascent") >= 380
 
 
 # The paper.

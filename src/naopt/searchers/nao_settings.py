@@ -10,6 +10,8 @@ from naopt.configuration import Settings
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.settings import LATENT_PRESETS, LatentSettings
 
+Preset = Literal["default", "joint", "paper", "paper-scaled", "paper-recurrent", "official", "official-recurrent"]
+
 _JOINT: dict[str, Any] = {
     "model": "joint",
     "initial_share": 0.2,
@@ -81,9 +83,7 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
         "official-recurrent": LATENT_PRESETS["official-recurrent"] | _OFFICIAL,
     }
 
-    preset: Literal[  # type: ignore[assignment]
-        "default", "joint", "paper", "paper-scaled", "paper-recurrent", "official", "official-recurrent"
-    ] = "default"
+    preset: Preset = "default"  # type: ignore[assignment]
 
     model: Literal["embedding", "joint"] = "embedding"
     """An embedding learned from the space alone with a Gaussian process on it, or encoder, predictor and decoder fitted
@@ -101,7 +101,8 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
     round_share: float | None = Field(None, gt=0, le=1)
     """The same as a share of the budget."""
     rounds: int | None = Field(None, ge=1)
-    """L: rounds of ascent after the random pool; the budget alone ends the search if null."""
+    """Rounds of ascent after the random pool (L - 1: Algorithm 1 counts that pool too); the budget alone ends the search
+    if null."""
     seeds: int | None = Field(None, ge=1)
     """K: the best architectures so far, from which ascent starts; if unset 5, or with the joint model its share of the
     budget."""
