@@ -57,7 +57,7 @@ class AnchorController(RecurrentController):
     Recurrent cells, or any in which each node has one predecessor (``ptb_enas_controller.py``): a node's anchor and key
     is the output of the step before its predecessor is chosen. A distance of d nodes takes ``d^2 / distance_scale`` off
     the logit, and the chosen anchor is divided by 0.1 + d before it is read. The next node begins with the embedding
-    of the operation.
+    of the operation. There is no ``b``.
 
     What the programs do not say, and is ours: node 0 of a recurrent cell, whose activation is not searched, is a step
     on the start word and node 1 begins with another; operations that are named by two tokens are decided one after the
@@ -191,11 +191,11 @@ class AnchorController(RecurrentController):
             return logits
         return logits - distances**2 / self.distance_scale
 
-    def operation_logits(self, position: int, output: Tensor, *, first: bool) -> Tensor:
-        """``(N, choices)``; the fixed bias is that of the first cell."""
+    def operation_logits(self, position: int, output: Tensor, *, tree: bool, first: bool) -> Tensor:
+        """``(N, choices)``; without ``b`` in a tree, with the fixed bias in the first cell."""
         words = torch.from_numpy(self.vocabulary.choice_words(position))
-        every = nn.functional.linear(output, self.output.weight[words], self.output.bias[words])
-        logits = self.bounds.operations(every)
+        bias = None if tree else self.output.bias[words]
+        logits = self.bounds.operations(nn.functional.linear(output, self.output.weight[words], bias))
         fixed = self.fixed
         assert isinstance(fixed, Tensor)
         return logits + fixed[words] if first else logits
@@ -213,9 +213,9 @@ class _Writing:
         for index, cell in enumerate(self.controller.cells):
             if not cell.placed:
                 for node in cell.nodes:
-                    self._operations(node, decide, first=False)
+                    self._operations(node, decide)
             elif cell.tree:
-                self._tree(cell, decide, first=not index)
+                self._tree(cell, decide)
             else:
                 self._cell(cell, decide, first=not index)
         last = self.controller.cells[-1]
@@ -237,7 +237,7 @@ class _Writing:
             keys.append(self.controller.of_key(anchors[-1]))
             self.next = self.controller.start(self.count)
 
-    def _tree(self, cell: CellDecisions, decide: Decide, *, first: bool) -> None:
+    def _tree(self, cell: CellDecisions, decide: Decide) -> None:
         self.next = self.controller.start(self.count)
         anchors = [self._step() for _ in range(cell.given)]
         keys = [self.controller.of_key(anchor) for anchor in anchors]
@@ -250,12 +250,13 @@ class _Writing:
             self.next = _chosen(anchors, chosen) / (_NEAR + away)[:, None]
             anchors.append(output)
             keys.append(self.controller.of_key(output))
-            self._operations(node, decide, first=first)
+            self._operations(node, decide, tree=True)
 
-    def _operations(self, node: NodeDecisions, decide: Decide, *, first: bool) -> None:
+    def _operations(self, node: NodeDecisions, decide: Decide, *, tree: bool = False, first: bool = False) -> None:
         words = self.controller.vocabulary.words
         for position in node.operations:
-            chosen = decide(position, self.controller.operation_logits(position, self._step(), first=first))
+            logits = self.controller.operation_logits(position, self._step(), tree=tree, first=first)
+            chosen = decide(position, logits)
             self.next = self.controller.embedding(torch.from_numpy(words[position, chosen]))
 
     def _step(self) -> Tensor:
