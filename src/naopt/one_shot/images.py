@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from naopt.errors import InputError
 from naopt.measurement import Goal
 from naopt.networks.operations import BatchNorm
+from naopt.networks.path import Path
 from naopt.networks.supernet import Supernet, path_norms
 from naopt.one_shot.data import SharedData, without_gradients
 from naopt.one_shot.settings import OneShotSettings
@@ -99,9 +100,9 @@ class SharedImages(SharedData):
             return 0.0
         return float((logits.argmax(1) == labels).float().mean())
 
-    def measure(self, tokens: Sequence[int]) -> dict[str, float]:
+    def measure(self, path: Path) -> dict[str, float]:
         """``acc`` in percent and ``loss``, mean cross entropy without smoothing, on all validation images."""
-        self.network.choose(tokens)
+        self.network.choose(path)
         hits, loss, images = 0, 0.0, 0
         with self._measuring():
             for inputs, labels in self._scored:

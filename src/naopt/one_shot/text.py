@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from naopt.measurement import Goal
+from naopt.networks.path import Path
 from naopt.networks.supernet_recurrent import SharedLanguageModel
 from naopt.one_shot.data import SharedData, without_gradients
 from naopt.training.language import LARGEST_LOSS, penalised, side_by_side, text_loss
@@ -112,9 +112,9 @@ class SharedText(SharedData):
             loss = float(self.network.loss(batch.words, batch.targets, batch.state).cross_entropy)
         return _REWARD * math.exp(-loss) if math.isfinite(loss) else 0.0
 
-    def measure(self, tokens: Sequence[int]) -> dict[str, float]:
+    def measure(self, path: Path) -> dict[str, float]:
         """``ppl`` and ``loss``, mean cross entropy in nats, on all validation text, through which the state goes."""
-        self.network.choose(tokens)
+        self.network.choose(path)
         with without_gradients(self.network):
             loss = text_loss(self.network, self.valid)
         return {"ppl": math.exp(loss), "loss": loss} if loss < LARGEST_LOSS else {}
