@@ -119,6 +119,14 @@ class ToyData(SharedData):
         with without_gradients(self.network):
             return 1 / (1 + float(self.loss(batch)))
 
+    def log_likelihoods(self, paths: Sequence[Tokens], batch: Tensor) -> NDArray[np.float64]:
+        found = []
+        with without_gradients(self.network):
+            for tokens in paths:
+                self.shared.choose(tokens)
+                found.append(-float(self.loss(batch)))
+        return np.array(found)
+
     def measure(self, tokens: Sequence[int]) -> dict[str, float]:
         self.shared.choose(tokens)
         with without_gradients(self.network):

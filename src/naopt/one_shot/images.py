@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from naopt.errors import InputError
@@ -16,6 +18,7 @@ from naopt.networks.operations import BatchNorm
 from naopt.networks.supernet import Supernet, path_norms
 from naopt.one_shot.data import SharedData, without_gradients
 from naopt.one_shot.settings import OneShotSettings
+from naopt.spaces import Tokens
 from naopt.tasks.parts import Part
 from naopt.training.image_trainer import classification_loss
 from naopt.training.images import Images, ImageSource, batch_count
@@ -99,6 +102,17 @@ class SharedImages(SharedData):
             return 0.0
         return float((logits.argmax(1) == labels).float().mean())
 
+    def log_likelihoods(self, paths: Sequence[Tokens], batch: Labelled) -> NDArray[np.float64]:
+        """See ``SharedData``; nats an image."""
+        inputs, labels = batch
+        found: dict[Tokens, Tensor] = {}
+        with without_gradients(self.network):
+            self._normalise_by_batch()
+            for tokens in dict.fromkeys(paths):
+                self.network.choose(tokens)
+                found[tokens] = -F.cross_entropy(self.network(inputs), labels)
+        return torch.stack([found[tokens] for tokens in paths]).double().cpu().numpy()
+
     def measure(self, tokens: Sequence[int]) -> dict[str, float]:
         """``acc`` in percent and ``loss``, mean cross entropy without smoothing, on all validation images."""
         self.network.choose(tokens)
@@ -118,9 +132,12 @@ class SharedImages(SharedData):
             if self.settings.statistics == "recalibrated":
                 self._recalibrate()
             else:
-                for norm in self._norms:
-                    norm.training = True
+                self._normalise_by_batch()
             yield
+
+    def _normalise_by_batch(self) -> None:
+        for norm in self._norms:
+            norm.training = True
 
     def _recalibrate(self) -> None:
         """Gathers the chosen path's statistics from training images, always the same: plain means over the batches."""

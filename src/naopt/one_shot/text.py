@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from naopt.measurement import Goal
 from naopt.networks.supernet_recurrent import SharedLanguageModel
 from naopt.one_shot.data import SharedData, without_gradients
+from naopt.spaces import Tokens
 from naopt.training.language import LARGEST_LOSS, penalised, side_by_side, text_loss
 from naopt.training.state import TrainingState
 
@@ -111,6 +114,15 @@ class SharedText(SharedData):
         with without_gradients(self.network):
             loss = float(self.network.loss(batch.words, batch.targets, batch.state).cross_entropy)
         return _REWARD * math.exp(-loss) if math.isfinite(loss) else 0.0
+
+    def log_likelihoods(self, paths: Sequence[Tokens], batch: Chunk) -> NDArray[np.float64]:
+        """See ``SharedData``; nats a word. The state that goes on from chunk to chunk stays as it is."""
+        found: dict[Tokens, Tensor] = {}
+        with without_gradients(self.network):
+            for tokens in dict.fromkeys(paths):
+                self.network.choose(tokens)
+                found[tokens] = -self.network.loss(batch.words, batch.targets, batch.state).cross_entropy
+        return torch.stack([found[tokens] for tokens in paths]).double().cpu().numpy()
 
     def measure(self, tokens: Sequence[int]) -> dict[str, float]:
         """``ppl`` and ``loss``, mean cross entropy in nats, on all validation text, through which the state goes."""
