@@ -71,7 +71,8 @@ def shared_measure(space: SearchSpace, paths: int) -> Measure:
 
     def measure(distribution: ArchitectureDistribution, data: SharedData) -> tuple[float, float]:
         drawn = distribution.controller(space).sample(paths, np.random.default_rng(0))
-        *found, mode = [data.measure(tokens).get(data.metric, np.nan) for tokens in (*drawn, distribution.mode(space))]
+        every = [space.architecture(tokens) for tokens in (*drawn, distribution.mode(space))]
+        *found, mode = [data.measure(data.shared.path(a)).get(data.metric, np.nan) for a in every]
         return float(np.mean(found)), mode
 
     return measure

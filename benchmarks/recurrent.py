@@ -75,7 +75,9 @@ class Subject:
         space = RecurrentCellSpace()
         self.supernet = build_shared_language_model(space, settings.model_copy(update={"hidden_size": size}), WORDS)
         self.shared_optimizer = PathSGD(self.supernet.parameters(), RATE, fused=True)
-        self.paths = cycle(islice(space.symmetries(space.from_cell(NAO_PTB).tokens), 7))
+        self.supernet.numbering = "written"  # so that each spelling is another path
+        spellings = islice(space.symmetries(space.from_cell(NAO_PTB).tokens), 7)
+        self.paths = cycle([self.supernet.path(space.architecture(tokens)) for tokens in spellings])
 
     def step(self) -> None:
         """One training step of ours."""

@@ -111,7 +111,7 @@ def path_step(case: Case, space: SearchSpace) -> Step:
     )
 
     def step(architecture: Architecture) -> None:
-        trainer.train_path(architecture.tokens)
+        trainer.train_path(trainer.path(architecture))
 
     return step
 
@@ -133,14 +133,16 @@ def rebuilt_step(case: Case, space: SearchSpace, *, plain: bool) -> Step:
     store = supernet(case, space)
     data = shared_images(case, store)
 
-    def step(architecture: Architecture) -> None:
+    def step(sampled: Architecture) -> None:
         child: nn.Module
+        path = store.path(sampled)
+        architecture = path.architecture
         if plain and isinstance(space, ConvCellSpace):
             cells = space.cells(architecture)
             child = ReferenceNetwork(cells["normal"], cells["reduction"], case.stage, case.filters, 3, CLASSES)
         else:
             child = build_network(space, architecture, case.settings, 3, CLASSES)
-        state = store.child_state(architecture)
+        state = store.child_state(path)
         child.load_state_dict(state)
         _train(child.train(), _optimizer(child), data.next_train())
         with torch.no_grad():

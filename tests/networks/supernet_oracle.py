@@ -24,8 +24,9 @@ def unsettle(network: Supernet) -> None:
 
 def child_of(network: Supernet, architecture: Architecture, settings: NetworkSettings) -> ChildNetwork:
     """The architecture's own network, with the shared weights."""
-    child = build_network(network.space, architecture, settings, 3, CLASSES).double()
-    child.load_state_dict(network.child_state(architecture))
+    path = network.path(architecture)
+    child = build_network(network.space, path.architecture, settings, 3, CLASSES).double()
+    child.load_state_dict(network.child_state(path))
     child.progress = network.progress
     return child
 
@@ -35,7 +36,7 @@ def assert_computes_the_child(
 ) -> ChildNetwork:
     """Same logits, in training with the same random numbers and in evaluation. Gradients of both are left."""
     child = child_of(network, architecture, settings)
-    network.choose(architecture.tokens)
+    network.choose(network.path(architecture))
     found = []
     for module in (child.train(), network.train()):
         module.zero_grad()
@@ -57,7 +58,7 @@ def assert_computes_the_child(
 def assert_gradients_of(child: ChildNetwork, network: Supernet, architecture: Architecture) -> int:
     """Compares gradients, those of the child's parameters that share a weight added up; how many were compared."""
     of_place: dict[int, list[Tensor]] = defaultdict(list)
-    state = network.child_state(architecture)
+    state = network.child_state(network.path(architecture))
     for name, parameter in child.named_parameters():
         if parameter.grad is not None:
             of_place[state[name].data_ptr()].append(parameter.grad)

@@ -115,7 +115,7 @@ def test_all_take_the_same_step(case: Case, monkeypatch: pytest.MonkeyPatch) -> 
 
 def flat(network: Supernet, architecture: Architecture) -> torch.Tensor:
     """All shared weights of a child."""
-    state = network.child_state(architecture)
+    state = network.child_state(network.path(architecture))
     child = build_network(network.space, architecture, CONV.settings, 3, 10)
     return torch.cat([state[name].flatten() for name, _ in child.named_parameters()])
 

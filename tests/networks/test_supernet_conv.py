@@ -17,6 +17,7 @@ from naopt.networks.supernet import WeightSharing
 from naopt.networks.supernet_conv import ConvSupernet
 from naopt.networks.supernet_conv_cell import SharedCell
 from naopt.spaces import Architecture, CellSpec, ConvCellSpace, EnumeratedSpace, RecurrentCellSpace
+from tests.networks.paths import path
 from tests.networks.supernet_oracle import (
     CLASSES,
     assert_computes_the_child,
@@ -41,6 +42,7 @@ def _double() -> Iterator[None]:
 def supernet(space: ConvCellSpace, options: NetworkSettings = TINY, weights: WeightSharing = "edge") -> ConvSupernet:
     network = build_supernet(space, options, 3, CLASSES, weights)
     assert isinstance(network, ConvSupernet)
+    network.numbering = "written"
     unsettle(network)
     return network
 
@@ -104,7 +106,7 @@ def _assert_gradients_at_ends(network: ConvSupernet, architecture: Architecture)
 def test_inheriting_does_not_change_the_path() -> None:
     network, rng = supernet(ENAS), np.random.default_rng(0)
     first, second = ENAS.sample(rng), ENAS.sample(rng)
-    network.choose(first.tokens)
+    network.choose(network.path(first))
     images = torch.randn(2, 3, 8, 8)
     before = network(images)
     child_of(network, second, TINY)
@@ -117,9 +119,9 @@ def test_what_swapped_branches_compute() -> None:
     for weights in ("edge", "branch", "node"):
         network, rng = supernet(space, weights=weights), np.random.default_rng(0)
         architecture = space.sample(rng)
-        network.choose(architecture.tokens)
+        network.choose(network.path(architecture))
         before = network(images)
-        network.choose(space.symmetric(architecture.tokens, rng))
+        network.choose(path(network, space.symmetric(architecture.tokens, rng)))
         differ[weights] = not torch.allclose(network(images), before, atol=1e-9)
     assert differ == {"edge": False, "branch": True, "node": False}
 
@@ -149,7 +151,7 @@ def test_a_stored_supernet_computes_the_same() -> None:
     first, second = supernet(space), supernet(space)
     second.load_state_dict(first.state_dict())
     for network in (first, second):
-        network.eval().choose(architecture.tokens)
+        network.eval().choose(network.path(architecture))
     assert torch.equal(first(images), second(images))
 
 
@@ -186,7 +188,7 @@ def test_a_mixture_of_single_operations_is_the_path_and_derives_it(nodes: int) -
         architecture = space.from_cells(cells["normal"], cells["reduction"])
         weights = [one_hot(space, cells[kind]) for kind in ("normal", "reduction")]
         assert [tuple(table.shape) for table in weights] == network.mixing_shapes()
-        network.choose(architecture.tokens)
+        network.choose(network.path(architecture))
         expected = network.outputs(images)
         network.mix(weights)
         for one, other in zip(network.outputs(images), expected, strict=True):
@@ -237,8 +239,8 @@ def test_a_mixture_gives_gradients_to_all_operations_and_ends_with_the_next_path
     network = supernet(ConvCellSpace(2, "enas-5"))
     architecture = network.space.sample(np.random.default_rng(0))
     images = torch.randn(2, 3, 8, 8)
-    network.choose(architecture.tokens)
-    before, path = network(images), on_path(network)
+    network.choose(network.path(architecture))
+    before, listed = network(images), on_path(network)
     logits = [torch.zeros(shape, requires_grad=True) for shape in network.mixing_shapes()]
     network.mix([table.softmax(1) for table in logits])
     network(images).sum().backward()
@@ -246,9 +248,9 @@ def test_a_mixture_gives_gradients_to_all_operations_and_ends_with_the_next_path
     assert on_path(network) == {name for name, _ in network.named_parameters()}
     named = dict(network.named_parameters())
     assert all(parameter.grad is not None for name, parameter in named.items() if "operations" in name)
-    network.choose(architecture.tokens)
+    network.choose(network.path(architecture))
     assert torch.equal(network(images), before)
-    assert on_path(network) == path
+    assert on_path(network) == listed
 
 
 @settings(max_examples=25, deadline=None)

@@ -15,6 +15,7 @@ from naopt.networks.supernet import WeightSharing
 from naopt.networks.supernet_nasbench201 import NASBench201Supernet, SharedDenseCell, live_path
 from naopt.spaces import NASBench201Space
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
+from tests.networks.paths import path
 from tests.networks.supernet_oracle import (
     CLASSES,
     assert_computes_the_child,
@@ -54,9 +55,9 @@ def live_edges(tokens: tuple[int, ...], start: int | None = None) -> set[int]:
         [(1, 2), (2, 3)],
     ]
     found: set[int] = set()
-    for path in paths:
-        edges = [EDGES.index(edge) for edge in path]
-        if start in (None, path[0][0]) and all(OPERATIONS[tokens[edge]] != "none" for edge in edges):
+    for way in paths:
+        edges = [EDGES.index(edge) for edge in way]
+        if start in (None, way[0][0]) and all(OPERATIONS[tokens[edge]] != "none" for edge in edges):
             found.update(edges)
     return found
 
@@ -137,8 +138,8 @@ def test_a_mixture_of_single_operations_is_the_path_and_derives_it() -> None:
     network, images = supernet(options), torch.randn(2, 3, 8, 8)
     for _ in range(3):
         tokens = SPACE.sample(rng).tokens
-        network.choose(tokens)
-        expected, path = network(images), on_path(network)
+        network.choose(path(network, tokens))
+        expected, listed = network(images), on_path(network)
         (shape,) = network.mixing_shapes()
         weights = torch.nn.functional.one_hot(torch.tensor(tokens), shape[1]).to(torch.float64)
         assert tuple(weights.shape) == shape
@@ -146,8 +147,8 @@ def test_a_mixture_of_single_operations_is_the_path_and_derives_it() -> None:
         assert torch.allclose(network(images), expected, atol=1e-9)
         assert network.derive([weights]) == tokens
         assert on_path(network) == {name for name, _ in network.named_parameters()}
-        network.choose(tokens)
-        assert on_path(network) == path
+        network.choose(path(network, tokens))
+        assert on_path(network) == listed
 
 
 def test_weights_belong_to_edges() -> None:

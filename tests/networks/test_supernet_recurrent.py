@@ -22,6 +22,7 @@ from naopt.networks.supernet import WeightSharing
 from naopt.networks.supernet_recurrent import SharedLanguageModel, build_shared_language_model
 from naopt.spaces import Architecture, ConvCellSpace, EnumeratedSpace, RecurrentBaselineSpace
 from naopt.spaces.recurrent_cell import RecurrentCellSpace, RecurrentSpec
+from tests.networks.paths import path
 
 NETWORK = LanguageNetworkSettings
 WORDS, STEPS, BATCH = 13, 4, 3
@@ -34,13 +35,15 @@ SHARING: tuple[WeightSharing, ...] = ("edge", "branch", "node")
 def supernet(nodes: int = 4, weights: WeightSharing = "edge", **changes: Any) -> SharedLanguageModel:
     torch.manual_seed(0)
     network = NETWORK.parse({"hidden_size": 5, "init_range": 0.7, **changes})
-    return build_shared_language_model(RecurrentCellSpace(nodes), network, WORDS, weights).double()
+    shared = build_shared_language_model(RecurrentCellSpace(nodes), network, WORDS, weights).double()
+    shared.numbering = "written"
+    return shared
 
 
 def child_of(network: SharedLanguageModel, architecture: Architecture) -> LanguageModel:
     """The architecture's own model with the shared weights."""
     child = build_language_model(network.space, architecture, network.settings, WORDS).double()
-    child.load_state_dict(network.child_state(architecture))
+    child.load_state_dict(network.child_state(network.path(architecture)))
     return child
 
 
@@ -92,17 +95,17 @@ def test_a_path_is_the_child_with_the_same_weights(
         architecture = network.space.architecture(tokens)
         child = child_of(network, architecture)
         network.zero_grad(set_to_none=True)
-        network.choose(tokens)
+        network.choose(path(network, tokens))
         own, alone = ran(network), ran(child)
         torch.testing.assert_close(own, alone, rtol=1e-10, atol=1e-10)
-        path = network.path_parameters()
-        assert len({id(p) for p in path}) == len(path) == 4 + nodes
-        assert {id(p) for p in network.parameters() if p.grad is not None} == {id(p) for p in path}
+        listed = network.path_parameters()
+        assert len({id(p) for p in listed}) == len(listed) == 4 + nodes
+        assert {id(p) for p in network.parameters() if p.grad is not None} == {id(p) for p in listed}
         cell = child.cell
         assert isinstance(cell, TreeCell)
         common = (child.embedding, child.bias, cell.input_weight, cell.state_weight)
         expected = [*(p.grad for p in common), *node_gradients(child)]
-        torch.testing.assert_close([p.grad for p in path], expected, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close([p.grad for p in listed], expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,7 @@ def test_a_path_is_the_straightforward_cell_with_the_weights_of_these_names(
 ) -> None:
     network = supernet(4, weights, output=output).eval()
     architecture = network.space.parse("recurrent:relu@0,tanh@1,sigmoid@1,tanh@0")
-    network.choose(architecture.tokens)
+    network.choose(network.path(architecture))
     cell = network.cell
     state = torch.rand(1, BATCH, 5, dtype=torch.float64)
     expected, raw = chunk_loss(
@@ -151,12 +154,12 @@ def test_equal_seeds_give_equal_weights_that_start_as_a_childs() -> None:
 def test_the_path_is_not_part_of_the_state_and_goes_with_a_copy() -> None:
     network = supernet()
     architecture = network.space.parse("recurrent:relu@0,tanh@1,sigmoid@1,tanh@0")
-    network.choose(architecture.tokens)
+    network.choose(network.path(architecture))
     twin = copy.deepcopy(network)
     assert torch.equal(ran(twin)[0], ran(network)[0])
     fresh = supernet()
     fresh.load_state_dict(network.state_dict())
-    fresh.choose(architecture.tokens)
+    fresh.choose(fresh.path(architecture))
     assert torch.equal(ran(fresh)[0], ran(network)[0])
 
 
@@ -173,12 +176,12 @@ def test_another_path_has_another_loss_and_the_same_path_is_not_arranged_again(m
     one, other = [0, 1, 1, 0, 1, 3, 0, 0], [0, 1, 1, 0, 1, 3, 0, 1]
     losses = []
     for tokens in (one, one, other, one):
-        network.choose(tokens)
+        network.choose(path(network, tokens))
         losses.append(float(ran(network)[0]))
     assert losses[0] == losses[1] == losses[3] != losses[2]
     assert len(arranged) == 3
     with pytest.raises(InputError, match="recurrent-cell"):
-        network.choose([0, 1, 2, 0, 1, 3, 0, 1])
+        network.choose(path(network, [0, 1, 2, 0, 1, 3, 0, 1]))
 
 
 def test_which_spaces_have_one() -> None:
@@ -221,7 +224,7 @@ def test_a_step_needs_no_memory_for_what_is_not_on_its_path() -> None:
     tokens = [0, 1, 1, 0, 1, 3, 0, 0]
     for weights in SHARING:
         network = supernet(4, weights)
-        network.choose(tokens)
+        network.choose(path(network, tokens))
         with Allocations() as seen:
             ran(network)
         sizes.append(seen.total)

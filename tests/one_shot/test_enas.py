@@ -15,6 +15,7 @@ from naopt.one_shot.enas import ENASSearcher, ENASSettings
 from naopt.one_shot.squashed import SquashedController
 from naopt.one_shot.trainer import SharedTrainer
 from naopt.spaces import ConvCellSpace, SearchSpace
+from tests.networks.paths import paths
 from tests.one_shot.toy import ToyData, ToyPaths, best, every, toy_space, toy_trainer
 
 CELLS = ConvCellSpace(1, "identity+dil_conv3x3+max_pool3x3")
@@ -144,7 +145,7 @@ def test_it_finds_the_best_path_and_says_so_by_its_entropy() -> None:
     written = searched(trainer).controller.sample(100, np.random.default_rng(0))
     assert Counter(written).most_common(1)[0][0] == best()
     found = [p.architecture.tokens for p in trainer.searcher.candidates(5, trainer)]
-    scores = trainer.data.scores(found)
+    scores = trainer.data.scores(paths(trainer.shared, found))
     assert found[int(scores.argmax())] == best()
 
 

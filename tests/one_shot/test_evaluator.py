@@ -45,7 +45,7 @@ def test_it_measures_what_the_data_measure_with_the_trained_weights(directory: P
     for seed in range(3):
         architecture = evaluator.space.sample(np.random.default_rng(seed))
         measured = evaluator.evaluate(architecture, seed)
-        found = data.measure(architecture.identity)
+        found = data.measure(data.shared.path(architecture))
         assert dict(measured.metrics) == {f"shared_{name}": value for name, value in found.items()}
         assert measured.seconds > 0
     assert evaluator.metrics.keys() == {"shared_acc", "shared_loss"}

@@ -38,7 +38,7 @@ def shared_images(space: SearchSpace = SPACE, trained: int = 4, **settings: Any)
     assert isinstance(data, SharedImages)
     optimiser = torch.optim.SGD(data.network.parameters(), 0.05)
     for architecture in sampled(trained, space):
-        data.network.choose(architecture.tokens)
+        data.network.choose(data.network.path(architecture))
         data.loss(data.next_train()).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         optimiser.zero_grad()
@@ -51,8 +51,9 @@ def sampled(count: int, space: SearchSpace = SPACE) -> list[Architecture]:
 
 def child_of(data: SharedImages, architecture: Architecture) -> nn.Module:
     """The architecture's own network in float64, with the shared weights."""
-    child = build_network(data.network.space, architecture, data.training, 1, 10)
-    child.load_state_dict(data.network.child_state(architecture))
+    path = data.network.path(architecture)
+    child = build_network(data.network.space, path.architecture, data.training, 1, 10)
+    child.load_state_dict(data.network.child_state(path))
     child.double()
     return child
 
@@ -86,7 +87,7 @@ def test_batch_statistics_are_those_of_the_child_on_the_same_batches(space: Sear
     assert [len(rows) for rows in groups] == [15, 15, 15]
     for architecture in sampled(3, space):
         child = child_of(data, architecture).train()
-        found = data.measure(architecture.identity)
+        found = data.measure(data.shared.path(architecture))
         assert found == pytest.approx(plain_measure(child, data.valid, groups), rel=1e-4)
 
 
@@ -114,7 +115,7 @@ def test_recalibrated_statistics_are_means_over_training_batches(space: SearchSp
                 norm.running_mean = torch.stack([mean for mean, _ in seen[norm]]).mean(0)
                 norm.running_var = torch.stack([var for _, var in seen[norm]]).mean(0)
         expected = plain_measure(child.eval(), data.valid, [list(range(len(data.valid)))])
-        assert data.measure(architecture.identity) == pytest.approx(expected, rel=1e-4)
+        assert data.measure(data.shared.path(architecture)) == pytest.approx(expected, rel=1e-4)
     assert {norm.momentum for norm in path_norms(data.network)} == {0.1}
     assert all(module.training for module in data.network.modules())
 
@@ -122,10 +123,10 @@ def test_recalibrated_statistics_are_means_over_training_batches(space: SearchSp
 @pytest.mark.parametrize("statistics", ["batch", "recalibrated"])
 def test_what_was_measured_before_does_not_matter(statistics: str) -> None:
     data = shared_images(statistics=statistics)
-    paths = [architecture.identity for architecture in sampled(4)]
-    first = [data.measure(tokens) for tokens in paths]
+    several = [data.shared.path(architecture) for architecture in sampled(4)]
+    first = [data.measure(path) for path in several]
     torch.rand(3)
-    again = [data.measure(tokens) for tokens in reversed(paths)]
+    again = [data.measure(path) for path in reversed(several)]
     assert first == again[::-1]
     assert len({values["loss"] for values in first}) > 1
 
@@ -134,38 +135,39 @@ def test_what_was_measured_before_does_not_matter(statistics: str) -> None:
 def test_a_broken_path_has_no_score_and_harms_no_other(statistics: str) -> None:
     """Also in normalisations that both use, which have seen what was not finite."""
     data = shared_images(statistics=statistics)
-    before = data.measure(WHOLE.identity)
-    data.network.choose(BROKEN.identity)
+    before = data.measure(data.shared.path(WHOLE))
+    data.network.choose(data.network.path(BROKEN))
     broken = {id(parameter) for parameter in data.network.path_parameters()}
-    data.network.choose(WHOLE.identity)
+    data.network.choose(data.network.path(WHOLE))
     both = {id(parameter) for parameter in data.network.path_parameters()} & broken
     own = [parameter for parameter in data.network.parameters() if id(parameter) in broken - both]
     assert own
     with torch.no_grad():
         for parameter in own:
             parameter.fill_(math.inf)
-    assert data.measure(BROKEN.identity) == {}
-    data.network.choose(BROKEN.identity)
+    assert data.measure(data.shared.path(BROKEN)) == {}
+    data.network.choose(data.network.path(BROKEN))
     assert data.reward(data.next_valid()) == 0
-    assert data.measure(WHOLE.identity) == before
-    scores = data.scores([BROKEN.identity, WHOLE.identity])
+    assert data.measure(data.shared.path(WHOLE)) == before
+    scores = data.scores([data.shared.path(BROKEN), data.shared.path(WHOLE)])
     assert scores.tolist() == [-np.inf, -before["loss"]]
 
 
 def test_scores_by_accuracy_are_accuracies() -> None:
     data = shared_images(score_by="accuracy")
-    paths = [architecture.identity for architecture in sampled(3)]
+    several = [data.shared.path(architecture) for architecture in sampled(3)]
     assert (data.metric, data.goal) == ("acc", "max")
-    assert data.scores(paths).tolist() == [data.measure(tokens)["acc"] for tokens in paths]
+    assert data.scores(several).tolist() == [data.measure(path)["acc"] for path in several]
 
 
 @pytest.mark.parametrize("statistics", ["batch", "recalibrated"])
 def test_a_reward_is_the_accuracy_on_its_batch(statistics: str) -> None:
     data = shared_images(statistics=statistics, score_batch=50)
-    data.network.choose(sampled(1)[0].identity)
+    path = data.shared.path(sampled(1)[0])
+    data.network.choose(path)
     rows = torch.tensor(mixed(data.valid))
     whole = (data.valid.normalize(data.valid.pixels[rows]), data.valid.labels[rows])
-    expected = data.measure(sampled(1)[0].identity)["acc"] / 100
+    expected = data.measure(path)["acc"] / 100
     assert data.reward(whole) == pytest.approx(expected)
     batch, labels = data.next_valid()
     assert len(batch) == len(labels) == 16
@@ -177,7 +179,7 @@ def test_batches_are_mixed_and_the_same_for_every_path() -> None:
     data = shared_images(score_batch=15)
     seen: list[Tensor] = []
     handle = data.network.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    first, second = (architecture.identity for architecture in sampled(2))
+    first, second = (data.shared.path(architecture) for architecture in sampled(2))
     data.measure(first)
     data.measure(second)
     handle.remove()

@@ -11,9 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from naopt.errors import InputError
+from naopt.networks.path import Path
 from naopt.one_shot.nao_ws import NAOSharing, NAOSharingSettings
 from naopt.one_shot.trainer import SharedTrainer
 from naopt.searchers import Proposal
+from naopt.searchers.nao_joint import JointRounds
 from naopt.spaces import Architecture, ConvCellSpace, GenericSpace, NASBench201Space, Position, Tokens
 from naopt.training.trainer import DivergedError
 from tests.one_shot.toy import ToyData, best, toy_space, toy_trainer
@@ -75,7 +77,7 @@ def test_the_new_take_the_places_of_the_worst() -> None:
     before = list(searcher.pool)
     assert len(set(before)) == 10
     figures = trainer.train_epoch()
-    scores = trainer.data.scores([a.identity for a in before])
+    scores = trainer.data.scores([trainer.path(a) for a in before])
     ((known, values),) = uphill.fitted
     assert known == before
     assert values.tolist() == scores.tolist()
@@ -106,14 +108,17 @@ def test_where_all_are_replaced_nao_learns_from_all_that_were_measured() -> None
     assert [a.tokens for a in searcher.pool] == others[:4]
     trainer.train_epoch()
     assert [a.tokens for a in searcher.pool] == others[4:]
-    assert [known for known, _ in uphill.fitted] == [first, first + [SPACE.architecture(t) for t in others[:4]]]
+    now = first + [SPACE.architecture(t) for t in others[:4]]
+    assert [known for known, _ in uphill.fitted] == [first, now]
+    assert uphill.fitted[1][1].tolist() == trainer.data.scores([trainer.path(a) for a in now]).tolist()
+    assert not np.allclose(uphill.fitted[1][1][:10], uphill.fitted[0][1]), "scores of weights that are no more"
 
 
 def test_paths_are_of_the_pool_once_it_is_warm() -> None:
     trainer = toy_trainer(NAOSharing, **{**SMALL, "warmup": 0.5, "pool": 4, "outside": 0.0}, epochs=4)
     trained: list[Tokens] = []
     train_path = trainer.train_path
-    trainer.train_path = lambda tokens: trained.append(tuple(tokens)) or train_path(tokens)  # type: ignore[method-assign, func-returns-value]
+    trainer.train_path = lambda path: trained.append(path.tokens) or train_path(path)  # type: ignore[method-assign, func-returns-value]
     Uphill(trainer, [])
     trainer.run()
     pool = {a.identity for a in searched(trainer).pool}
@@ -126,11 +131,11 @@ def test_how_often_an_architecture_is_trained(sampling: str) -> None:
     trainer = toy_trainer(NAOSharing, **SMALL, sampling=sampling)
     searcher = searched(trainer)
     chosen: list[Tokens] = []
-    trainer.shared.choose = lambda tokens: chosen.append(tuple(tokens))  # type: ignore[method-assign]
+    trainer.shared.choose = lambda path: chosen.append(path.tokens)  # type: ignore[method-assign]
     sizes = {a.identity: 1 + index for index, a in enumerate(searcher.pool)}
     trainer.shared.path_parameters = lambda: trainer.shared.weights[: sizes[chosen[-1]]]  # type: ignore[method-assign, attr-defined]
     searcher.begin(trainer)
-    counts = Counter(searcher.sample() for _ in range(20_000))
+    counts = Counter(searcher.sample().tokens for _ in range(20_000))
     total = sum(sizes.values()) if sampling == "parameters" else len(sizes)
     for tokens, size in sizes.items():
         share = (size if sampling == "parameters" else 1) / total
@@ -143,8 +148,8 @@ class SomeBroken(ToyData):
     metric, goal = "loss", "min"
     broken: tuple[int, ...] = ()
 
-    def measure(self, tokens: Sequence[int]) -> dict[str, float]:
-        return {} if tokens[0] in self.broken else super().measure(tokens)
+    def measure(self, path: Path) -> dict[str, float]:
+        return {} if path.tokens[0] in self.broken else super().measure(path)
 
 
 def partly_broken(*broken: int, **settings: Any) -> SharedTrainer:
@@ -161,7 +166,7 @@ def test_what_has_no_score_is_as_bad_as_the_worst() -> None:
     pool = list(searcher.pool)
     assert 0 < sum(a.tokens[0] < 2 for a in pool) < 10
     figures = trainer.train_epoch()
-    losses = [-value for value in trainer.data.scores([a.identity for a in pool])]
+    losses = [-value for value in trainer.data.scores([trainer.path(a) for a in pool])]
     worst = max(loss for loss in losses if np.isfinite(loss))
     filled = [loss if np.isfinite(loss) else worst for loss in losses]
     ((_, values),) = uphill.fitted
@@ -183,7 +188,7 @@ def test_half_of_the_candidates_are_the_best_of_the_pool() -> None:
     searcher = searched(trainer)
     others = [tokens for tokens in outside(trainer, 64) if tokens[0] == 0][:1] + outside(trainer, 20)[-4:]
     uphill = Uphill(trainer, others)
-    scores = trainer.data.scores([a.identity for a in searcher.pool])
+    scores = trainer.data.scores([trainer.path(a) for a in searcher.pool])
     order = sorted(range(10), key=lambda index: (-scores[index], index))
     found = searcher.candidates(9, trainer)
     assert [p.architecture for p in found[:5]] == [searcher.pool[index] for index in order[:5]]
@@ -205,7 +210,7 @@ def test_it_finds_the_best_path() -> None:
     trainer = toy_trainer(NAOSharing, epochs=6, warmup=0.3, pool=12, new=6, every=2, seeds=4)
     trainer.run()
     found = searched(trainer).candidates(12, trainer)
-    scores = trainer.data.scores([p.architecture.identity for p in found])
+    scores = trainer.data.scores([trainer.path(p.architecture) for p in found])
     assert found[int(scores.argmax())].architecture.tokens == best()
     assert {p.origin for p in found} >= {"pool"}
 
@@ -224,6 +229,29 @@ def test_presets_are_those_of_the_programs() -> None:
     assert (pytorch.epochs, pytorch.pool, pytorch.new, pytorch.sampling) == (3, 600, 300, "uniform")
     balanced = NAOSharingSettings.parse({"preset": "balanced"})
     assert (balanced.replace, balanced.sampling, balanced.every) == ("all", "parameters", 50)
+    assert {p.nao for p in (tensorflow, pytorch, balanced)} == {"official"}
+    assert NAOSharingSettings.parse({"preset": "recurrent"}).nao == "official-recurrent"
+    assert {p.numbering for p in (tensorflow, pytorch, balanced)} == {"written"}
+    assert NAOSharingSettings.parse({}).numbering == "canonical"
+
+
+@pytest.mark.parametrize("preset", ["tensorflow", "pytorch", "balanced", "recurrent"])
+def test_presets_renew_the_pool_with_the_published_model(preset: str) -> None:
+    few: dict[str, Any] = {"pool": 8, "new": 3, "random_new": 0, "seeds": 3, "epochs": 3, "every": 1}
+    trainer = toy_trainer(NAOSharing, preset=preset, **few)
+    rounds = searched(trainer)._rounds()
+    assert isinstance(rounds, JointRounds)
+    assert rounds.model.settings.encoder == "lstm"
+    assert (rounds.options.scale, rounds.options.choose) == ("raw", "first")
+
+
+def test_spellings_stay_where_they_matter_and_no_two_compute_the_same() -> None:
+    space = ConvCellSpace(2, "identity+conv3x3")
+    pool = NAOSharing(space, NAOSharingSettings(pool=30, numbering="written"), seed=0).pool
+    assert len({space.canonical(a.tokens) for a in pool}) == len(pool) == 30
+    assert any(a.tokens != a.identity for a in pool)
+    canonical = NAOSharing(space, NAOSharingSettings(pool=30), seed=0).pool
+    assert all(a.tokens == a.identity for a in canonical)
 
 
 def test_pools_of_small_spaces() -> None:

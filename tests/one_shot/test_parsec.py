@@ -22,6 +22,7 @@ from naopt.one_shot.parsec import PARSECSearcher, importance_weights
 from naopt.one_shot.trainer import SharedTrainer
 from naopt.spaces import GenericSpace, NASBench201Space, Position, SearchSpace
 from naopt.training.trainer import DivergedError
+from tests.networks.paths import paths
 from tests.one_shot.toy import ToyPaths, best, every, toy_space, toy_trainer
 from tests.spaces.examples import listed
 
@@ -144,9 +145,9 @@ def test_weighted_paths_descend_the_likelihood_of_the_mixture() -> None:
     trainer.network.double()
     searcher = searched(trainer)
     state, noise = searcher.rng.bit_generator.state, torch.get_rng_state()
-    paths = searcher.controller.sample(5, searcher.rng)
+    drawn = paths(trainer.shared, searcher.controller.sample(5, searcher.rng))
     batch = trainer.data.next_train()
-    losses = torch.stack([trainer.loss_of(tokens, batch) for tokens in paths])
+    losses = torch.stack([trainer.loss_of(path, batch) for path in drawn])
     objective = -0.7 * ((-losses / 0.7).logsumexp(0) - math.log(5))
     weights = list(trainer.network.parameters())
     gradients = torch.autograd.grad(objective, weights, allow_unused=True, materialize_grads=True)

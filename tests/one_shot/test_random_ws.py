@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from naopt.one_shot import RandomSharing
+from tests.networks.paths import paths
 from tests.one_shot.toy import best, every, toy_trainer
 
 
 def test_plain_sampling_is_uniform() -> None:
     searcher = toy_trainer(RandomSharing, positions=2, draws=1).searcher
     counts = Counter(searcher.sample() for _ in range(16_000))
-    assert sorted(counts) == [tuple(row) for row in every(2).tolist()]
+    assert sorted(a.tokens for a in counts) == [tuple(row) for row in every(2).tolist()]
     assert max(abs(count / 16_000 - 1 / 16) for count in counts.values()) < 0.008
 
 
@@ -34,6 +35,7 @@ def test_the_best_of_them_by_shared_weights_is_the_best() -> None:
     trainer.run()
     found = [p.architecture.tokens for p in trainer.searcher.candidates(64, trainer)]
     assert len(found) == 64
-    assert found[int(trainer.data.scores(found).argmax())] == best()
-    accuracies = [trainer.data.measure(tokens)["acc"] for tokens in found]
-    assert trainer.data.scores(found) == pytest.approx(np.array(accuracies))
+    several = paths(trainer.shared, found)
+    assert found[int(trainer.data.scores(several).argmax())] == best()
+    accuracies = [trainer.data.measure(path)["acc"] for path in several]
+    assert trainer.data.scores(several) == pytest.approx(np.array(accuracies))

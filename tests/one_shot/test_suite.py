@@ -10,7 +10,7 @@ import pytest
 from naopt.one_shot import Memory, OneShotSearcher, RandomSharing, one_shot
 from naopt.one_shot.path_trainer import PathTrainer
 from naopt.searchers import Proposal
-from naopt.spaces import Tokens
+from naopt.spaces import Architecture
 from naopt.testing import OneShotCase, OneShotSuite, check_one_shot
 from tests.one_shot.toy import toy_space, toy_training
 
@@ -64,14 +64,14 @@ class Lazy(RandomSharing):
 
     def step(self, trainer: PathTrainer) -> float:
         self.at += 1
-        return trainer.train_path(self.sample()) if self.at % 2 else 1.0
+        return trainer.train_path(trainer.path(self.sample())) if self.at % 2 else 1.0
 
 
 class Idle(RandomSharing):
     """Does as if it trained."""
 
     def step(self, trainer: PathTrainer) -> float:
-        loss = trainer.loss_of(self.sample(), trainer.data.next_train())
+        loss = trainer.loss_of(trainer.path(self.sample()), trainer.data.next_train())
         trainer.apply([])
         return float(loss.detach())
 
@@ -80,7 +80,7 @@ class Careless(RandomSharing):
     """Leaves gradients behind."""
 
     def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:
-        trainer.loss_of(self.sample(), trainer.data.next_valid()).backward()  # type: ignore[no-untyped-call]
+        trainer.loss_of(trainer.path(self.sample()), trainer.data.next_valid()).backward()  # type: ignore[no-untyped-call]
         return {}
 
 
@@ -89,9 +89,9 @@ class OutOfSpace(RandomSharing):
 
     samples = 0
 
-    def sample(self) -> Tokens:
+    def sample(self) -> Architecture:
         self.samples += 1
-        return super().sample() if self.samples <= 18 else (9, 9, 9)
+        return super().sample() if self.samples <= 18 else Architecture("toy", (9, 9, 9), (9, 9, 9))
 
 
 class Generous(RandomSharing):
@@ -118,8 +118,8 @@ class Anonymous(RandomSharing):
 class Unseeded(RandomSharing):
     """Asks the system for randomness."""
 
-    def sample(self) -> Tokens:
-        return self.space.sample(np.random.default_rng()).tokens
+    def sample(self) -> Architecture:
+        return self.space.sample(np.random.default_rng())
 
 
 class SameForAllSeeds(RandomSharing):
@@ -138,9 +138,9 @@ class Forgetful(RandomSharing):
 
     turn = 0
 
-    def sample(self) -> Tokens:
+    def sample(self) -> Architecture:
         self.turn += 1
-        return self.space.architecture([self.turn % 4] * len(self.space.positions)).tokens
+        return self.space.architecture([self.turn % 4] * len(self.space.positions))
 
 
 class HalfForgetful(Forgetful):

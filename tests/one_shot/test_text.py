@@ -31,6 +31,7 @@ from naopt.tasks import Corpus
 from naopt.testing import OneShotCase, OneShotSuite
 from naopt.training.language import LanguageTrainer
 from naopt.training.trainer import DivergedError
+from tests.networks.paths import path, paths
 
 CPU = torch.device("cpu")
 WORDS = 200
@@ -51,7 +52,8 @@ def shared_text(text: Corpus | None = None, space: SearchSpace = SPACE, **change
     torch.manual_seed(0)
     training = LanguageSettings.parse({**FEW, **changes})
     network = build_shared_language_model(space, training, WORDS)
-    network.choose(ONE)
+    network.numbering = "written"
+    network.choose(path(network, ONE))
     return SharedText(network, text or corpus(), training)
 
 
@@ -97,13 +99,13 @@ def test_the_state_goes_on_through_a_pass_whatever_the_path() -> None:
         for step in range(data.steps):
             chunk = data.next_train()
             assert torch.equal(chunk.state, state)
-            path = SPACE.architecture((ONE, OTHER)[step % 2])
-            for architecture in (SPACE.architecture(OTHER), path):
+            last = SPACE.architecture((ONE, OTHER)[step % 2])
+            for architecture in (SPACE.architecture(OTHER), last):
                 # Of several paths that are trained on one chunk it is the last one's.
-                data.network.choose(architecture.tokens)
+                data.network.choose(data.network.path(architecture))
                 loss = data.loss(chunk)
-            child = build_language_model(SPACE, path, data.training, WORDS)
-            child.load_state_dict(data.network.child_state(path))
+            child = build_language_model(SPACE, last, data.training, WORDS)
+            child.load_state_dict(data.network.child_state(data.network.path(last)))
             alone = child.loss(chunk.words, chunk.targets, state)
             torch.testing.assert_close(loss, alone.cross_entropy)
             torch.testing.assert_close(data.memory().tensors["state"], alone.state)
@@ -173,19 +175,19 @@ def test_a_path_measures_what_its_child_measures(tokens: Tokens) -> None:
     changes: dict[str, Any] = {"valid_limit": 110, "valid_batch_size": 3, "output_dropout": 0.5}
     data = shared_text(**changes)
     generator = torch.get_rng_state()
-    found = data.measure(tokens)
+    found = data.measure(path(data.shared, tokens))
     assert torch.equal(torch.get_rng_state(), generator)
     assert data.network.training
     architecture = SPACE.architecture(tokens)
     child = build_language_model(SPACE, architecture, data.training, WORDS)
-    child.load_state_dict(data.network.child_state(architecture))
+    child.load_state_dict(data.network.child_state(data.network.path(architecture)))
     expected = LanguageTrainer(child, corpus(), data.training, CPU).measure("valid")
     assert found == pytest.approx(expected, rel=1e-6)
     assert found["ppl"] == pytest.approx(math.exp(found["loss"]))
     data.next_train()
     data.next_valid()
-    assert data.measure(tokens) == found
-    assert data.scores([tokens]).tolist() == [-found["ppl"]]
+    assert data.measure(path(data.shared, tokens)) == found
+    assert data.scores(paths(data.shared, [tokens])).tolist() == [-found["ppl"]]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e5])
@@ -193,8 +195,8 @@ def test_a_path_without_a_perplexity_gives_no_number(value: float) -> None:
     data = shared_text()
     with torch.no_grad():
         data.network.bias[0] = value
-    assert data.measure(ONE) == {}
-    assert data.scores([ONE, OTHER]).tolist() == [-math.inf] * 2
+    assert data.measure(path(data.shared, ONE)) == {}
+    assert data.scores(paths(data.shared, [ONE, OTHER])).tolist() == [-math.inf] * 2
 
 
 # Training.
@@ -206,7 +208,7 @@ def test_training_on_one_path_is_that_of_a_child() -> None:
     architecture = space.architecture(ONE)
     child = build_language_model(SPACE, architecture, data.training, WORDS).double()
     data.network.double()
-    child.load_state_dict(data.network.child_state(architecture))
+    child.load_state_dict(data.network.child_state(data.network.path(architecture)))
     others = {name: weight.detach().clone() for name, weight in data.network.named_parameters()}
     training = shared_trainer(data, space, epochs=2, weight_decay=0.01)
     training.run()
@@ -225,11 +227,11 @@ def test_training_on_one_path_is_that_of_a_child() -> None:
             optimizer.step()
             state = found.state
     expected = child.state_dict()
-    for name, weight in data.network.child_state(architecture).items():
+    for name, weight in data.network.child_state(data.network.path(architecture)).items():
         torch.testing.assert_close(weight, expected[name], rtol=1e-9, atol=1e-9)
-    path = {id(weight) for weight in data.network.path_parameters()}
+    trained = {id(weight) for weight in data.network.path_parameters()}
     for name, weight in data.network.named_parameters():
-        assert torch.equal(weight, others[name]) == (id(weight) not in path), name
+        assert torch.equal(weight, others[name]) == (id(weight) not in trained), name
 
 
 @pytest.mark.no_cover
@@ -240,7 +242,7 @@ def test_shared_weights_learn_for_all_paths() -> None:
     training.run()
     losses = [row["train_loss"] for row in training.history]
     assert losses[0] > 2 > 1.5 > losses[-1] > 0.56  # the entropy of a step
-    ppl = -data.scores([SPACE.sample(np.random.default_rng(seed)).tokens for seed in range(5)])
+    ppl = -data.scores([data.shared.path(SPACE.sample(np.random.default_rng(seed))) for seed in range(5)])
     assert ppl.max() < 4.5
     assert "ppl" in training.measure("valid")
 

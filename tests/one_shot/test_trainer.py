@@ -13,6 +13,7 @@ from naopt.one_shot import Memory, RandomSharing
 from naopt.one_shot.optimiser import PathAdam
 from naopt.one_shot.path_trainer import PathTrainer
 from naopt.one_shot.trainer import SharedTrainer
+from naopt.spaces import Architecture
 from naopt.training.state import TrainingState
 from naopt.training.trainer import DivergedError
 from tests.one_shot.toy import ToyData, toy_trainer
@@ -26,12 +27,12 @@ class Mishap(RandomSharing):
         self.remembered, self.made = 0, 0
         self.break_at: dict[int, str] = {}
         self.figure = 0.0
-        self.paths: list[tuple[int, ...]] = []
+        self.paths: list[Architecture] = []
 
     def step(self, trainer: PathTrainer) -> float:
         self.made, self.remembered = self.made + 1, self.remembered + 1
         self.paths.append(self.sample())
-        loss = trainer.train_path(self.paths[-1])
+        loss = trainer.train_path(trainer.path(self.paths[-1]))
         broken = self.break_at.get(self.made)
         if broken == "weights":
             with torch.no_grad():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from naopt.measurement import Goal
+from naopt.networks.path import Path
 from naopt.networks.supernet import Mixable, SharedWeights
 from naopt.one_shot.base import Memory, OneShotSearcher
 from naopt.one_shot.data import SharedData, without_gradients
@@ -47,8 +48,8 @@ class ToyPaths(nn.Module, SharedWeights):
         self.weights_of_choices: Tensor | None = None
         self.tokens: Tokens = (0,) * shape[0]
 
-    def choose(self, tokens: Sequence[int]) -> None:
-        self.tokens, self.weights_of_choices = tuple(tokens), None
+    def _follow(self, tokens: Tokens) -> None:
+        self.tokens, self.weights_of_choices = tokens, None
 
     def path_parameters(self) -> list[nn.Parameter]:
         if self.weights_of_choices is not None:
@@ -119,16 +120,16 @@ class ToyData(SharedData):
         with without_gradients(self.network):
             return 1 / (1 + float(self.loss(batch)))
 
-    def log_likelihoods(self, paths: Sequence[Tokens], batch: Tensor) -> NDArray[np.float64]:
+    def log_likelihoods(self, paths: Sequence[Path], batch: Tensor) -> NDArray[np.float64]:
         found = []
         with without_gradients(self.network):
-            for tokens in paths:
-                self.shared.choose(tokens)
+            for path in paths:
+                self.shared.choose(path)
                 found.append(-float(self.loss(batch)))
         return np.array(found)
 
-    def measure(self, tokens: Sequence[int]) -> dict[str, float]:
-        self.shared.choose(tokens)
+    def measure(self, path: Path) -> dict[str, float]:
+        self.shared.choose(path)
         with without_gradients(self.network):
             loss = float(self.loss(torch.ones(())))
         return {"acc": 100 / (1 + loss), "loss": loss}

@@ -68,7 +68,7 @@ def test_children_are_measured_both_ways(runs: list[Path], training: type[MadeUp
     assert len({c.architecture for c in found.random}) == 9
     for c in (*found.random, *found.top):
         architecture = SPACE.parse(c.architecture)
-        assert c.shared == data.measure(architecture.identity)["loss"]
+        assert c.shared == data.measure(data.shared.path(architecture))["loss"]
         assert c.standalone == made_up(architecture, training_seed(5, 0, architecture))
     assert [c.shared for c in found.top] == [-(record.score(trial) or 0) for trial in record.ranked()[:3]]
     assert (found.metric, found.goal, found.unit, found.shared_metric) == ("valid_acc", "max", "%", "shared_loss")

@@ -391,5 +391,5 @@ def test_a_supernet_is_searched_by_other_searchers(whole: Callable[[str], Path],
     data = open_supernet(supernet)
     for trial in record.evaluated:
         assert trial.measurement is not None
-        assert trial.measurement.metrics["shared_loss"] == data.measure(trial.architecture.identity)["loss"]
+        assert trial.measurement.metrics["shared_loss"] == data.measure(data.shared.path(trial.architecture))["loss"]
     assert record.config.supernet == str(supernet)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from naopt.errors import InputError
 from naopt.networks.base import ChildNetwork
 from naopt.networks.operations import BatchNorm
+from naopt.networks.path import Numbering, Path, path_of
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 WeightSharing = Literal["edge", "branch", "node"]
@@ -27,13 +28,28 @@ class SharedWeights(ABC):
 
     Attributes:
         space: whose architectures it holds.
+        numbering: how an architecture becomes a path; set before the first one is made, if at all.
     """
 
     space: SearchSpace
+    numbering: Numbering = "canonical"
+
+    def path(self, architecture: Architecture) -> Path:
+        """The path of an architecture: what is trained, rewarded, measured and inherited for it."""
+        return path_of(architecture, self.numbering)
+
+    def choose(self, path: Path) -> None:
+        """Fixes the path that is computed from now on. Raises ``ValueError`` for one of another numbering."""
+        self._check(path)
+        self._follow(path.tokens)
+
+    def _check(self, path: Path) -> None:
+        if path.numbering != self.numbering:
+            raise ValueError(f"a path numbered as {path.numbering} in a supernet numbered as {self.numbering}")
 
     @abstractmethod
-    def choose(self, tokens: Sequence[int]) -> None:
-        """Fixes the path that is computed from now on: that of the architecture with these valid tokens."""
+    def _follow(self, tokens: Tokens) -> None:
+        """Computes from now on the path with these valid tokens."""
 
     @abstractmethod
     def path_parameters(self) -> Sequence[nn.Parameter]:
@@ -64,18 +80,18 @@ class Supernet(ChildNetwork, SharedWeights):
     """A supernet that classifies images."""
 
     @abstractmethod
-    def child_state(self, architecture: Architecture) -> dict[str, Tensor]:
-        """State dict of the architecture's own network, as ``build_network`` makes it, with the shared weights.
+    def child_state(self, path: Path) -> dict[str, Tensor]:
+        """State dict of the network that ``build_network`` makes of ``path.architecture``, with the shared weights.
 
         Raises:
             InputError: the path has a normalisation that the child lacks (``CellNorms.pools``).
         """
 
 
-def no_inheritance(space: SearchSpace, architecture: Architecture) -> InputError:
+def no_inheritance(space: SearchSpace, path: Path) -> InputError:
     """What is said of an architecture whose pools are normalised in the supernet."""
     rule = "has a pool, which this supernet normalises and its own network does not: it cannot inherit its weights"
-    return InputError("architecture", space.format(architecture), f"{rule} (normalise_pools=false trains without)")
+    return InputError("architecture", space.format(path.architecture), f"{rule} (normalise_pools=false trains without)")
 
 
 def path_norms(network: nn.Module) -> Iterator[BatchNorm]:

@@ -10,6 +10,7 @@ from naopt.errors import InputError
 from naopt.networks.base import AuxiliaryHead, initialize
 from naopt.networks.cell_norms import AS_CHILDREN, CellNorms
 from naopt.networks.convolutional import CellNetwork, auxiliary_stride
+from naopt.networks.path import Path
 from naopt.networks.settings import NetworkSettings
 from naopt.networks.skeleton import Place, plan
 from naopt.networks.supernet import Mixable, Supernet, WeightSharing, no_inheritance
@@ -86,11 +87,10 @@ class ConvSupernet(CellNetwork, Supernet, Mixable):
         ours = (self.older_stem, self.stem, self.auxiliary, self.classifier)
         self._lasting = [found for module in ours if module is not None for found in lasting_parameters(module)]
         self._mixed = False
-        self.choose(_first(space))
+        self._follow(_first(space))
 
-    def choose(self, tokens: Sequence[int]) -> None:
-        """See ``SharedWeights``."""
-        normal, reduction = self._wirings(tuple(tokens))
+    def _follow(self, tokens: Tokens) -> None:
+        normal, reduction = self._wirings(tokens)
         for cell, place, older, newer in self._walk(normal.ends, reduction.ends):
             cell.follow(ChosenPath(cell, place, reduction if place.reduction else normal), older, newer)
         self._join(normal.ends, reduction.ends)
@@ -136,15 +136,16 @@ class ConvSupernet(CellNetwork, Supernet, Mixable):
             found += layer.parts
         return found
 
-    def child_state(self, architecture: Architecture) -> dict[str, Tensor]:
+    def child_state(self, path: Path) -> dict[str, Tensor]:
         """See ``Supernet``."""
-        normal, reduction = self._wirings(architecture.tokens)
+        self._check(path)
+        normal, reduction = self._wirings(path.tokens)
         state: dict[str, Tensor] = {}
         for index, (cell, place, older, newer) in enumerate(self._walk(normal.ends, reduction.ends)):
-            path = ChosenPath(cell, place, reduction if place.reduction else normal)
-            if not path.inheritable:
-                raise no_inheritance(self.space, architecture)
-            for name, module in path.named_modules():
+            chosen = ChosenPath(cell, place, reduction if place.reduction else normal)
+            if not chosen.inheritable:
+                raise no_inheritance(self.space, path)
+            for name, module in chosen.named_modules():
                 ends = {"older": older, "newer": newer}.get(name, ())
                 state |= {f"cells.{index}.{name}.{key}": tensor for key, tensor in inherited(module, ends)}
         parts = {

@@ -11,9 +11,10 @@ from naopt.networks.base import AuxiliaryHead, arranged, initialize
 from naopt.networks.cell_norms import AS_CHILDREN, CellNorms, NormalisedPool
 from naopt.networks.nasbench201 import ResidualReduction, along_edges, edge_operation
 from naopt.networks.operations import BatchNorm, Pool, Preactivated
+from naopt.networks.path import Path
 from naopt.networks.settings import NetworkSettings
 from naopt.networks.supernet import Mixable, Supernet, WeightSharing, no_inheritance
-from naopt.spaces import Architecture, NASBench201Space, Tokens
+from naopt.spaces import NASBench201Space, Tokens
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
 
 _NONE = OPERATIONS.index("none")
@@ -146,8 +147,7 @@ class NASBench201Supernet(Supernet, Mixable):
         self._path = live_path((1,) * len(EDGES))
         self._weights: Tensor | None = None
 
-    def choose(self, tokens: Sequence[int]) -> None:
-        """See ``SharedWeights``."""
+    def _follow(self, tokens: Tokens) -> None:
         self._path, self._weights = live_path(tokens), None
 
     def path_parameters(self) -> list[nn.Parameter]:
@@ -161,19 +161,20 @@ class NASBench201Supernet(Supernet, Mixable):
                 found += module.parameters()
         return found
 
-    def child_state(self, architecture: Architecture) -> dict[str, Tensor]:
+    def child_state(self, path: Path) -> dict[str, Tensor]:
         """See ``Supernet``."""
-        live = dict(live_path(architecture.tokens))
+        self._check(path)
+        live = dict(live_path(path.tokens))
         state = {name: value for name, value in self.state_dict().items() if not name.startswith("cells.")}
         for index, cell in enumerate(self.cells):
             assert isinstance(cell, SharedDenseCell)
             stage, at = divmod(index, len(self.cells) // 3)
-            edges = zip(EDGES, cell.operations, architecture.tokens, strict=True)
+            edges = zip(EDGES, cell.operations, path.tokens, strict=True)
             for edge, ((source, target), bank, token) in enumerate(edges):
                 operation = bank[token]
                 if isinstance(operation, NormalisedPool):
                     if edge in live:
-                        raise no_inheritance(self.space, architecture)
+                        raise no_inheritance(self.space, path)
                 elif operation is not None:
                     prefix = f"stages.{stage}.{at}.edges.{source}-{target}."
                     state |= {prefix + name: value for name, value in operation.state_dict().items()}

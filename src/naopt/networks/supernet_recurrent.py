@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from naopt.errors import InputError
 from naopt.networks.language_model import LanguageModel, model_width
 from naopt.networks.language_settings import LanguageNetworkSettings
+from naopt.networks.path import Path
 from naopt.networks.recurrent_cells import TreeLayer
 from naopt.networks.recurrent_schedule import Schedule
 from naopt.networks.supernet import SharedWeights, WeightSharing
-from naopt.spaces import Architecture, EnumeratedSpace, SearchSpace, Tokens
+from naopt.spaces import EnumeratedSpace, SearchSpace, Tokens
 from naopt.spaces.recurrent_cell import RecurrentCellSpace, RecurrentSpec
 
 
 class SharedTreeCell(TreeLayer):
     """The cells of a space, of which the chosen one is computed.
 
-    Nodes go by their number: cells that are equal but for the numbering of their nodes have different weights.
+    Nodes go by their number, which is that of the path: see ``Numbering``.
 
     Args:
         space: of the cells.
@@ -97,9 +96,7 @@ class SharedLanguageModel(LanguageModel, SharedWeights):
         self.space = space
         self._tokens: Tokens = ()
 
-    def choose(self, tokens: Sequence[int]) -> None:
-        """See ``SharedWeights``."""
-        tokens = tuple(tokens)
+    def _follow(self, tokens: Tokens) -> None:
         if tokens != self._tokens:
             self.cell.arrange(self.space.cell(self.space.architecture(tokens)))
             self._tokens = tokens
@@ -108,9 +105,10 @@ class SharedLanguageModel(LanguageModel, SharedWeights):
         """See ``SharedWeights``."""
         return [self.embedding, self.bias, self.cell.input_weight, self.cell.state_weight, *self.cell.chosen()]
 
-    def child_state(self, architecture: Architecture) -> dict[str, Tensor]:
-        """Copies of an architecture's weights, as the state of the model that ``build_language_model`` makes of it."""
-        cell, spec = self.cell, self.space.cell(architecture)
+    def child_state(self, path: Path) -> dict[str, Tensor]:
+        """Copies of a path's weights, as the state of the model that ``build_language_model`` makes of it."""
+        self._check(path)
+        cell, spec = self.cell, self.space.cell(path.architecture)
         state: dict[str, Tensor] = {
             "embedding": self.embedding,
             "bias": self.bias,

@@ -11,7 +11,7 @@ import numpy as np
 from naopt.one_shot.settings import OneShotSettings
 from naopt.registry import Registry
 from naopt.searchers.base import Proposal
-from naopt.spaces import SearchSpace, Tokens
+from naopt.spaces import Architecture, SearchSpace
 from naopt.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -57,22 +57,22 @@ class OneShotSearcher(ABC):
         """Makes what depends on the supernet. Raises ``InputError`` for a supernet that does not serve."""
         self._shared = trainer.shared
 
-    def sample(self) -> Tokens:
-        """Tokens of the path of one training step; by default of a random one, see ``draws`` of the settings."""
-        drawn = [self.space.sample(self.rng).tokens for _ in range(self.settings.draws)]
+    def sample(self) -> Architecture:
+        """The architecture of one training step; by default a random one, see ``draws`` of the settings."""
+        drawn = [self.space.sample(self.rng) for _ in range(self.settings.draws)]
         if len(drawn) == 1 or self._shared is None:
             return drawn[0]
         return max(drawn, key=self._read)
 
-    def _read(self, tokens: Tokens) -> int:
+    def _read(self, architecture: Architecture) -> int:
         """How many tensors of shared weights a path reads that can learn."""
         assert self._shared is not None
-        self._shared.choose(tokens)
+        self._shared.choose(self._shared.path(architecture))
         return sum(parameter.requires_grad for parameter in self._shared.path_parameters())
 
     def step(self, trainer: PathTrainer) -> float:
         """One training step on the next batch; gives its loss. By default on one sampled path (ENAS)."""
-        return trainer.train_path(self.sample())
+        return trainer.train_path(trainer.path(self.sample()))
 
     def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:  # noqa: ARG002
         """Learns after a pass over the training data; gives figures for the learning curve by name."""

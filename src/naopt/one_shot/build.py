@@ -62,6 +62,7 @@ def shared_data(
         channels, classes = loaded.facts["input_shape"][0], len(loaded.facts["classes"])
         norms = CellNorms(settings.affine, settings.normalise_pools)
         network = build_supernet(space, work.settings, channels, classes, settings.weights, norms).to(loaded.device)
+        network.numbering = settings.numbering
         return SharedImages(network, loaded.parts, work.settings, settings), loaded.facts
     if isinstance(work, TextWorkload):
         from naopt.networks.supernet_recurrent import build_shared_language_model
@@ -69,6 +70,7 @@ def shared_data(
 
         words = len(loaded.facts["words"])
         language = build_shared_language_model(space, work.settings, words, settings.weights).to(loaded.device)
+        language.numbering = settings.numbering
         return SharedText(language, loaded.parts, work.settings), loaded.facts
     raise InputError("task", work.task.kind, "has no supernet")
 

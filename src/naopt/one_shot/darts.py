@@ -29,6 +29,9 @@ _INITIAL_SPREAD = 1e-3
 class DARTSSettings(WarmupSettings):
     """Settings of DARTS; the defaults of the mixture's optimiser are the paper's."""
 
+    numbering: Literal["written"] = "written"
+    """By which number of a node it has its weights: that of the derived cell as it is written, whose operations the
+    mixture trained under just these numbers."""
     warmup: float = Field(0.0, ge=0, lt=1)
     """The share of the epochs, rounded down to whole ones, in which only the shared weights are trained."""
     order: Literal["first", "second"] = "first"

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from naopt.spaces import Tokens
 from naopt.training.state import TrainingState
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from naopt.measurement import Goal
+    from naopt.networks.path import Path
     from naopt.networks.supernet import SharedWeights
 
 Batch = Any
@@ -68,7 +68,7 @@ class SharedData(ABC):
         """What a controller learns from: accuracy in 0..1 of the chosen path on a batch, or 80 / perplexity (ENAS)."""
 
     @abstractmethod
-    def log_likelihoods(self, paths: Sequence[Tokens], batch: Batch) -> NDArray[np.float64]:
+    def log_likelihoods(self, paths: Sequence[Path], batch: Batch) -> NDArray[np.float64]:
         """Mean log-likelihood, in nats, of a batch's targets under each of these paths ``(n,)``; not finite where none.
 
         It is that of the data: nothing is smoothed, dropped or added, and no second head has a say. Paths of images are
@@ -76,16 +76,16 @@ class SharedData(ABC):
         """
 
     @abstractmethod
-    def measure(self, tokens: Sequence[int]) -> dict[str, float]:
+    def measure(self, path: Path) -> dict[str, float]:
         """The metric and the ``loss`` of a path on all validation data: the same batches for every path.
 
         A path whose loss is not finite gives no number: the result is empty.
         """
 
-    def scores(self, paths: Sequence[Tokens]) -> NDArray[np.float64]:
+    def scores(self, paths: Sequence[Path]) -> NDArray[np.float64]:
         """The metric of many paths ``(n,)``, turned so that larger is better; ``-inf`` where there is none."""
         sign = 1.0 if self.goal == "max" else -1.0
-        values = [self.measure(tokens).get(self.metric) for tokens in paths]
+        values = [self.measure(path).get(self.metric) for path in paths]
         return np.array([-np.inf if value is None else sign * value for value in values], dtype=np.float64)
 
     @abstractmethod

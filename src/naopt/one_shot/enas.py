@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from torch.optim import Adam
 
     from naopt.latent.controller_memory import ArchitectureMemory
+    from naopt.networks.path import Path
     from naopt.one_shot.data import Batch, SharedData
     from naopt.one_shot.path_trainer import PathTrainer
     from naopt.one_shot.squashed import SquashedController
     from naopt.searchers.base import Proposal
-    from naopt.spaces import SearchSpace, Tokens
+    from naopt.spaces import Architecture, SearchSpace, Tokens
 
 
 class ENASSettings(WarmupSettings, PresetSettings):
@@ -31,6 +32,7 @@ class ENASSettings(WarmupSettings, PresetSettings):
         "default": {},
         "cnn": {
             "epochs": 150,
+            "numbering": "written",
             "warmup": 0.0,
             "controller_steps": 30,
             "controller_samples": 10,
@@ -40,6 +42,7 @@ class ENASSettings(WarmupSettings, PresetSettings):
         },
         "ptb": {
             "epochs": 100,
+            "numbering": "written",
             "warmup": 0.0,
             "controller_steps": 100,
             "controller_samples": 10,
@@ -134,18 +137,18 @@ class ENASSearcher(OneShotSearcher):
             self._buffer = ArchitectureMemory(options.buffer) if options.buffer else None
         return self._learner
 
-    def sample(self) -> Tokens:
-        """Tokens of a path that the controller writes."""
-        return self.controller.sample(1, self.rng)[0]
+    def sample(self) -> Architecture:
+        """An architecture that the controller writes."""
+        return self.space.architecture(self.controller.sample(1, self.rng)[0])
 
     def step(self, trainer: PathTrainer) -> float:
         """One training step on a path of the controller's, or a uniform one."""
         if self.options.warming_up(trainer.epoch):
-            return trainer.train_path(super().sample())
+            return trainer.train_path(trainer.path(super().sample()))
         if not self._queue:
             # The controller learns between epochs only: writing an epoch's paths at once is much cheaper.
             self._queue = self.controller.sample(trainer.data.steps, self.rng)
-        return trainer.train_path(self._queue.pop())
+        return trainer.train_path(trainer.path(self.space.architecture(self._queue.pop())))
 
     def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:
         """Teaches the controller.
@@ -169,7 +172,8 @@ class ENASSearcher(OneShotSearcher):
 
         controller, optimizer = self._learning
         written = controller.sample(self.options.controller_samples, self.rng)
-        rewards = _rewards(data, written, data.next_valid())
+        paths = [data.shared.path(self.space.architecture(tokens)) for tokens in written]
+        rewards = _rewards(data, paths, data.next_valid())
         figures = {"reward": float(rewards.mean())}
         decay = self.options.baseline_decay
         self._average = decay * self._average + (1 - decay) * figures["reward"]
@@ -222,11 +226,11 @@ class ENASSearcher(OneShotSearcher):
             self._buffer.restore({"tokens": memory.tensors["buffer.tokens"]}, memory.facts["buffer"])
 
 
-def _rewards(data: SharedData, paths: list[Tokens], batch: Batch) -> NDArray[np.float64]:
+def _rewards(data: SharedData, paths: list[Path], batch: Batch) -> NDArray[np.float64]:
     """Rewards ``(n,)`` of paths, all on one batch."""
-    found: dict[Tokens, float] = {}
-    for tokens in paths:
-        if tokens not in found:
-            data.shared.choose(tokens)
-            found[tokens] = data.reward(batch)
-    return np.array([found[tokens] for tokens in paths], dtype=np.float64)
+    found: dict[Path, float] = {}
+    for path in paths:
+        if path not in found:
+            data.shared.choose(path)
+            found[path] = data.reward(batch)
+    return np.array([found[path] for path in paths], dtype=np.float64)

@@ -25,8 +25,8 @@ PREFIX = "shared_"
 class SharedWeightsEvaluator(Evaluator):
     """Measures every architecture on the validation data, with weights that all of them share; trains nothing.
 
-    All architectures are measured on the same batches (``SharedData.measure``). Equal architectures get equal numbers,
-    however they are written: the path is that of ``Architecture.identity``.
+    All architectures are measured on the same batches (``SharedData.measure``), each on the path that stands for it in
+    training. With ``numbering=canonical`` equal architectures get equal numbers, however they are written.
 
     Args:
         space: of the architectures.
@@ -89,7 +89,7 @@ class SharedWeightsEvaluator(Evaluator):
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:  # noqa: ARG002
         """The path's metrics on all validation data; ``diverged`` if its loss is not finite."""
         start = time.perf_counter()
-        found = self.data.measure(architecture.identity)
+        found = self.data.measure(self.data.shared.path(architecture))
         seconds = time.perf_counter() - start
         if not found:
             return Measurement({}, seconds, "diverged", "the path's loss is not finite")

@@ -15,10 +15,10 @@ from torch import Tensor
 from naopt.errors import InputError
 from naopt.measurement import Goal
 from naopt.networks.operations import BatchNorm
+from naopt.networks.path import Path
 from naopt.networks.supernet import Supernet, path_norms
 from naopt.one_shot.data import SharedData, without_gradients
 from naopt.one_shot.settings import OneShotSettings
-from naopt.spaces import Tokens
 from naopt.tasks.parts import Part
 from naopt.training.image_trainer import classification_loss
 from naopt.training.images import Images, ImageSource, batch_count
@@ -102,20 +102,20 @@ class SharedImages(SharedData):
             return 0.0
         return float((logits.argmax(1) == labels).float().mean())
 
-    def log_likelihoods(self, paths: Sequence[Tokens], batch: Labelled) -> NDArray[np.float64]:
+    def log_likelihoods(self, paths: Sequence[Path], batch: Labelled) -> NDArray[np.float64]:
         """See ``SharedData``; nats an image."""
         inputs, labels = batch
-        found: dict[Tokens, Tensor] = {}
+        found: dict[Path, Tensor] = {}
         with without_gradients(self.network):
             self._normalise_by_batch()
-            for tokens in dict.fromkeys(paths):
-                self.network.choose(tokens)
-                found[tokens] = -F.cross_entropy(self.network(inputs), labels)
-        return torch.stack([found[tokens] for tokens in paths]).double().cpu().numpy()
+            for path in dict.fromkeys(paths):
+                self.network.choose(path)
+                found[path] = -F.cross_entropy(self.network(inputs), labels)
+        return torch.stack([found[path] for path in paths]).double().cpu().numpy()
 
-    def measure(self, tokens: Sequence[int]) -> dict[str, float]:
+    def measure(self, path: Path) -> dict[str, float]:
         """``acc`` in percent and ``loss``, mean cross entropy without smoothing, on all validation images."""
-        self.network.choose(tokens)
+        self.network.choose(path)
         hits, loss, images = 0, 0.0, 0
         with self._measuring():
             for inputs, labels in self._scored:

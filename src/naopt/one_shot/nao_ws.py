@@ -31,7 +31,9 @@ _OFFICIAL: dict[str, Any] = {
     "new": 300,
     "seeds": 100,
     "weights": "branch",
+    "numbering": "written",
     "score_by": "accuracy",
+    "nao": "official",
 }
 
 
@@ -61,7 +63,14 @@ class NAOSharingSettings(WarmupSettings, PresetSettings):
             "replace": "all",
             "sampling": "parameters",
         },
-        "recurrent": {**_OFFICIAL, "epochs": 1000, "pool": 1000, "every": 200, "random_new": 50},
+        "recurrent": {
+            **_OFFICIAL,
+            "epochs": 1000,
+            "pool": 1000,
+            "every": 200,
+            "random_new": 50,
+            "nao": "official-recurrent",
+        },
     }
 
     preset: Literal["default", "tensorflow", "pytorch", "balanced", "recurrent"] = "default"
@@ -79,8 +88,8 @@ class NAOSharingSettings(WarmupSettings, PresetSettings):
     random_new: int = Field(0, ge=0)
     """Fresh random ones beside them."""
     replace: Literal["worst", "all"] = "worst"
-    """Whether the new ones take the places of the worst, or are the next pool (then all that were ever measured are
-    what NAO learns from)."""
+    """Whether the new ones take the places of the worst, or are the next pool. Then all that ever were in the pool are
+    what NAO learns from, each measured again with the weights as they are now."""
     outside: float = Field(0.5, ge=0, lt=1)
     """After the warm-up, the share of training steps that still go to paths of the whole space. The programs have none:
     the pool is trained more than what it is compared with, so what was once in it stays there."""
@@ -117,7 +126,7 @@ class NAOSharing(OneShotSearcher):
         self.pool = self._random(set(), settings.pool)
         if len(self.pool) < 2:
             raise InputError("space", space.name, "has too few architectures for a pool")
-        self.measured: dict[Architecture, float] = {}
+        self.former: list[Architecture] = []
         self._shares: NDArray[np.float64] | None = None
 
     def begin(self, trainer: PathTrainer) -> None:
@@ -128,12 +137,12 @@ class NAOSharing(OneShotSearcher):
     def step(self, trainer: PathTrainer) -> float:
         """One training step, on a path of the pool, or of the whole space: while warming up, and by ``outside``."""
         anywhere = self.options.warming_up(trainer.epoch) or self.rng.random() < self.options.outside
-        return trainer.train_path(super().sample() if anywhere else self.sample())
+        return trainer.train_path(trainer.path(super().sample() if anywhere else self.sample()))
 
-    def sample(self) -> Tokens:
+    def sample(self) -> Architecture:
         """A random architecture of the pool, by the shares that ``sampling`` gives."""
         index = int(self.rng.choice(len(self.pool), p=self._shares))
-        return self.pool[index].identity
+        return self.pool[index]
 
     def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:
         """A round, where one is due. Figures: mean and best of the pool by shared weights, and where the new are from.
@@ -145,12 +154,11 @@ class NAOSharing(OneShotSearcher):
         trained = epoch - self.warm
         if trained < 0 or epoch == trainer.epochs or trained % self.every or not (trained or self.warm):
             return {}
-        kept = {} if self.options.replace == "worst" else self.measured
-        scores = _without_gaps(self._scores(self.pool, trainer))
+        known = [a for a in self.former if a not in self.pool] + self.pool
+        values = _without_gaps(self._scores(known, trainer))
+        scores = values[len(known) - len(self.pool) :]
         if not np.isfinite(scores).all():
             return {"pool_mean": math.nan}
-        self.measured = {**kept, **dict(zip(self.pool, scores.tolist(), strict=True))}
-        known, values = list(self.measured), np.array(list(self.measured.values()))
         new = self._ascend(known, values, self.options.new)
         seen = {*known, *(proposal.architecture for proposal in new)}
         added = [proposal.architecture for proposal in new]
@@ -158,6 +166,8 @@ class NAOSharing(OneShotSearcher):
         if self.options.replace == "worst":
             order = np.argsort(-scores, kind="stable")
             added = [self.pool[index] for index in order[: max(1, len(self.pool) - len(added))]] + added
+        else:
+            self.former = known
         self.pool = added
         self._weigh(trainer)
         sign = 1.0 if trainer.data.goal == "max" else -1.0
@@ -170,8 +180,10 @@ class NAOSharing(OneShotSearcher):
         order = np.argsort(-scores, kind="stable")
         found = [Proposal(self.pool[index], "pool") for index in order[: max(2, (count + 1) // 2)]][:count]
         known, values = list(self.pool), scores
+        # A fit of the joint model takes as long as thousands of others: one for all.
+        share = max(1, count // 10) if self._latent().model == "embedding" else count
         while len(found) < count and np.isfinite(values).all():
-            new = self._ascend(known, values, min(count - len(found), max(1, count // 10)))
+            new = self._ascend(known, values, min(count - len(found), share))
             if not new:
                 break
             found += new
@@ -181,37 +193,50 @@ class NAOSharing(OneShotSearcher):
         return found + [Proposal(a, "refill") for a in self._random(taken, count - len(found))]
 
     def _scores(self, architectures: list[Architecture], trainer: PathTrainer) -> NDArray[np.float64]:
-        return trainer.data.scores([architecture.identity for architecture in architectures])
+        return trainer.data.scores([trainer.path(architecture) for architecture in architectures])
 
     def _ascend(self, known: list[Architecture], scores: NDArray[np.float64], wanted: int) -> list[Proposal]:
         """At most ``wanted`` new architectures from one round of NAO, and as many more as it takes to replace twins."""
-        taken, barred, found = set(known), set(known), list[Proposal]()
+        taken, barred, found = {self._computed(a) for a in known}, set(known), list[Proposal]()
+        rounds = self._rounds()
         for _ in range(_ATTEMPTS):
             if len(found) == wanted:
                 break
-            proposals, _ = self._rounds().propose(known, scores, Known(barred), (), wanted - len(found), self.rng)
+            proposals, _ = rounds.propose(known, scores, Known(barred), (), wanted - len(found), self.rng)
             for proposal in proposals:
-                architecture = self._canonical(proposal.architecture)
+                architecture = self._standing(proposal.architecture)
                 barred |= {proposal.architecture, architecture}
-                if architecture not in taken:
-                    taken.add(architecture)
+                if (computed := self._computed(architecture)) not in taken:
+                    taken.add(computed)
                     found.append(replace(proposal, architecture=architecture))
         return found
 
     def _random(self, taken: set[Architecture], count: int) -> list[Architecture]:
         """At most ``count`` random architectures, no two of which compute the same."""
-        found: dict[Architecture, None] = {}
+        out, found = {self._computed(a) for a in taken}, dict[Tokens, Architecture]()
         for _ in range(_ATTEMPTS):
-            drawn = map(self._canonical, sample_new(self.space, {*taken, *found}, count - len(found), self.rng))
-            found |= {architecture: None for architecture in drawn if architecture not in taken}
-        return list(found)
+            known = {*taken, *found.values()}
+            for drawn in sample_new(self.space, known, count - len(found), self.rng):
+                if (computed := self._computed(drawn)) not in out:
+                    found.setdefault(computed, self._standing(drawn))
+        return list(found.values())
 
-    def _canonical(self, architecture: Architecture) -> Architecture:
-        return self.space.architecture(self.space.canonical(architecture.tokens))
+    def _computed(self, architecture: Architecture) -> Tokens:
+        """The same for all architectures that compute the same."""
+        return self.space.canonical(architecture.tokens)
+
+    def _standing(self, architecture: Architecture) -> Architecture:
+        """One for all that compute the same, which train each other's weights; or itself, where spelling matters."""
+        if self.options.numbering == "written":
+            return architecture
+        return self.space.architecture(self._computed(architecture))
+
+    def _latent(self) -> NAOSettings:
+        return NAOSettings.parse({"preset": self.options.nao})
 
     def _rounds(self) -> NAORounds:
         """Made anew for each round: its model depends on nothing but what it is fitted to."""
-        options = NAOSettings.parse({"preset": self.options.nao})
+        options = self._latent()
         if options.model == "joint":
             from naopt.searchers.nao_joint import JointRounds
 
@@ -224,15 +249,15 @@ class NAOSharing(OneShotSearcher):
         if self.options.sampling == "parameters":
             counts = []
             for architecture in self.pool:
-                trainer.shared.choose(architecture.identity)
+                trainer.shared.choose(trainer.path(architecture))
                 counts.append(sum(parameter.numel() for parameter in trainer.shared.path_parameters()))
             self._shares = np.array(counts, dtype=np.float64) / sum(counts)
 
     def memory(self) -> Memory:
-        """The pool, and what was measured."""
+        """The pool now, and all that it ever was where that is learned from."""
         facts = {
             "pool": [architecture.tokens for architecture in self.pool],
-            "measured": [[architecture.tokens, score] for architecture, score in self.measured.items()],
+            "former": [architecture.tokens for architecture in self.former],
             "shares": None if self._shares is None else self._shares.tolist(),
         }
         return Memory({}, facts)
@@ -240,7 +265,9 @@ class NAOSharing(OneShotSearcher):
     def restore(self, memory: Memory) -> None:
         """See ``OneShotSearcher``."""
         self.pool = [self.space.architecture(tokens) for tokens in memory.facts["pool"]]
-        self.measured = {self.space.architecture(tokens): score for tokens, score in memory.facts["measured"]}
+        facts = memory.facts
+        former = facts["former"] if "former" in facts else [tokens for tokens, _ in facts["measured"]]  # naopt 0.1
+        self.former = [self.space.architecture(tokens) for tokens in former if self.options.replace == "all"]
         shares = memory.facts["shares"]
         self._shares = None if shares is None else np.array(shares)
 

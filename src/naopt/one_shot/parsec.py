@@ -15,16 +15,17 @@ from naopt.one_shot.warmup import WarmupSettings
 from naopt.searchers.base import Proposal
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import nn
     from torch.optim import Adam
 
     from naopt.latent.controller import IndependentController
+    from naopt.networks.path import Path
     from naopt.one_shot.path_trainer import PathTrainer
-    from naopt.spaces import SearchSpace, Tokens
+    from naopt.spaces import Architecture, SearchSpace, Tokens
 
 _NEGLIGIBLE = 1e-3
 """Paths whose weight is smaller, as a share of the largest, give no gradient."""
@@ -102,13 +103,13 @@ class PARSECSearcher(OneShotSearcher):
         rows = [row[: len(position.choices)] for row, position in zip(logits, self.space.positions, strict=True)]
         return ArchitectureDistribution.of(self.space, rows)
 
-    def leave(self, directory: Path) -> None:
+    def leave(self, directory: pathlib.Path) -> None:
         """Writes the distribution into ``distribution.json``."""
         self.distribution().save(directory / DISTRIBUTION)
 
-    def sample(self) -> Tokens:
-        """Tokens of a path from the distribution."""
-        return self.controller.sample(1, self.rng)[0]
+    def sample(self) -> Architecture:
+        """An architecture from the distribution."""
+        return self.space.architecture(self.controller.sample(1, self.rng)[0])
 
     def step(self, trainer: PathTrainer) -> float:
         """One step of the distribution, and one of the shared weights.
@@ -119,12 +120,13 @@ class PARSECSearcher(OneShotSearcher):
         if not warming and not self._learn(trainer):
             return math.nan
         if self.options.weight_samples == 1:
-            return trainer.train_path(super().sample() if warming and not self.options.start else self.sample())
+            uniform = warming and not self.options.start
+            return trainer.train_path(trainer.path(super().sample() if uniform else self.sample()))
         return self._train_weighted(trainer)
 
     def _learn(self, trainer: PathTrainer) -> bool:
         """One step of the distribution; false where no path's loss is finite."""
-        paths = self.controller.sample(self.options.samples, self.rng)
+        drawn, paths = self._draw(self.options.samples, trainer)
         losses = -trainer.data.log_likelihoods(paths, trainer.data.next_valid())
         if not np.isfinite(losses).any():
             return False
@@ -132,15 +134,20 @@ class PARSECSearcher(OneShotSearcher):
         self._steps += 1
         self._effective += 1 / float(weights @ weights)
         self._likelihood += likelihood
-        self._follow(paths, weights - 1 / len(weights))
+        self._follow(drawn, weights - 1 / len(weights))
         return True
 
-    def _follow(self, paths: Sequence[Tokens], weights: NDArray[np.float64]) -> None:
-        """A step along the weighted sum of the gradients of the paths' log-probabilities."""
+    def _draw(self, count: int, trainer: PathTrainer) -> tuple[list[Tokens], list[Path]]:
+        """Architectures of the distribution as it wrote them, and their paths."""
+        drawn = self.controller.sample(count, self.rng)
+        return drawn, [trainer.path(self.space.architecture(tokens)) for tokens in drawn]
+
+    def _follow(self, drawn: Sequence[Tokens], weights: NDArray[np.float64]) -> None:
+        """A step along the weighted sum of the gradients of the log-probabilities."""
         import torch
 
         controller, optimizer = self._learning
-        log_probability, _ = controller(np.array(paths, dtype=np.int64))
+        log_probability, _ = controller(np.array(drawn, dtype=np.int64))
         optimizer.zero_grad(set_to_none=True)
         (-(torch.from_numpy(weights).to(log_probability.dtype) * log_probability).sum()).backward()
         optimizer.step()
@@ -152,16 +159,17 @@ class PARSECSearcher(OneShotSearcher):
         """
         from naopt.networks.supernet import unique
 
-        paths, batch = self.controller.sample(self.options.weight_samples, self.rng), trainer.data.next_train()
+        _, paths = self._draw(self.options.weight_samples, trainer)
+        batch = trainer.data.next_train()
         losses = -trainer.data.log_likelihoods(paths, batch)
         weights, likelihood = importance_weights(losses, self.options.likelihood_temperature)
-        total: dict[Tokens, float] = {}
-        for tokens, weight in zip(paths, weights.tolist(), strict=True):
-            total[tokens] = total.get(tokens, 0.0) + weight
+        total: dict[Path, float] = {}
+        for path, weight in zip(paths, weights.tolist(), strict=True):
+            total[path] = total.get(path, 0.0) + weight
         touched: list[nn.Parameter] = []
-        for tokens, weight in total.items():
+        for path, weight in total.items():
             if weight >= _NEGLIGIBLE * max(total.values()):
-                (weight * trainer.loss_of(tokens, batch)).backward()  # type: ignore[no-untyped-call]
+                (weight * trainer.loss_of(path, batch)).backward()  # type: ignore[no-untyped-call]
                 touched += trainer.shared.path_parameters()
         trainer.apply(unique(touched))
         return -likelihood

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from naopt.memory import keep_freed_memory
+from naopt.networks.path import Path
 from naopt.one_shot.data import Batch, SharedData
 from naopt.one_shot.optimiser import PathAdam, PathOptimiser, PathSGD
 from naopt.one_shot.settings import OneShotSettings
+from naopt.spaces import Architecture
 from naopt.training.trainer import Trainer
 
 
@@ -62,17 +64,21 @@ class PathTrainer(Trainer):
             keep_freed_memory()
         self.network.train()
 
-    def train_path(self, tokens: Sequence[int]) -> float:
+    def path(self, architecture: Architecture) -> Path:
+        """The path that stands for an architecture in this supernet."""
+        return self.shared.path(architecture)
+
+    def train_path(self, path: Path) -> float:
         """One optimiser step of one path on the next batch; gives the loss."""
-        self.shared.choose(tokens)
+        self.shared.choose(path)
         loss = self.data.loss(self.data.next_train())
         loss.backward()  # type: ignore[no-untyped-call]
         self.apply(self.shared.path_parameters())
         return float(loss.detach())
 
-    def loss_of(self, tokens: Sequence[int], batch: Batch) -> Tensor:
+    def loss_of(self, path: Path, batch: Batch) -> Tensor:
         """Loss of a path on a batch, in training mode."""
-        self.shared.choose(tokens)
+        self.shared.choose(path)
         return self.data.loss(batch)
 
     def apply(self, parameters: Sequence[nn.Parameter]) -> None:

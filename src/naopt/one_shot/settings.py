@@ -20,6 +20,10 @@ class OneShotSettings(Settings):
     """What has operations with weights of its own: each input of a node (edge), each input of either of its branches
     (branch; the official programs), or each node whatever its input (node). The branches of a node of a recurrent cell
     are its activations."""
+    numbering: Literal["canonical", "written"] = "canonical"
+    """By which number of a node it has its weights: that in the canonical form, so that equal architectures share all
+    of them however they are written; or that of the written form (the programs of ENAS and NAO-WS), where one
+    architecture has as many paths as spellings."""
     draws: int = Field(3, ge=1)
     """Where random paths are trained, one is the richest in weights of so many uniform ones: what has no weights needs
     no training, and what has is otherwise too seldom on the path to be judged by. 1 is plain uniform sampling."""

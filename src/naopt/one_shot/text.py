@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from naopt.measurement import Goal
+from naopt.networks.path import Path
 from naopt.networks.supernet_recurrent import SharedLanguageModel
 from naopt.one_shot.data import SharedData, without_gradients
-from naopt.spaces import Tokens
 from naopt.training.language import LARGEST_LOSS, penalised, side_by_side, text_loss
 from naopt.training.state import TrainingState
 
@@ -115,18 +115,18 @@ class SharedText(SharedData):
             loss = float(self.network.loss(batch.words, batch.targets, batch.state).cross_entropy)
         return _REWARD * math.exp(-loss) if math.isfinite(loss) else 0.0
 
-    def log_likelihoods(self, paths: Sequence[Tokens], batch: Chunk) -> NDArray[np.float64]:
+    def log_likelihoods(self, paths: Sequence[Path], batch: Chunk) -> NDArray[np.float64]:
         """See ``SharedData``; nats a word. The state that goes on from chunk to chunk stays as it is."""
-        found: dict[Tokens, Tensor] = {}
+        found: dict[Path, Tensor] = {}
         with without_gradients(self.network):
-            for tokens in dict.fromkeys(paths):
-                self.network.choose(tokens)
-                found[tokens] = -self.network.loss(batch.words, batch.targets, batch.state).cross_entropy
-        return torch.stack([found[tokens] for tokens in paths]).double().cpu().numpy()
+            for path in dict.fromkeys(paths):
+                self.network.choose(path)
+                found[path] = -self.network.loss(batch.words, batch.targets, batch.state).cross_entropy
+        return torch.stack([found[path] for path in paths]).double().cpu().numpy()
 
-    def measure(self, tokens: Sequence[int]) -> dict[str, float]:
+    def measure(self, path: Path) -> dict[str, float]:
         """``ppl`` and ``loss``, mean cross entropy in nats, on all validation text, through which the state goes."""
-        self.network.choose(tokens)
+        self.network.choose(path)
         with without_gradients(self.network):
             loss = text_loss(self.network, self.valid)
         return {"ppl": math.exp(loss), "loss": loss} if loss < LARGEST_LOSS else {}

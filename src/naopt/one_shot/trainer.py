@@ -130,7 +130,7 @@ class SharedTrainer(PathTrainer):
         """A path that the searcher samples, on the validation data."""
         if part != "valid":
             raise ValueError(f"shared weights are measured on valid, not on {part}")
-        return self.data.measure(self.searcher.sample())
+        return self.data.measure(self.path(self.searcher.sample()))
 
     def own_state(self) -> TrainingState:
         """Place in the epoch, the data's order, and all that the searcher remembers."""

@@ -99,9 +99,9 @@ class OneShotSuite(Suite):
     def test_samples_are_valid(self, case: OneShotCase) -> None:
         trainer = self._trained(case)
         searcher = trainer.searcher
-        for tokens in (searcher.sample() for _ in range(_SEVERAL)):
-            reason = searcher.space.explain_invalid(tokens)
-            assert reason is None, f"sampled {tokens}: {reason}"
+        for architecture in (searcher.sample() for _ in range(_SEVERAL)):
+            reason = searcher.space.explain_invalid(architecture.tokens)
+            assert reason is None, f"sampled {architecture.tokens}: {reason}"
 
     def test_figures_are_finite(self, case: OneShotCase) -> None:
         for epoch, figures in enumerate(self._trained(case).history, 1):
