@@ -124,19 +124,19 @@ class DARTSSearcher(OneShotSearcher):
         from naopt.one_shot.mixture_gradient import difference_gradient, exact_gradient, gradients, repeatable
 
         if self.options.order == "first":
-            return gradients(self._mixed_loss(trainer, valid), self.logits)
+            return gradients(self.mixed_loss(trainer, valid), self.logits)
         self._mixable.mix(self._weights())
         unrolled = exact_gradient if self.options.hessian == "exact" else difference_gradient
         return unrolled(
-            lambda: self._mixed_loss(trainer, train),
-            lambda: self._mixed_loss(trainer, valid),
+            lambda: self.mixed_loss(trainer, train),
+            lambda: self.mixed_loss(trainer, valid),
             self.logits,
             [weight for weight in trainer.shared.path_parameters() if weight.requires_grad],
             float(trainer.optimizer.param_groups[0]["lr"]),
             repeatable(trainer.device),
         )
 
-    def _mixed_loss(self, trainer: PathTrainer, batch: Batch) -> Tensor:
+    def mixed_loss(self, trainer: PathTrainer, batch: Batch) -> Tensor:
         """Loss of the mixture, with a gradient for its logits and for the shared weights."""
         self._mixable.mix([logits.softmax(-1) for logits in self.logits])
         return trainer.data.loss(batch)
