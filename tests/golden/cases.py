@@ -62,7 +62,7 @@ _SHARING: dict[str, dict[str, Any]] = {
     "darts": {"epochs": 2},
     "enas": {"epochs": 3, "hidden_size": 8, "controller_steps": 2, "controller_samples": 2},
     "nao-ws": {"epochs": 4, "pool": 6, "new": 3, "seeds": 3, "every": 2, "warmup": 0.5},
-    "parsec": {"epochs": 3, "samples": 2},
+    "parsec": {"epochs": 3, "samples": 2, "weight_samples": 2},
     "random-ws": {"epochs": 2},
 }
 

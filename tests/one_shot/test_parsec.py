@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,45 @@ def test_the_control_variate_changes_no_expectation_and_less_varies() -> None:
     assert squares[0.5] < 0.1 * squares[0.0]
 
 
+def test_more_samples_come_nearer_to_the_exact_gradient() -> None:
+    """All 64 architectures of a toy: the expectation of the gradient of the distribution, and its error.
+
+    Directions are compared by cosines: of the mean over many steps, whose distance to 1 is bias, and of one step.
+    """
+    searcher, temperature, steps = searched(make()), 0.1, 1000
+    rng = np.random.default_rng(0)
+    table = 0.2 * rng.normal(size=(3, 4))
+    paths = [tuple(row) for row in every().tolist()]
+    losses = 1 + table[np.arange(3), every()].sum(1)
+
+    def gradient(some: Sequence[tuple[int, ...]], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        with torch.no_grad():
+            searcher.controller.weights.zero_()  # uniform
+        searcher._follow(some, weights)
+        found = searcher.controller.weights.grad
+        assert found is not None
+        return -found.double().numpy().ravel()
+
+    likelihoods = np.exp(-losses / temperature)
+    exact = gradient(paths, likelihoods / likelihoods.sum())
+    assert np.abs(exact).max() > 0.1
+    cosines, errors, single = [], [], []
+    for samples in (8, 16, 64):
+        drawn = rng.integers(64, size=(steps, samples))
+        weights = np.stack([importance_weights(losses[row], temperature)[0] for row in drawn]) - 1 / samples
+        mean = gradient([paths[k] for k in drawn.ravel()], weights.ravel() / steps)
+        each = [gradient([paths[k] for k in row], w) for row, w in zip(drawn[:100], weights, strict=False)]
+        size = np.linalg.norm(exact)
+        cosines.append(mean @ exact / np.linalg.norm(mean) / size)
+        errors.append(np.linalg.norm(mean - exact) / size)
+        single.append(np.mean([g @ exact / np.linalg.norm(g) / size for g in each]))
+    assert cosines[0] > 0.95
+    assert cosines[2] > 0.995
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 0.15
+    assert single[0] < 0.7 < single[1] < 0.85 < single[2]
+
+
 def test_weighted_paths_descend_the_likelihood_of_the_mixture() -> None:
     """One plain gradient step against automatic differentiation of -T log mean exp(-l / T)."""
     trainer = make(weight_samples=5, likelihood_temperature=0.7, warmup=0.9, momentum=0.0)
@@ -138,7 +178,7 @@ def test_it_finds_the_best_path() -> None:
     assert {p.origin for p in others} <= {"distribution", "refill"}
     row = trainer.history[-1]
     assert row["entropy"] < 0.5 * 3 * math.log(4)
-    assert 1 <= row["effective_samples"] <= 8
+    assert 1 <= row["effective_samples"] <= 16
     assert row["log_likelihood"] == pytest.approx(-1.1, abs=0.15), "of a path without cost it is about -1"
 
 

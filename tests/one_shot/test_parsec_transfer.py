@@ -24,6 +24,7 @@ from naopt.training.trainer import DivergedError
 SPACE = create_space("nasbench201")
 TOKENS = np.array([architecture.tokens for architecture in SPACE.enumerate()])
 TINY = ["training.batch_size=20", "filters=2", "cells_per_stage=1", "train_limit=60", "valid_limit=40", "samples=2"]
+TINY += ["weight_samples=1"]
 FAST = [*TINY, "distribution_learning_rate=0.3", "warmup=0"]
 
 

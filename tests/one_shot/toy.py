@@ -120,6 +120,14 @@ class ToyData(SharedData):
         with without_gradients(self.network):
             return 1 / (1 + float(self.loss(batch)))
 
+    def log_likelihoods(self, paths: Sequence[Path], batch: Tensor) -> NDArray[np.float64]:
+        found = []
+        with without_gradients(self.network):
+            for path in paths:
+                self.shared.choose(path)
+                found.append(-float(self.loss(batch)))
+        return np.array(found)
+
     def measure(self, path: Path) -> dict[str, float]:
         self.shared.choose(path)
         with without_gradients(self.network):

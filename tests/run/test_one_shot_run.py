@@ -30,7 +30,7 @@ SEARCHERS: dict[str, dict[str, Any]] = {
     "random-ws": {"epochs": 3},
     "nao-ws": {"epochs": 4, "pool": 6, "new": 3, "seeds": 3, "every": 1, "warmup": 0.25},
     "enas": {"epochs": 3, "hidden_size": 8, "controller_steps": 2, "controller_samples": 2},
-    "parsec": {"epochs": 3, "samples": 2},
+    "parsec": {"epochs": 3, "samples": 2, "weight_samples": 2},
     "darts": {"epochs": 2},
 }
 

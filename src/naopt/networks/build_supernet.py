@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from naopt.errors import InputError
+from naopt.networks.cell_norms import AS_CHILDREN, CellNorms
 from naopt.networks.known import knows
 from naopt.networks.supernet_conv import build_conv_supernet
 from naopt.networks.supernet_nasbench201 import build_nasbench201_supernet
@@ -23,6 +24,7 @@ def build_supernet(
     in_channels: int,  # noqa: ARG001
     classes: int,  # noqa: ARG001
     weights: WeightSharing = "edge",  # noqa: ARG001
+    norms: CellNorms = AS_CHILDREN,  # noqa: ARG001
 ) -> Supernet:
     """The supernet of a space, on torch's default device, initialised by its default generator.
 
@@ -34,6 +36,7 @@ def build_supernet(
         in_channels: channels of the images.
         classes: number of classes.
         weights: what has operations with weights of its own.
+        norms: how its cells normalise.
 
     Raises:
         InputError: there is no supernet for this space, or not with these settings.
@@ -57,5 +60,6 @@ def _(
     in_channels: int,
     classes: int,
     weights: WeightSharing = "edge",
+    norms: CellNorms = AS_CHILDREN,
 ) -> Supernet:
-    return build_supernet(space.whole, settings, in_channels, classes, weights)
+    return build_supernet(space.whole, settings, in_channels, classes, weights, norms)

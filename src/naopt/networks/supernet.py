@@ -12,6 +12,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from naopt.errors import InputError
 from naopt.networks.base import ChildNetwork
 from naopt.networks.operations import BatchNorm
 from naopt.networks.path import Numbering, Path, path_of
@@ -52,7 +53,7 @@ class SharedWeights(ABC):
 
     @abstractmethod
     def path_parameters(self) -> Sequence[nn.Parameter]:
-        """Every parameter that the chosen path may give a gradient to, each once."""
+        """Every parameter of the chosen path, each once; those that are fixed are among them, and get no gradient."""
 
 
 class Mixable(SharedWeights):
@@ -80,7 +81,17 @@ class Supernet(ChildNetwork, SharedWeights):
 
     @abstractmethod
     def child_state(self, path: Path) -> dict[str, Tensor]:
-        """State dict of the network that ``build_network`` makes of ``path.architecture``, with the shared weights."""
+        """State dict of the network that ``build_network`` makes of ``path.architecture``, with the shared weights.
+
+        Raises:
+            InputError: the path has a normalisation that the child lacks (``CellNorms.pools``).
+        """
+
+
+def no_inheritance(space: SearchSpace, path: Path) -> InputError:
+    """What is said of an architecture whose pools are normalised in the supernet."""
+    rule = "has a pool, which this supernet normalises and its own network does not: it cannot inherit its weights"
+    return InputError("architecture", space.format(path.architecture), f"{rule} (normalise_pools=false trains without)")
 
 
 def path_norms(network: nn.Module) -> Iterator[BatchNorm]:

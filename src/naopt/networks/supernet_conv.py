@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from naopt.errors import InputError
 from naopt.networks.base import AuxiliaryHead, initialize
+from naopt.networks.cell_norms import AS_CHILDREN, CellNorms
 from naopt.networks.convolutional import CellNetwork, auxiliary_stride
 from naopt.networks.path import Path
 from naopt.networks.settings import NetworkSettings
 from naopt.networks.skeleton import Place, plan
-from naopt.networks.supernet import Mixable, Supernet, WeightSharing
+from naopt.networks.supernet import Mixable, Supernet, WeightSharing, no_inheritance
 from naopt.networks.supernet_conv_cell import ChosenPath, MixedPath, SharedCell, Wiring
 from naopt.networks.supernet_conv_ends import EndLinear, Joined, end_weights, inherited, lasting_parameters, pointwise
 from naopt.spaces import Architecture, CellSpec, ConvCellSpace, Tokens
@@ -29,8 +30,7 @@ class ConvSupernet(CellNetwork, Supernet, Mixable):
     computed gets neither gradient nor weight decay.
 
     Departures from the official programs: reduction cells compute with a stride of 2, as the children do, not on inputs
-    that were halved before; drop-path is applied as in the children. In a mixture (DARTS) normalisations keep their
-    scale and offset, and pools are not normalised: what is mixed is what a child computes.
+    that were halved before; drop-path is applied as in the children.
 
     Running statistics, which measuring does not use by default, count a batch once for every branch that shares the
     operation.
@@ -43,6 +43,7 @@ class ConvSupernet(CellNetwork, Supernet, Mixable):
         weights: what shares weights: the ``edge`` (an input of a node) has its own, used by both branches, so that
             swapping them changes nothing; or each ``branch`` of it (official programs); or only the ``node``, whatever
             the input.
+        norms: how the cells normalise; the stem and the auxiliary head have scale and offset in any case.
     """
 
     space: ConvCellSpace
@@ -54,6 +55,7 @@ class ConvSupernet(CellNetwork, Supernet, Mixable):
         in_channels: int,
         classes: int,
         weights: WeightSharing = "edge",
+        norms: CellNorms = AS_CHILDREN,
     ) -> None:
         loose = space.output == "loose-ends"
         ends = tuple(range(0 if loose else 2, space.nodes + 2))
@@ -65,7 +67,7 @@ class ConvSupernet(CellNetwork, Supernet, Mixable):
         outputs = [Joined(place.channels, ends) if loose else Joined(place.channels * len(ends)) for place in places]
         joined = [Joined(places[0].older), Joined(places[0].newer), *outputs]
         self._shared = [
-            SharedCell(space, [plan[index] for plan in possible], joined[index], joined[index + 1], weights)
+            SharedCell(space, [plan[index] for plan in possible], joined[index], joined[index + 1], weights, norms)
             for index in range(len(places))
         ]
         self.cells = nn.ModuleList(self._shared)
@@ -141,6 +143,8 @@ class ConvSupernet(CellNetwork, Supernet, Mixable):
         state: dict[str, Tensor] = {}
         for index, (cell, place, older, newer) in enumerate(self._walk(normal.ends, reduction.ends)):
             chosen = ChosenPath(cell, place, reduction if place.reduction else normal)
+            if not chosen.inheritable:
+                raise no_inheritance(self.space, path)
             for name, module in chosen.named_modules():
                 ends = {"older": older, "newer": newer}.get(name, ())
                 state |= {f"cells.{index}.{name}.{key}": tensor for key, tensor in inherited(module, ends)}
@@ -216,6 +220,7 @@ def build_conv_supernet(
     in_channels: int,
     classes: int,
     weights: WeightSharing = "edge",
+    norms: CellNorms = AS_CHILDREN,
 ) -> ConvSupernet:
     """The supernet of pairs of convolutional cells."""
-    return ConvSupernet(space, settings, in_channels, classes, weights)
+    return ConvSupernet(space, settings, in_channels, classes, weights, norms)

@@ -7,6 +7,7 @@ from itertools import product
 
 from torch import Tensor, nn
 
+from naopt.networks.cell_norms import AS_CHILDREN, CellNorms, NormalisedPool, fix_norms
 from naopt.networks.convolutional import CellPath, branch_steps, unread_states
 from naopt.networks.operations import FactorizedReduce, Preactivated, conv, operations
 from naopt.networks.skeleton import Place
@@ -81,6 +82,11 @@ class ChosenPath(LentPath):
         self.branches = [cell.bank[key] for key in wiring.keys]
         self.steps = branch_steps(self.branches)
 
+    @property
+    def inheritable(self) -> bool:
+        """Whether a child has all that the path has: not where pools are normalised."""
+        return not any(isinstance(branch, NormalisedPool) for branch in self.branches)
+
     def named_modules(self) -> list[tuple[str, nn.Module]]:
         """All modules by their names in ``naopt.networks.convolutional.Cell``."""
         named = [("older", self.older), ("newer", self.newer), ("newer_again", self.newer_again)]
@@ -143,6 +149,7 @@ class SharedCell(nn.Module):
         newer: what its newer input joins.
         weights: what has weights of its own: ``edge``, a node's input; ``branch``, an input of either branch;
             ``node``, a node, but operations with a stride apart.
+        norms: how operations and calibrations normalise.
 
     Attributes:
         nodes: B.
@@ -154,7 +161,13 @@ class SharedCell(nn.Module):
     path: LentPath
 
     def __init__(
-        self, space: ConvCellSpace, places: Sequence[Place], older: Joined, newer: Joined, weights: WeightSharing
+        self,
+        space: ConvCellSpace,
+        places: Sequence[Place],
+        older: Joined,
+        newer: Joined,
+        weights: WeightSharing,
+        norms: CellNorms = AS_CHILDREN,
     ) -> None:
         super().__init__()
         self.nodes, self.names = space.nodes, space.operations.operations
@@ -172,10 +185,13 @@ class SharedCell(nn.Module):
         for node, source, side, name in product(range(self.nodes), range(self.nodes + 1), (0, 1), self.names):
             key = bank_key(weights, node, source, side, name, reduction)
             if source < node + 2 and key not in self.bank:
-                self.bank[key] = operations.get(name)(channels, 2 if reduction and source < 2 else 1)
+                operation = operations.get(name)(channels, 2 if reduction and source < 2 else 1)
+                self.bank[key] = norms.applied(operation, channels)
                 self.operations[f"{node + 2}/{key[1]}/{name}"] = self.bank[key]
         loose = space.output == "loose-ends" and reduction
         self.unused = nn.ModuleDict({end: FactorizedReduce(channels, channels) for end in "01" if loose})
+        if not norms.affine:
+            fix_norms(self)
         self._older_ends = end_weights(self.older) if self.older is not None else []
         self._newer_ends = end_weights(self.newer) if self.newer is not None else []
         self._lasting: dict[nn.Module | None, list[nn.Parameter]] = {None: []}

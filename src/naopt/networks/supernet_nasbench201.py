@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from naopt.errors import InputError
 from naopt.networks.base import AuxiliaryHead, arranged, initialize
+from naopt.networks.cell_norms import AS_CHILDREN, CellNorms, NormalisedPool
 from naopt.networks.nasbench201 import ResidualReduction, along_edges, edge_operation
-from naopt.networks.operations import BatchNorm, Preactivated
+from naopt.networks.operations import BatchNorm, Pool, Preactivated
 from naopt.networks.path import Path
 from naopt.networks.settings import NetworkSettings
-from naopt.networks.supernet import Mixable, Supernet, WeightSharing
+from naopt.networks.supernet import Mixable, Supernet, WeightSharing, no_inheritance
 from naopt.spaces import NASBench201Space, Tokens
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
 
@@ -44,16 +45,19 @@ class SharedDenseCell(nn.Module):
     Args:
         channels: of input and output.
         drop_identities: drop-path drops identities too.
+        norms: of all operations.
 
     Attributes:
         banks: for each of ``EDGES`` its operations by name, without ``none``.
     """
 
-    def __init__(self, channels: int, *, drop_identities: bool = False) -> None:
+    def __init__(self, channels: int, *, drop_identities: bool = False, norms: CellNorms = AS_CHILDREN) -> None:
         super().__init__()
         self.drop_identities = drop_identities
         self.banks = nn.ModuleList(
-            nn.ModuleDict({name: edge_operation(name, channels) for name in OPERATIONS if name != "none"})
+            nn.ModuleDict(
+                {name: norms.applied(edge_operation(name, channels), channels) for name in OPERATIONS if name != "none"}
+            )
             for _ in EDGES
         )
         # Plain tuples: a module list costs a Python call for each access.
@@ -86,7 +90,7 @@ class SharedDenseCell(nn.Module):
 
     def path_modules(self, path: EdgePath) -> list[nn.Module]:
         """Modules on the path that have parameters."""
-        return [module for _, module in self._chosen(path) if isinstance(module, Preactivated)]
+        return [module for _, module in self._chosen(path) if not isinstance(module, nn.Identity | Pool)]
 
     def _chosen(self, path: EdgePath) -> Iterator[tuple[int, nn.Module]]:
         for edge, token in path:
@@ -105,9 +109,17 @@ class NASBench201Supernet(Supernet, Mixable):
         settings: N and F.
         in_channels: of the images.
         classes: number of classes.
+        norms: how the cells normalise.
     """
 
-    def __init__(self, space: NASBench201Space, settings: NetworkSettings, in_channels: int, classes: int) -> None:
+    def __init__(
+        self,
+        space: NASBench201Space,
+        settings: NetworkSettings,
+        in_channels: int,
+        classes: int,
+        norms: CellNorms = AS_CHILDREN,
+    ) -> None:
         super().__init__()
         self.space = space
         channels = settings.filters
@@ -121,7 +133,7 @@ class NASBench201Supernet(Supernet, Mixable):
                 self._order.append(self.reductions[-1])
                 channels *= 2
             for _ in range(settings.cells_per_stage):
-                self.cells.append(SharedDenseCell(channels, drop_identities=settings.drop_identities))
+                self.cells.append(SharedDenseCell(channels, drop_identities=settings.drop_identities, norms=norms))
                 self._order.append(self.cells[-1])
         self.auxiliary = AuxiliaryHead(channels, classes) if settings.auxiliary_weight else None
         self._auxiliary_after = len(self._order) - settings.cells_per_stage - (settings.auxiliary_at == "reduction")
@@ -152,13 +164,18 @@ class NASBench201Supernet(Supernet, Mixable):
     def child_state(self, path: Path) -> dict[str, Tensor]:
         """See ``Supernet``."""
         self._check(path)
+        live = dict(live_path(path.tokens))
         state = {name: value for name, value in self.state_dict().items() if not name.startswith("cells.")}
         for index, cell in enumerate(self.cells):
             assert isinstance(cell, SharedDenseCell)
             stage, at = divmod(index, len(self.cells) // 3)
-            for (source, target), bank, token in zip(EDGES, cell.operations, path.tokens, strict=True):
+            edges = zip(EDGES, cell.operations, path.tokens, strict=True)
+            for edge, ((source, target), bank, token) in enumerate(edges):
                 operation = bank[token]
-                if operation is not None:
+                if isinstance(operation, NormalisedPool):
+                    if edge in live:
+                        raise no_inheritance(self.space, path)
+                elif operation is not None:
                     prefix = f"stages.{stage}.{at}.edges.{source}-{target}."
                     state |= {prefix + name: value for name, value in operation.state_dict().items()}
         return state
@@ -200,6 +217,7 @@ def build_nasbench201_supernet(
     in_channels: int,
     classes: int,
     weights: WeightSharing = "edge",
+    norms: CellNorms = AS_CHILDREN,
 ) -> NASBench201Supernet:
     """The supernet of NAS-Bench-201. An edge is one branch, so ``edge`` and ``branch`` mean the same.
 
@@ -210,4 +228,4 @@ def build_nasbench201_supernet(
         raise InputError("weights", weights, "must be edge or branch for the supernet of NAS-Bench-201")
     if settings.skeleton != "cifar":
         raise InputError("skeleton", settings.skeleton, "must be cifar for cells of NAS-Bench-201")
-    return NASBench201Supernet(space, settings, in_channels, classes)
+    return NASBench201Supernet(space, settings, in_channels, classes, norms)

@@ -65,10 +65,10 @@ class OneShotSearcher(ABC):
         return max(drawn, key=self._read)
 
     def _read(self, architecture: Architecture) -> int:
-        """How many tensors of shared weights a path reads."""
+        """How many tensors of shared weights a path reads that can learn."""
         assert self._shared is not None
         self._shared.choose(self._shared.path(architecture))
-        return len(self._shared.path_parameters())
+        return sum(parameter.requires_grad for parameter in self._shared.path_parameters())
 
     def step(self, trainer: PathTrainer) -> float:
         """One training step on the next batch; gives its loss. By default on one sampled path (ENAS)."""

@@ -56,10 +56,12 @@ def shared_data(
     loaded = work.load(select_device(device), test=False)
     if isinstance(work, ImageWorkload):
         from naopt.networks.build_supernet import build_supernet
+        from naopt.networks.cell_norms import CellNorms
         from naopt.one_shot.images import SharedImages
 
         channels, classes = loaded.facts["input_shape"][0], len(loaded.facts["classes"])
-        network = build_supernet(space, work.settings, channels, classes, settings.weights).to(loaded.device)
+        norms = CellNorms(settings.affine, settings.normalise_pools)
+        network = build_supernet(space, work.settings, channels, classes, settings.weights, norms).to(loaded.device)
         network.numbering = settings.numbering
         return SharedImages(network, loaded.parts, work.settings, settings), loaded.facts
     if isinstance(work, TextWorkload):

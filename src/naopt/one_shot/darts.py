@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,9 +14,6 @@ from naopt.one_shot.warmup import WarmupSettings
 from naopt.searchers.base import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    import torch
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
@@ -28,8 +24,6 @@ if TYPE_CHECKING:
 
 _INITIAL_SPREAD = 1e-3
 """Standard deviation of the logits at the start, as in the authors' program."""
-_DIFFERENCE = 0.01
-"""Norm of the change of the weights in the finite difference (Liu et al. 2019, footnote 2)."""
 
 
 class DARTSSettings(WarmupSettings):
@@ -41,7 +35,16 @@ class DARTSSettings(WarmupSettings):
     warmup: float = Field(0.0, ge=0, lt=1)
     """The share of the epochs, rounded down to whole ones, in which only the shared weights are trained."""
     order: Literal["first", "second"] = "first"
-    """Whether the mixture's gradient takes into account that the weights follow (two to three times the time)."""
+    """Whether the mixture's gradient takes into account that the weights follow (second: Eq. 6)."""
+    hessian: Literal["exact", "difference"] = "exact"
+    """How the second order multiplies by second derivatives: by differentiating twice, or by the paper's finite
+    difference, 0.01 long (Eq. 8)."""
+    affine: bool = False
+    """Normalisations in the cells learn a scale and an offset, as those of children do. Without (published), no
+    operation can rescale what the mixture weighs."""
+    normalise_pools: bool = True
+    """Pools in the cells are followed by a normalisation without scale and offset (published), which children do not
+    have: the derived architecture, if it has a pool, inherits no weights."""
     mixture_learning_rate: float = Field(3e-4, gt=0)
     """Of the mixture's Adam, whose betas are 0.5 and 0.999."""
     mixture_weight_decay: float = Field(1e-3, ge=0)
@@ -55,12 +58,15 @@ class DARTSSearcher(OneShotSearcher):
     Liu, Simonyan & Yang 2019, "DARTS: differentiable architecture search", section 2. Each step:
 
     1. logits alpha: Adam on the gradient of ``L_valid(w', alpha)``, with ``w' = w`` (first order) or
-       ``w' = w - xi grad_w L_train(w, alpha)`` (second order, Eq. 7 and 8; xi is the learning rate of the weights);
+       ``w' = w - xi grad_w L_train(w, alpha)`` (second order, Eq. 6; xi is the learning rate of the weights);
     2. shared weights: one step on a training batch, as a mixture.
 
+    As published, normalisations in the cells learn neither scale nor offset, and pools are normalised: what is measured
+    for a path has these normalisations, as what was trained had.
+
     Departures: the virtual step is a plain gradient step, as in the equation (the program's has momentum and weight
-    decay); the losses of the finite difference see the same dropout. The derived architecture is the only candidate: it
-    is measured as a single path, which was never trained alone.
+    decay); the second order is exact by default; the losses of the finite difference see the same dropout. The derived
+    architecture is the only candidate: it is measured as a single path, which was never trained alone.
     """
 
     settings_type = DARTSSettings
@@ -115,31 +121,22 @@ class DARTSSearcher(OneShotSearcher):
 
         When it returns, the shared weights are what they were, to the bit.
         """
-        import torch
+        from naopt.one_shot.mixture_gradient import difference_gradient, exact_gradient, gradients, repeatable
 
         if self.options.order == "first":
-            return _gradients(self._mixed_loss(trainer, valid), self.logits)
+            return gradients(self.mixed_loss(trainer, valid), self.logits)
         self._mixable.mix(self._weights())
-        weights, xi = list(trainer.shared.path_parameters()), float(trainer.optimizer.param_groups[0]["lr"])
-        noise = _noise(trainer.device)
-        with _restored(weights) as kept:
-            with noise():
-                slopes = _gradients(self._mixed_loss(trainer, train), weights)
-            _shift(weights, kept, slopes, -xi)
-            found = _gradients(self._mixed_loss(trainer, valid), [*self.logits, *weights])
-            gradients, direction = found[: len(self.logits)], found[len(self.logits) :]
-            norm = float(torch.linalg.vector_norm(torch.stack([part.norm() for part in direction])))
-            if norm == 0:
-                return gradients
-            step, ends = _DIFFERENCE / norm, []
-            for signed in (step, -step):
-                _shift(weights, kept, direction, signed)
-                with noise():
-                    ends.append(_gradients(self._mixed_loss(trainer, train), self.logits))
-        above, below = ends
-        return [g - xi * (a - b) / (2 * step) for g, a, b in zip(gradients, above, below, strict=True)]
+        unrolled = exact_gradient if self.options.hessian == "exact" else difference_gradient
+        return unrolled(
+            lambda: self.mixed_loss(trainer, train),
+            lambda: self.mixed_loss(trainer, valid),
+            self.logits,
+            [weight for weight in trainer.shared.path_parameters() if weight.requires_grad],
+            float(trainer.optimizer.param_groups[0]["lr"]),
+            repeatable(trainer.device),
+        )
 
-    def _mixed_loss(self, trainer: PathTrainer, batch: Batch) -> Tensor:
+    def mixed_loss(self, trainer: PathTrainer, batch: Batch) -> Tensor:
         """Loss of the mixture, with a gradient for its logits and for the shared weights."""
         self._mixable.mix([logits.softmax(-1) for logits in self.logits])
         return trainer.data.loss(batch)
@@ -197,57 +194,6 @@ class DARTSSearcher(OneShotSearcher):
         from naopt.one_shot.learner import restore_learner
 
         restore_learner(self.logits, self._optimizer, memory.tensors)
-
-
-def _gradients(loss: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Gradients for ``inputs``; zeros for what the loss does not depend on."""
-    import torch
-
-    return list(torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True))
-
-
-@contextmanager
-def _restored(weights: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Gives copies, from which the weights are restored in the end: adding and subtracting would leave rounding."""
-    import torch
-
-    kept = [weight.detach().clone() for weight in weights]
-    try:
-        yield kept
-    finally:
-        with torch.no_grad():
-            for weight, value in zip(weights, kept, strict=True):
-                weight.copy_(value)
-
-
-def _noise(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
-    """Contexts in which dropout draws what it would draw now; after them the generators stand where they stood.
-
-    The difference of two losses would otherwise be mostly that of their masks.
-    """
-    import torch
-
-    devices = [device] if device.type == "cuda" else []
-    cpu, others = torch.get_rng_state(), [torch.cuda.get_rng_state(device) for device in devices]
-
-    @contextmanager
-    def again() -> Iterator[None]:
-        with torch.random.fork_rng(devices=devices):
-            torch.set_rng_state(cpu)
-            for device, state in zip(devices, others, strict=True):
-                torch.cuda.set_rng_state(state, device)
-            yield
-
-    return again
-
-
-def _shift(weights: Sequence[Tensor], origin: Sequence[Tensor], direction: Sequence[Tensor], by: float) -> None:
-    """``weights <- origin + by * direction``."""
-    import torch
-
-    with torch.no_grad():
-        for weight, start, slope in zip(weights, origin, direction, strict=True):
-            weight.copy_(start + by * slope)
 
 
 def _entropy(weights: Tensor) -> Tensor:

@@ -68,6 +68,14 @@ class SharedData(ABC):
         """What a controller learns from: accuracy in 0..1 of the chosen path on a batch, or 80 / perplexity (ENAS)."""
 
     @abstractmethod
+    def log_likelihoods(self, paths: Sequence[Path], batch: Batch) -> NDArray[np.float64]:
+        """Mean log-likelihood, in nats, of a batch's targets under each of these paths ``(n,)``; not finite where none.
+
+        It is that of the data: nothing is smoothed, dropped or added, and no second head has a say. Paths of images are
+        normalised by the batch, as in training.
+        """
+
+    @abstractmethod
     def measure(self, path: Path) -> dict[str, float]:
         """The metric and the ``loss`` of a path on all validation data: the same batches for every path.
 

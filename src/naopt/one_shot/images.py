@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from naopt.errors import InputError
@@ -100,6 +102,17 @@ class SharedImages(SharedData):
             return 0.0
         return float((logits.argmax(1) == labels).float().mean())
 
+    def log_likelihoods(self, paths: Sequence[Path], batch: Labelled) -> NDArray[np.float64]:
+        """See ``SharedData``; nats an image."""
+        inputs, labels = batch
+        found: dict[Path, Tensor] = {}
+        with without_gradients(self.network):
+            self._normalise_by_batch()
+            for path in dict.fromkeys(paths):
+                self.network.choose(path)
+                found[path] = -F.cross_entropy(self.network(inputs), labels)
+        return torch.stack([found[path] for path in paths]).double().cpu().numpy()
+
     def measure(self, path: Path) -> dict[str, float]:
         """``acc`` in percent and ``loss``, mean cross entropy without smoothing, on all validation images."""
         self.network.choose(path)
@@ -119,9 +132,12 @@ class SharedImages(SharedData):
             if self.settings.statistics == "recalibrated":
                 self._recalibrate()
             else:
-                for norm in self._norms:
-                    norm.training = True
+                self._normalise_by_batch()
             yield
+
+    def _normalise_by_batch(self) -> None:
+        for norm in self._norms:
+            norm.training = True
 
     def _recalibrate(self) -> None:
         """Gathers the chosen path's statistics from training images, always the same: plain means over the batches."""

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from naopt.latent.controller import IndependentController
     from naopt.networks.path import Path
-    from naopt.one_shot.data import Batch
     from naopt.one_shot.path_trainer import PathTrainer
     from naopt.spaces import Architecture, SearchSpace, Tokens
 
@@ -35,10 +34,12 @@ _NEGLIGIBLE = 1e-3
 class PARSECSettings(WarmupSettings):
     """Settings of PARSEC."""
 
-    samples: int = Field(8, ge=2)
-    """K: paths of one step of the distribution, all on the same validation batch."""
-    weight_samples: int = Field(1, ge=1)
-    """Paths of one step of the shared weights, weighted by how well they explain the batch; one is cheapest."""
+    samples: int = Field(16, ge=2)
+    """K: paths of one step of the distribution, all on the same validation batch. The bias of the gradient falls
+    with 1 / K."""
+    weight_samples: int = Field(16, ge=1)
+    """K of one step of the shared weights: paths on the same training batch, weighted by how well they explain it. One
+    is cheapest by far."""
     likelihood_temperature: float = Field(0.1, gt=0)
     """What mean losses (nats) are divided by before paths are weighted by their likelihood; 1 / (size of a batch) is
     the likelihood of the whole batch, of which one path mostly takes all."""
@@ -55,17 +56,18 @@ class PARSECSearcher(OneShotSearcher):
     """PARSEC: learns a distribution over architectures by importance sampling, in the memory of one path.
 
     Casale, Gordon & Fusi 2019, "Probabilistic neural architecture search". Each step, with K paths ``x_k ~ pi`` and
-    their mean losses ``l_k`` on one validation batch:
+    their mean negative log-likelihoods ``l_k`` of one validation batch:
 
         w = softmax(-l / T),    pi: Adam along sum_k (w_k - 1/K) grad log pi(x_k)
 
     and the shared weights go along ``-sum_k w_k grad l_k`` on a training batch, with K = ``weight_samples``. The sums
     are the gradients of ``log mean_k exp(-l_k / T)``, the estimated log-likelihood; ``1/K`` changes no expectation,
-    since that of ``grad log pi`` is 0, and much of the variance.
+    since that of ``grad log pi`` is 0, and much of the variance. Likelihoods are those of the data, see
+    ``SharedData.log_likelihoods``; what the shared weights descend is the training loss, with all that the training
+    settings add to it.
 
-    Departures: mean losses and a temperature instead of a batch's whole likelihood, which one path would win; one
-    path a step for the shared weights by default; the distribution waits for the first fifth of the epochs; choices
-    are masked to those that are valid.
+    Departures: means over a batch and a temperature instead of a batch's whole likelihood, which one path would win;
+    the distribution waits for the first fifth of the epochs; choices are masked to those that are valid.
     """
 
     settings_type = PARSECSettings
@@ -112,7 +114,7 @@ class PARSECSearcher(OneShotSearcher):
     def step(self, trainer: PathTrainer) -> float:
         """One step of the distribution, and one of the shared weights.
 
-        The loss is the path's, or ``-T log mean_k exp(-l_k / T)`` of several.
+        What is given is ``-T log mean_k exp(-l_k / T)`` of several paths, or the training loss of one.
         """
         warming = self.options.warming_up(trainer.epoch)
         if not warming and not self._learn(trainer):
@@ -125,7 +127,7 @@ class PARSECSearcher(OneShotSearcher):
     def _learn(self, trainer: PathTrainer) -> bool:
         """One step of the distribution; false where no path's loss is finite."""
         drawn, paths = self._draw(self.options.samples, trainer)
-        losses = _losses(trainer, paths, trainer.data.next_valid())
+        losses = -trainer.data.log_likelihoods(paths, trainer.data.next_valid())
         if not np.isfinite(losses).any():
             return False
         weights, likelihood = importance_weights(losses, self.options.likelihood_temperature)
@@ -153,13 +155,14 @@ class PARSECSearcher(OneShotSearcher):
     def _train_weighted(self, trainer: PathTrainer) -> float:
         """One step of the shared weights along the weighted gradients of several paths.
 
-        Losses first, without gradients, then one path after the other: the memory is that of one.
+        Likelihoods first, without gradients, then one path after the other: the memory is that of one.
         """
         from naopt.networks.supernet import unique
 
         _, paths = self._draw(self.options.weight_samples, trainer)
         batch = trainer.data.next_train()
-        weights, likelihood = importance_weights(_losses(trainer, paths, batch), self.options.likelihood_temperature)
+        losses = -trainer.data.log_likelihoods(paths, batch)
+        weights, likelihood = importance_weights(losses, self.options.likelihood_temperature)
         total: dict[Path, float] = {}
         for path, weight in zip(paths, weights.tolist(), strict=True):
             total[path] = total.get(path, 0.0) + weight
@@ -219,7 +222,7 @@ def importance_weights(losses: NDArray[np.float64], temperature: float) -> tuple
     """How much of the likelihood of their mixture each of K paths has.
 
     Args:
-        losses: ``(K,)`` mean losses in nats; a path whose loss is not finite has no weight.
+        losses: ``(K,)`` mean negative log-likelihoods in nats; a path whose loss is not finite has no weight.
         temperature: T.
 
     Returns:
@@ -231,15 +234,3 @@ def importance_weights(losses: NDArray[np.float64], temperature: float) -> tuple
         return np.full(len(losses), np.nan), math.nan
     total = float(np.logaddexp.reduce(scores))
     return np.exp(scores - total), temperature * (total - math.log(len(losses)))
-
-
-def _losses(trainer: PathTrainer, paths: Sequence[Path], batch: Batch) -> NDArray[np.float64]:
-    """Losses ``(K,)`` of paths on one batch, in training mode; nothing is recorded."""
-    import torch
-
-    found: dict[Path, float] = {}
-    with torch.no_grad():
-        for path in paths:
-            if path not in found:
-                found[path] = float(trainer.loss_of(path, batch))
-    return np.array([found[path] for path in paths], dtype=np.float64)

@@ -34,6 +34,12 @@ class OneShotSettings(Settings):
     optimiser: Literal["sgd", "adam"] = "sgd"
     """Of the shared weights: SGD with the momentum of the training settings (all published programs), or Adam, which
     needs fewer steps where each operation is seldom on the path. It wants a learning rate of its own, about 0.01."""
+    affine: bool = True
+    """Normalisations in the cells of a supernet for images learn a scale and an offset, as those of children do. Else
+    these stay at 1 and 0, so that no operation can rescale what a mixture weighs (DARTS)."""
+    normalise_pools: bool = False
+    """Pools in the cells of a supernet for images are followed by a normalisation without scale and offset (DARTS). The
+    children have none: an architecture with a pool then inherits no weights."""
     statistics: Literal["batch", "recalibrated"] = "batch"
     """How a path is normalised when it is measured: by the statistics of the measured batch (NAO, ENAS), or by those of
     training images, gathered anew for each path. Those gathered in training are of all paths at once, and of no use."""

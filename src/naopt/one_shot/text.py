@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from naopt.measurement import Goal
@@ -111,6 +114,15 @@ class SharedText(SharedData):
         with without_gradients(self.network):
             loss = float(self.network.loss(batch.words, batch.targets, batch.state).cross_entropy)
         return _REWARD * math.exp(-loss) if math.isfinite(loss) else 0.0
+
+    def log_likelihoods(self, paths: Sequence[Path], batch: Chunk) -> NDArray[np.float64]:
+        """See ``SharedData``; nats a word. The state that goes on from chunk to chunk stays as it is."""
+        found: dict[Path, Tensor] = {}
+        with without_gradients(self.network):
+            for path in dict.fromkeys(paths):
+                self.network.choose(path)
+                found[path] = -self.network.loss(batch.words, batch.targets, batch.state).cross_entropy
+        return torch.stack([found[path] for path in paths]).double().cpu().numpy()
 
     def measure(self, path: Path) -> dict[str, float]:
         """``ppl`` and ``loss``, mean cross entropy in nats, on all validation text, through which the state goes."""
