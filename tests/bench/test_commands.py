@@ -67,6 +67,30 @@ def test_bench_in_words(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "line against random after 25 queries" in out
 
 
+def test_bench_compares_settings_of_one_searcher(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has its own, those of all that have the key, and those of its name; its own win."""
+    competitors = ["evolution", "evolution:population=5,sample=2", "evolution:population=12"]
+    options = ["--searchers", ",".join(competitors), "--set", "population=7", "--set", "evolution.sample=3"]
+    assert run(bench(file, *options, "--against", competitors[1], "--json")) == 0
+    found = document(capsys)
+    assert list(found["searchers"]) == competitors
+    assert [(one["settings"]["population"], one["settings"]["sample"]) for one in found["searchers"].values()] == [
+        (7, 3),
+        (5, 2),
+        (12, 3),
+    ]
+    assert list(found["paired"]) == [competitors[0], competitors[2]]
+    for wrong, line in (
+        ("evolution:size=3", "unknown"),
+        ("evolution:population=0", "greater than or equal"),
+        ("evolution:population", "KEY=VALUE"),
+        ("nobody:population=3", "unknown"),
+        ("random,random", "none twice"),
+    ):
+        assert run(bench(file, "--searchers", wrong)) == 2
+        assert line in capsys.readouterr().err
+
+
 def test_bench_by_one_metric_that_nothing_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_table(cube(missing=range(10)), tmp_path / "t.npz")
     arguments = ["bench", "--table", str(tmp_path / "t.npz"), "--metric", "score", "--searchers", "line"]
@@ -236,6 +260,16 @@ def test_quality_compares_models(
     assert "twin against boosted-trees, trained on 20: Kendall tau +0.0000 [+0.0000, +0.0000]" in out
     assert "better 0, equal 2, worse 0" in out
     assert "hamming" not in out
+
+
+def test_quality_compares_settings_of_one_model(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    quick = "epochs=1,min_steps=1,hidden_size=8,embedding_size=4"
+    some = f"paper:{quick},augmentation=none,paper:{quick},boosted-trees"
+    names = [f"paper:{quick},augmentation=none", f"paper:{quick}", "boosted-trees"]
+    assert run(quality_of(file, "--models", some, "--train-sizes", "20", "--against", names[0], "--json")) == 0
+    found = document(capsys)
+    assert list(found["models"]) == names
+    assert list(found["paired"]) == names[1:]
 
 
 def test_a_folder_belongs_to_one_process(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

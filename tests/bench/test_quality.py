@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from naopt.bench import QualityStudy, QualityTrial, measure_quality, quality, summarise_quality
 from naopt.bench.quality import measure_model
 from naopt.errors import InputError, UnknownNameError
-from naopt.latent import PerformanceModel, models
+from naopt.latent import LatentModel, PerformanceModel, create_model, models
 from naopt.spaces import Architecture, SearchSpace, Tokens
 from naopt.tables import Table
 from tests.bench.stubs import cube, run_inline
@@ -160,6 +160,12 @@ def test_models_are_compared_on_the_same_rows() -> None:
         ({"models": []}, "models ''"),
         ({"models": ["oracle", "oracle"]}, "none twice"),
         ({"models": ["oracel"]}, "did you mean 'oracle'"),
+        ({"models": ["oracel:augmentation=none"]}, "did you mean 'oracle'"),
+        ({"models": ["oracle:augmentation=none"]}, "model 'oracle:augmentation=none': oracle has no settings"),
+        ({"models": ["boosted-trees:trees=3"]}, "boosted-trees has no settings"),
+        ({"models": ["paper:augmentatoin=none"]}, "model setting 'augmentatoin': .*did you mean 'augmentation'"),
+        ({"models": ["paper:trade_off=2"]}, "model setting trade_off '2'"),
+        ({"models": ["paper:trade_off"]}, "setting 'trade_off': must be KEY=VALUE"),
         ({"train_sizes": []}, "train sizes"),
         ({"train_sizes": [0]}, "train size '0': must be at least 1"),
         ({"train_sizes": [20, 124]}, "train size '124': table cube has 125 rows with score, of which 2"),
@@ -173,6 +179,28 @@ def test_models_are_compared_on_the_same_rows() -> None:
 def test_studies_that_make_no_sense_are_refused(changes: dict[str, Any], rule: str) -> None:
     with pytest.raises(InputError, match=rule):
         study(**changes)
+
+
+def test_a_name_may_bring_settings() -> None:
+    space = cube().space
+    plain, other = create_model("paper", space, 0), create_model("paper:augmentation=none,trade_off=0.5", space, 0)
+    assert isinstance(plain, LatentModel)
+    assert isinstance(other, LatentModel)
+    assert (plain.settings.augmentation, plain.settings.trade_off) == ("pair", 0.9)
+    assert other.settings == plain.settings.model_copy(update={"augmentation": "none", "trade_off": 0.5})
+    for name in ("nao:noise_share=1", "joint:ensemble=2", "official:epochs=3", "tnao:layers=1"):
+        if name.startswith("nao"):
+            with pytest.raises(UnknownNameError, match="noise_share"):
+                create_model(name, space, 0)
+        else:
+            assert isinstance(create_model(name, space, 0), LatentModel)
+
+
+def test_settings_of_a_model_change_what_it_learns() -> None:
+    some = study(models=["joint:epochs=1,min_steps=1,pretraining_steps=0,trade_off=0.0,unlabelled=0"], train_sizes=[20])
+    taught = "joint:epochs=60,min_steps=60,pretraining_steps=0,trade_off=1.0,unlabelled=0"
+    ignorant, wise = (measure_model(some, name, 20, 0) for name in (some.models[0], taught))
+    assert wise["kendall_tau"] > ignorant["kendall_tau"] + 0.3
 
 
 def test_workers_must_be_there() -> None:

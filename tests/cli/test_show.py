@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from naopt.cli.app import run
+from naopt.run import load_run
 from naopt.zoo import get, names
 from tests.run.toys import write_table
 
@@ -93,6 +95,31 @@ def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(scores) == 10
     assert found["best"] == found["top"][0]
     assert found["rounds"] == [{}]
+
+
+def test_rounds_of_a_run_measured_and_predicted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, directory = write_table(tmp_path / "toy.npz"), tmp_path / "run"
+    search = ["search", "--table", str(table), "--searcher", "gp", "--set", "initial=6", "--set", "batch=4"]
+    assert run([*search, "--budget", "14", "--metric", "score", "--run", str(directory)]) == 0
+    capsys.readouterr()
+    assert run(["show", str(directory), "--rounds", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["round_means"]
+    first, second, third = found
+    assert [line["architectures"] for line in found] == [6, 10, 14]
+    assert (first["origins"], first["predicted_mean"]) == (["random"], None)
+    trials = [trial for trial in load_run(directory).evaluated if trial.round == 1]
+    measured = [trial.measurement.metrics["score"] for trial in trials if trial.measurement and trial.measurement.ok]
+    predicted = [trial.predicted for trial in trials if trial.predicted is not None]
+    assert second["measured_mean"] == pytest.approx(np.mean(measured))
+    assert second["predicted_mean"] == pytest.approx(np.mean(predicted))
+    assert run(["show", str(directory), "--rounds"]) == 0
+    out = capsys.readouterr().out
+    assert "score of each round:\nround  measured by then  origins" in out
+    lines = out.splitlines()[-3:]
+    assert lines[0].split()[:3] == ["0", "6", "random"]
+    assert lines[0].split()[-1] == "-"
+    assert float(lines[2].split()[-1]) == pytest.approx(third["predicted_mean"], abs=1e-3)
+    assert "best:\n" not in out
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from naopt.errors import InputError
-from naopt.latent.controller import Controller, reinforce_loss
+from naopt.latent.controller import LSTMController, reinforce_loss
+from naopt.one_shot.anchor_controller import AnchorController
+from naopt.one_shot.bounds import Bounds
 from naopt.one_shot.enas import ENASSearcher, ENASSettings
 from naopt.one_shot.squashed import SquashedController
 from naopt.one_shot.trainer import SharedTrainer
@@ -26,9 +28,7 @@ def controller(
 ) -> SquashedController:
     """In float64, with weights large enough to matter."""
     torch.manual_seed(0)
-    built = SquashedController(
-        space, 5, 1, temperature=temperature, tanh_constant=constant, operation_tanh_reduce=reduce
-    ).double()
+    built = SquashedController(space, 5, 1, bounds=Bounds(temperature, constant, reduce)).double()
     with torch.no_grad():
         for parameter in built.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -49,7 +49,7 @@ def data(trainer: SharedTrainer) -> ToyData:
 def test_it_samples_what_the_slow_way_samples(space: SearchSpace) -> None:
     built = controller(space)
     fast, slow = (
-        sample(built, 50, np.random.default_rng(3)) for sample in (SquashedController.sample, Controller.sample)
+        sample(built, 50, np.random.default_rng(3)) for sample in (SquashedController.sample, LSTMController.sample)
     )
     assert fast == slow
     assert len(set(fast)) > 5
@@ -162,8 +162,10 @@ def test_a_bounded_controller_stays_uncertain() -> None:
 def test_candidates_are_filled_up_where_the_controller_insists() -> None:
     trainer = toy_trainer(ENASSearcher, ToyPaths, positions=2, tanh_constant=0.0)
     searcher = searched(trainer)
+    controller = searcher.controller
+    assert isinstance(controller, AnchorController)
     with torch.no_grad():
-        searcher.controller.output[0].bias[1] += 10_000.0  # type: ignore[index]
+        controller.output.bias[1] += 10_000.0
     origins = [p.origin for p in searcher.candidates(6, trainer)]
     assert origins == ["controller"] + ["refill"] * 5
 
@@ -185,6 +187,10 @@ def test_presets_are_those_of_the_programs() -> None:
     cells = ENASSettings.parse({"preset": "cnn"})
     assert (cells.controller_steps, cells.controller_samples, cells.controller_learning_rate) == (30, 10, 0.0035)
     assert (cells.temperature, cells.tanh_constant, cells.operation_tanh_reduce) == (1.0, 1.1, 2.5)
+    assert (cells.controller, cells.hidden_size, cells.layers) == ("anchors", 64, 2)
+    assert (cells.operation_bias, cells.fixed_bias) == (10.0, 0.25)
+    recurrent = ENASSettings.parse({"preset": "ptb"})
+    assert (recurrent.hidden_size, recurrent.layers, recurrent.distance_scale) == (100, 1, 6.0)
     assert ENASSettings.parse({"preset": "ptb"}).entropy_weight == 0.001
     assert ENASSettings.parse({"preset": "ptb", "epochs": 3}).epochs == 3
     with pytest.raises(InputError, match="preset"):

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naopt.one_shot import Memory, OneShotSearcher, RandomSharing, one_shot
+from naopt.one_shot import ENASSearcher, ENASSettings, Memory, OneShotSearcher, RandomSharing, one_shot
 from naopt.one_shot.path_trainer import PathTrainer
 from naopt.searchers import Proposal
-from naopt.spaces import Architecture
+from naopt.spaces import Architecture, GenericSpace, Place, Position
 from naopt.testing import OneShotCase, OneShotSuite, check_one_shot
-from tests.one_shot.toy import toy_space, toy_training
+from tests.one_shot.toy import CHOICES, toy_space, toy_training
 
 CHEAP: dict[str, dict[str, Any]] = {
     "enas": {"controller_steps": 2, "controller_samples": 3, "warmup": 0.4},
@@ -22,6 +22,7 @@ CHEAP: dict[str, dict[str, Any]] = {
 CASES: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in one_shot.names()),
     ("enas", {"buffer": 8, "buffer_batch": 4, "warmup": 0.0}),
+    ("enas", {"controller": "plain", "warmup": 0.0}),
     ("parsec", {"weight_samples": 3, "warmup": 0.0}),
     ("darts", {"order": "second", "warmup": 0.4}),
 ]
@@ -36,6 +37,15 @@ class TestBuiltIn(OneShotSuite):
     def case(self, request: pytest.FixtureRequest) -> OneShotCase:
         name, settings = request.param
         return toy_case(one_shot.get(name), **{**CHEAP.get(name, {}), **settings})
+
+
+def test_enas_on_cells_remembers_bit_for_bit() -> None:
+    """With anchors to attend to: a position that refers to four given nodes."""
+    referring = Position("4/input", CHOICES, "input", place=Place("cell", 4, refers=True))
+    operations = [Position(f"4/{name}", CHOICES, "operation", place=Place("cell", 4)) for name in "ab"]
+    space = GenericSpace([referring, *operations], "cell")
+    settings = ENASSettings.parse({**CHEAP["enas"], "epochs": 3, "warmup": 0.0, "buffer": 8, "layers": 2})
+    check_one_shot(OneShotCase(ENASSearcher, settings, space, toy_training))
 
 
 def test_the_suite_has_a_supernet_of_its_own() -> None:

@@ -22,7 +22,7 @@ ENAS: dict[str, Any] = {"name": "enas", "epochs": 2, "hidden_size": 6, "controll
 def test_states_are_those_of_the_trained_controller(tmp_path: Path) -> None:
     record = sharing_run(tmp_path / "run", searcher=ENAS, budget=26)
     subject = subject_of(record, prepare(record.config, record.directory))
-    assert subject.title == "LSTM controller of enas with a memory of 5, after 2 of 2 epochs"
+    assert subject.title == "controller of enas (anchors) with a memory of 5, after 2 of 2 epochs"
     weights = load_checkpoint(record.directory / "supernet.safetensors").below("own.searcher.parameter")
     architectures = [trial.architecture for trial in record.trials]
     states = subject.states(architectures)

@@ -15,6 +15,7 @@ from naopt.searchers import Objective, Proposal, TNAOSearcher
 from naopt.searchers.candidates import scored
 from naopt.searchers.tnao import TNAOSettings
 from naopt.spaces import Architecture, GenericSpace, Position, SearchSpace, create_space
+from naopt.testing.drives import Drive
 
 FAST: dict[str, Any] = {
     "hidden_size": 16,
@@ -62,6 +63,85 @@ def test_two_stages_follow_the_shares_of_the_budget() -> None:
     assert len({p.architecture for proposals in asked for p in proposals}) == 40
     counts = searcher(create_space("nasbench201"), 40, initial=7, new_per_round=3)
     assert (counts.initial, counts.new_per_round) == (7, 3)
+
+
+def fits(search: TNAOSearcher, monkeypatch: pytest.MonkeyPatch) -> list[list[Architecture]]:
+    """What the model of a searcher is fitted to, call by call."""
+    seen: list[list[Architecture]] = []
+    fit = search.model.fit
+
+    def counted(architectures: list[Architecture], scores: Any) -> dict[str, float]:
+        seen.append(list(architectures))
+        return fit(architectures, scores)
+
+    monkeypatch.setattr(search.model, "fit", counted)
+    return seen
+
+
+def test_two_stages_train_once_and_then_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = searcher(create_space("nasbench201"), 40, preset="two-stage", new_per_round=8)
+    seen = fits(search, monkeypatch)
+    asked = run(search)
+    assert [len(proposals) for proposals in asked] == [16, 8, 8, 8]
+    assert {p.origin for p in asked[0]} == {"random"}
+    assert all(p.origin in ("swarm", "refill") for proposals in asked[1:] for p in proposals)
+    assert seen == [[p.architecture for p in asked[0]]]
+    assert search.round_log()["train_size"] == 16
+    assert "fit_seconds" not in search.round_log()
+    default = searcher(create_space("nasbench201"), 40, new_per_round=8)
+    seen = fits(default, monkeypatch)
+    run(default)
+    assert [len(architectures) for architectures in seen] == [16, 24, 32]
+
+
+def test_rounds_in_parts_are_the_same_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(searcher(create_space("nasbench201"), 30, preset="two-stage", new_per_round=5))
+    parts = searcher(create_space("nasbench201"), 30, preset="two-stage", new_per_round=5)
+    seen = fits(parts, monkeypatch)
+    for proposals in whole[:1]:
+        for proposal in proposals:
+            parts.tell(proposal.architecture, Measurement({"score": worth(proposal.architecture)}))
+    one_by_one: list[Architecture] = []
+    while len(parts.history) < 30:
+        (proposal,) = parts.ask(1)
+        one_by_one.append(proposal.architecture)
+        parts.tell(proposal.architecture, Measurement({"score": worth(proposal.architecture)}))
+    swarm = [p.architecture for proposals in whole[1:] for p in proposals if p.origin == "swarm"]
+    assert swarm
+    assert [a for a in one_by_one if a in swarm] == swarm
+    assert len(seen) == 1
+
+
+def test_a_search_that_was_resumed_trains_on_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = create_space("nasbench201")
+    whole = run(searcher(space, 32, preset="two-stage", initial=16, new_per_round=8))
+    resumed = searcher(space, 32, preset="two-stage", initial=16, new_per_round=8)
+    for proposal in (p for proposals in whole[:2] for p in proposals):
+        resumed.tell(proposal.architecture, Measurement({"score": worth(proposal.architecture)}))
+    seen = fits(resumed, monkeypatch)
+    assert resumed.ask(8) == whole[2]
+    assert [len(architectures) for architectures in seen] == [16]
+
+
+def test_any_number_of_workers_trains_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = searcher(create_space("nasbench201"), 40, preset="two-stage", new_per_round=6)
+    seen = fits(search, monkeypatch)
+    drive = Drive(search)
+    drive.run_workers(40, 7)
+    assert len(search.history) == len({a for a, _ in search.history}) == 40
+    assert [len(architectures) for architectures in seen] == [16]
+
+
+def test_a_first_stage_that_mostly_crashed_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = create_space("nasbench201")
+    search = searcher(space, 40, preset="two-stage", initial=3)
+    seen = fits(search, monkeypatch)
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        known = {"score": float(index)} if index in (1, 4) else {}
+        search.tell(space.sample(rng), Measurement(known) if known else Measurement({}, 0.0, "failed", "crashed"))
+    assert len(search.ask(2)) == 2
+    assert seen == [[search.history[1][0], search.history[4][0]]]
 
 
 @pytest.mark.parametrize("optimizer", ["swarm", "gradient"])

@@ -16,6 +16,7 @@ from naopt.spaces import (
     ConvCellSpace,
     GenericSpace,
     Graph,
+    Place,
     Position,
     SearchSpace,
     Tokens,
@@ -155,6 +156,42 @@ class LostInPickling(Switches):
         return GenericSpace, (SWITCHES[:2], "switches")
 
 
+CELL = [
+    Position("1/input", ("0",), "input", place=Place("cell", 1, refers=True)),
+    Position("1/operation", ("a", "b"), place=Place("cell", 1)),
+    Position("2/input", ("0", "1"), "input", place=Place("cell", 2, refers=True)),
+]
+
+
+class ScatteredCell(GenericSpace):
+    """Positions of another cell stand between those of one."""
+
+    def __init__(self) -> None:
+        other = Position("other", ("a", "b"), place=Place("other", 1))
+        super().__init__([*CELL[:2], other, CELL[2]], "scattered")
+
+
+class SkippedNode(GenericSpace):
+    def __init__(self) -> None:
+        super().__init__([*CELL[:2], Position("3/operation", ("a", "b"), place=Place("cell", 3))], "skipped")
+
+
+class BoundReference(GenericSpace):
+    """Which earlier node may be taken depends on the operation before."""
+
+    def __init__(self) -> None:
+        super().__init__(CELL, "bound")
+
+    def choices(self, prefix: Sequence[int]) -> Tokens:
+        return (1,) if tuple(prefix) == (0, 1) else super().choices(prefix)
+
+    def choice_mask(self, prefixes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return SearchSpace.choice_mask(self, prefixes)
+
+    def explain_invalid(self, tokens: Sequence[int]) -> str | None:
+        return "no" if tuple(tokens) == (0, 1, 0) else super().explain_invalid(tokens)
+
+
 class BranchSwapsOnly(ConvCellSpace):
     """Neighbours that depend on how the nodes happen to be numbered."""
 
@@ -167,6 +204,9 @@ class BranchSwapsOnly(ConvCellSpace):
     [
         (NoName(), "a space needs a name"),
         (OddSteps(), "tokens_per_step must divide"),
+        (ScatteredCell(), "must stand together"),
+        (SkippedNode(), "not numbered through"),
+        (BoundReference(), "refers to nodes, but is not free"),
         (LongDescription(), "describe must be one line"),
         (Undecided(), "choices must ascend"),
         (DeadEnd(), "prefix .* cannot be extended"),

@@ -47,7 +47,7 @@ class QualityStudy:
     Attributes:
         table: rows without the metric are left out.
         metric: what the models predict, the mean over repeats.
-        models: names in the registry of performance models.
+        models: names in the registry of performance models, with settings or without (``create_model``).
         train_sizes: numbers of training rows.
         trials: per model and size, each with other rows.
         held_out: number of test rows; ``None`` for all that are not trained on.
@@ -66,10 +66,10 @@ class QualityStudy:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        from naopt.latent import models
+        from naopt.latent import create_model
 
         for name in self.models:
-            models.get(name)
+            create_model(name, self.table.space, 0)
         for what, values in (("models", self.models), ("train sizes", self.train_sizes)):
             if not values or len(set(values)) != len(values):
                 raise InputError(what, ",".join(map(str, values)), "name at least one, none twice")
@@ -179,13 +179,13 @@ def measure_model(study: QualityStudy, name: str, size: int, trial: int) -> dict
         ``valid``, shares of the test architectures (models without a decoder lack these three); ``fit_seconds`` and
         ``predict_seconds`` (all test rows).
     """
-    from naopt.latent import models
+    from naopt.latent import create_model
 
     table, goal = study.table, study.table.info(study.metric).goal
     scores = table.values(study.metric) if goal == "max" else -table.values(study.metric)
     train, test = study.split(size, trial)
     seed = int(np.random.SeedSequence([study.seed, trial]).generate_state(1)[0])
-    model = models.get(name)(table.space, seed)
+    model = create_model(name, table.space, seed)
     architectures = study.architectures(train)
     started = time.perf_counter()
     model.fit(architectures, scores[train])

@@ -9,6 +9,7 @@ from contextlib import closing
 
 from naopt.bench.comparison import Comparison
 from naopt.bench.crews import ALONE, Crew
+from naopt.bench.settings import searcher_name
 from naopt.bench.simulated_engine import SimulatedEngine
 from naopt.bench.trials import OriginCount, SearchTrial, Timing
 from naopt.bench.workers import run_jobs
@@ -76,7 +77,7 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
 
     engine = SimulatedEngine(evaluate, crew.workers, comparison.durations.clock(comparison.table, seed))
     started = time.perf_counter()
-    searcher = searchers.get(name)(
+    searcher = searchers.get(searcher_name(name))(
         evaluator.space, objective, comparison.settings[name], seed=seed, budget=comparison.budget
     )
     found = sorted(crew.search(searcher, engine, comparison.budget), key=lambda one: one.place or 0)

@@ -55,7 +55,7 @@ class SearchTrial:
     """One search.
 
     Attributes:
-        searcher: its name.
+        searcher: its name, with settings of its own if it was given some (``NAME:KEY=VALUE``).
         trial: 0-based.
         search_metric: of the selected architecture at each checkpoint (the mean of its repeats); ``None`` before
             anything was measured.

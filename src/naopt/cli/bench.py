@@ -23,7 +23,7 @@ from naopt.cli.study import (
     TableOption,
     WorkersOption,
     kept,
-    names,
+    names_with_settings,
     own_folder,
     progress,
 )
@@ -35,7 +35,14 @@ if TYPE_CHECKING:
 def bench(
     table: TableOption,
     metric: Annotated[str, typer.Option("--metric", metavar="M", help="What is searched by.")],
-    searchers: Annotated[str, typer.Option("--searchers", metavar="A,B,...", help="Names, separated by commas.")],
+    searchers: Annotated[
+        str,
+        typer.Option(
+            "--searchers",
+            metavar="A,B:KEY=VALUE,...",
+            help="Names, separated by commas; after a colon settings, separated by commas too.",
+        ),
+    ],
     budget: Annotated[int, typer.Option("--budget", metavar="N", help="Queries of one trial.")],
     trials: Annotated[int, typer.Option("--trials", metavar="K", help="Trials of each searcher.")],
     report_metric: Annotated[
@@ -66,7 +73,7 @@ def bench(
     from naopt.evaluators.table import parse_noise
     from naopt.tables import load_table
 
-    listed = names(searchers)
+    listed = names_with_settings(searchers)
     comparison = Comparison(
         table=load_table(table),
         metric=metric,

@@ -14,7 +14,7 @@ from naopt.cli.study import (
     TableOption,
     WorkersOption,
     kept,
-    names,
+    names_with_settings,
     own_folder,
     progress,
 )
@@ -38,7 +38,14 @@ _MEANS = (
 def quality(
     table: TableOption,
     metric: Annotated[str, typer.Option("--metric", metavar="M", help="What the models predict.")],
-    models: Annotated[str, typer.Option("--models", metavar="A,B,...", help="Names, separated by commas.")],
+    models: Annotated[
+        str,
+        typer.Option(
+            "--models",
+            metavar="A,B:KEY=VALUE,...",
+            help="Names, separated by commas; after a colon settings, separated by commas too.",
+        ),
+    ],
     train_sizes: Annotated[str, typer.Option("--train-sizes", metavar="N,N,...", help="Numbers of training rows.")],
     trials: Annotated[int, typer.Option("--trials", metavar="K", help="Trials of each model and size.")],
     held_out: Annotated[
@@ -58,7 +65,7 @@ def quality(
     study = QualityStudy(
         table=load_table(table),
         metric=metric,
-        models=names(models),
+        models=names_with_settings(models),
         train_sizes=[_size(text) for text in train_sizes.split(",")],
         trials=trials,
         held_out=held_out,

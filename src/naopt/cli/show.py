@@ -25,6 +25,9 @@ def show(
     failures: Annotated[
         bool, typer.Option("--failures", help="Of a search: every failure, with traceback and last lines of output.")
     ] = False,
+    rounds: Annotated[
+        bool, typer.Option("--rounds", help="Of a search: measured and predicted mean of each round, in a table.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a search, a training, or an architecture."""
@@ -41,7 +44,7 @@ def show(
 
     if svg is not None:
         write_drawing(*run.subject, svg)
-    show_run(run, as_json=as_json, failures=failures)
+    show_run(run, as_json=as_json, failures=failures, rounds=rounds)
 
 
 def write_drawing(space: SearchSpace, architecture: Architecture, path: Path) -> None:

@@ -14,13 +14,13 @@ from naopt.run.run import SearchRun, TrainingRun
 
 
 @singledispatch
-def show_run(run: Run, *, as_json: bool, failures: bool) -> None:  # noqa: ARG001
-    """Shows a run on standard output; of a search its failures, one by one, if they are asked for."""
+def show_run(run: Run, *, as_json: bool, failures: bool, rounds: bool) -> None:  # noqa: ARG001
+    """Shows a run on standard output; of a search its failures, one by one, or its rounds, if they are asked for."""
     raise TypeError(type(run))
 
 
 @show_run.register
-def _(run: SearchRun, *, as_json: bool, failures: bool) -> None:
+def _(run: SearchRun, *, as_json: bool, failures: bool, rounds: bool) -> None:
     record = run.record
     report = record.directory / REPORT
     written = report if report.is_file() else None
@@ -30,12 +30,17 @@ def _(run: SearchRun, *, as_json: bool, failures: bool) -> None:
         more: dict[str, Any] = {"top": [trial_document(trial) for trial in top], "failures": counts}
         if failures:
             more["failed_trials"] = [_failure(trial) for trial in record.failed]
+        if rounds:
+            more["round_means"] = _round_means(record)
         emit({**run_document(run, written), **more, "rounds": record.rounds})
         return
     for line in run_lines(run, written):
         say(line)
-    if failures:
-        _say_failures(record)
+    if failures or rounds:
+        if failures:
+            _say_failures(record)
+        if rounds:
+            _say_rounds(record)
         return
     if top:
         say()
@@ -71,8 +76,35 @@ def _say_failures(record: RunRecord) -> None:
             say(f"  | {line}")
 
 
+def _round_means(record: RunRecord) -> list[dict[str, Any]]:
+    """Fig. 2b of the NAO paper in numbers: what was measured in each round, and what its searcher had predicted."""
+    from naopt.report.summary import round_summaries
+
+    return [
+        {
+            "round": summary.round,
+            "architectures": summary.architectures,
+            "origins": list(summary.origins),
+            "measured_mean": summary.measured_mean,
+            "measured_std": summary.measured_std,
+            "predicted_mean": summary.predicted_mean,
+        }
+        for summary in round_summaries(record)
+    ]
+
+
+def _say_rounds(record: RunRecord) -> None:
+    say()
+    rows = [
+        [", ".join(value) if isinstance(value, list) else "-" if value is None else value for value in line.values()]
+        for line in _round_means(record)
+    ]
+    columns = ["round", "measured by then", "origins", "measured mean", "deviation", "predicted mean"]
+    print_table(columns, rows, f"{record.objective.metric} of each round:")
+
+
 @show_run.register
-def _(run: TrainingRun, *, as_json: bool, failures: bool) -> None:  # noqa: ARG001
+def _(run: TrainingRun, *, as_json: bool, failures: bool, rounds: bool) -> None:  # noqa: ARG001
     training, request = run.training, run.training.request
     found, curve = training.document, training.curve
     finished, whole = run.finished, request.settings["epochs"]

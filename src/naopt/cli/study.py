@@ -27,9 +27,15 @@ _SILENCE = 30.0
 """Seconds between two lines about progress where there is no terminal."""
 
 
-def names(text: str) -> list[str]:
-    """Names separated by commas."""
-    return [name.strip() for name in text.split(",")]
+def names_with_settings(text: str) -> list[str]:
+    """Names with their settings: what has a ``=`` and no name of its own belongs to the name before it."""
+    found: list[str] = []
+    for part in map(str.strip, text.split(",")):
+        if found and "=" in part and ":" not in part:
+            found[-1] += f",{part}" if ":" in found[-1] else f":{part}"
+        else:
+            found.append(part)
+    return found
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from naopt.latent.settings import LATENT_PRESETS, LatentSettings
 
 if TYPE_CHECKING:
     from naopt.latent.ascent import GradientAscent
-    from naopt.latent.base import PerformanceModel, models
+    from naopt.latent.base import PerformanceModel, create_model, models
     from naopt.latent.baselines import BoostedTreesModel, GaussianProcessModel
     from naopt.latent.embedding_model import EmbeddingModel
     from naopt.latent.gaussian_process import GaussianProcess
@@ -30,6 +30,7 @@ __all__ = [
     "LatentModel",
     "LatentSettings",
     "PerformanceModel",
+    "create_model",
     "models",
 ]
 
@@ -41,6 +42,7 @@ _HOME = {
     "GradientAscent": "ascent",
     "LatentModel": "model",
     "PerformanceModel": "base",
+    "create_model": "builtin",
     "models": "builtin",
 }
 

@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 class GradientAscent:
     """``h' = h + step * df/dh`` for every state of every architecture at once, then unit length again.
 
-    The step grows from ``first_step`` by ``step_growth`` (footnote 4: from 10 by half of that, until the decoded
-    architecture differs); each move starts from the original embedding, as in the official programs. With
-    ``scale="unit"`` the gradient of each architecture is divided by its mean length over states, so that a step is
+    The step grows from ``first_step`` by ``step_growth``, ``steps`` times in all (footnote 4: from 10 by half of that,
+    until the decoded architecture differs); each move starts from the original embedding, as in the official programs.
+    With ``scale="unit"`` the gradient of each architecture is divided by its mean length over states, so that a step is
     measured in the length of a state (1) and does not depend on the scale of the predictor.
+
+    The predictor sees the mean of the states, so the gradient for one state falls with their number T. With
+    ``states`` given, steps are meant for so many states and multiplied by T over this: a state moves as far as it would
+    there.
     """
 
     first_step: float
     step_growth: float
     steps: int
     scale: Literal["raw", "unit"] = "unit"
+    states: int | None = None
 
     def path(self, model: LatentModel, states: Tensor, moving: Tensor | None = None) -> Iterator[tuple[float, Tensor]]:
         """Steps and moved states ``(n, steps, hidden)``, the smallest step first.
@@ -44,6 +49,7 @@ class GradientAscent:
             gradient = gradient / length[:, None, None]
         if moving is not None:
             gradient = gradient * moving.unsqueeze(-1)
+        factor = 1.0 if self.states is None else states.shape[1] / self.states
         for index in range(self.steps):
-            step = self.first_step + index * self.step_growth
+            step = factor * (self.first_step + index * self.step_growth)
             yield step, F.normalize(states + step * gradient, dim=-1)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING
 
+from naopt.configuration import parse_setting
+from naopt.errors import InputError
 from naopt.registry import Registry
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
@@ -37,5 +40,26 @@ class PerformanceModel(ABC):
         return [architecture.tokens for architecture in architectures]
 
 
-models: Registry[Callable[[SearchSpace, int], PerformanceModel]] = Registry("model", "naopt.models")
-"""Model names to factories ``(space, seed) -> model``."""
+models: Registry[Callable[..., PerformanceModel]] = Registry("model", "naopt.models")
+"""Model names to factories ``(space, seed) -> model``; one that takes ``**settings`` too can be given some by name."""
+
+
+def create_model(name: str, space: SearchSpace, seed: int) -> PerformanceModel:
+    """The model that ``NAME`` or ``NAME:KEY=VALUE,...`` means, as in ``paper:augmentation=none``.
+
+    Args:
+        name: of the registry, and settings, separated by commas, in place of its own.
+        space: of the architectures.
+        seed: non-negative.
+
+    Raises:
+        UnknownNameError: no such model, or no such setting.
+        InputError: a model without settings, or a value that breaks a rule.
+    """
+    own, colon, assignments = name.partition(":")
+    factory = models.get(own)
+    if not colon:
+        return factory(space, seed)
+    if all(p.kind is not Parameter.VAR_KEYWORD for p in signature(factory).parameters.values()):
+        raise InputError("model", name, f"{own} has no settings")
+    return factory(space, seed, **dict(map(parse_setting, assignments.split(","))))

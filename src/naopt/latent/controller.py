@@ -16,7 +16,7 @@ from naopt.latent.vocabulary import START, Vocabulary
 from naopt.spaces import SearchSpace, Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,7 +32,7 @@ _INITIAL_SPREAD = 1e-3
 class Controller(nn.Module, ABC):
     """A distribution over valid token sequences, position by position.
 
-    At each position a softmax over the choices that the space allows after what was chosen before.
+    At each position a softmax over the choices that the space allows after what was decided before.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -41,11 +41,7 @@ class Controller(nn.Module, ABC):
 
     @abstractmethod
     def logits(self, tokens: NDArray[np.int64]) -> Tensor:
-        """Logits ``(N, T, C)`` of what stands at each position given what stands before it.
-
-        Args:
-            tokens: ``(N, T')`` with ``T' <= T``; logits come for positions 0 to ``min(T', T - 1)``.
-        """
+        """Logits ``(N, T, C)`` of what stands at each position of ``(N, T)`` tokens given what was decided before."""
 
     def forward(self, tokens: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Log-probabilities ``(N,)`` of whole sequences ``(N, T)``, and the sums of their positions' entropies."""
@@ -58,21 +54,24 @@ class Controller(nn.Module, ABC):
         entropy = -(log_probabilities.exp() * log_probabilities.masked_fill(~mask, 0.0)).sum(dim=(1, 2))
         return chosen.sum(dim=1), entropy
 
-    @torch.no_grad()
+    @abstractmethod
     def sample(self, count: int, rng: np.random.Generator) -> list[Tokens]:
         """``count`` independent sequences, all valid."""
+
+    @torch.no_grad()
+    def _written(
+        self, logits: Callable[[NDArray[np.int64]], Tensor], count: int, rng: np.random.Generator
+    ) -> list[Tokens]:
+        """``sample`` where positions are decided as they stand: ``logits`` gives those ``(N, C)`` after ``(N, t)``."""
         tokens = np.zeros((count, 0), dtype=np.int64)
-        for index in range(len(self.space.positions)):
-            tokens = self._with_next(tokens, self.logits(tokens)[:, index], rng)
+        for _ in self.space.positions:
+            tokens = self._with_next(tokens, logits(tokens), rng)
         return [tuple(row) for row in tokens.tolist()]
 
     def _with_next(self, tokens: NDArray[np.int64], logits: Tensor, rng: np.random.Generator) -> NDArray[np.int64]:
         """Sequences ``(N, t)`` with one more token each, drawn by logits ``(N, C)`` among the valid choices."""
-        mask = torch.from_numpy(self._padded(self.space.choice_mask(tokens)))
-        cumulative = _masked_log_softmax(logits, mask).exp().double().numpy().cumsum(axis=1)
-        draws = rng.random((len(tokens), 1)) * cumulative[:, -1:]
-        chosen = (cumulative <= draws).sum(axis=1, keepdims=True)
-        return np.concatenate([tokens, chosen], axis=1)
+        chosen = drawn(logits, self._padded(self.space.choice_mask(tokens)), rng)
+        return np.concatenate([tokens, chosen[:, None]], axis=1)
 
     @property
     def most_choices(self) -> int:
@@ -101,11 +100,48 @@ class IndependentController(Controller):
 
     def logits(self, tokens: NDArray[np.int64]) -> Tensor:
         """The weights, whatever the tokens."""
-        length = min(tokens.shape[1] + 1, len(self.space.positions))
-        return self.weights[None, :length].expand(len(tokens), -1, -1)
+        return self.weights.expand(len(tokens), -1, -1)
+
+    def sample(self, count: int, rng: np.random.Generator) -> list[Tokens]:
+        """See ``Controller``."""
+        return self._written(lambda tokens: self.weights[tokens.shape[1]].expand(count, -1), count, rng)
 
 
-class LSTMController(Controller):
+class RecurrentController(Controller):
+    """A controller with a state, from which it goes on, and which it may begin with.
+
+    The state after it has read a whole architecture is that architecture's embedding (Adam & Lorraine 2019).
+    """
+
+    @property
+    @abstractmethod
+    def order(self) -> tuple[int, ...]:
+        """The positions as they are decided."""
+
+    @abstractmethod
+    def encode(self, tokens: NDArray[np.int64]) -> State:
+        """The state after whole architectures ``(N, T)`` were read, from zeros; with a gradient."""
+
+    @abstractmethod
+    def log_probability(self, tokens: NDArray[np.int64], initial: State) -> Tensor:
+        """Log-probabilities ``(N,)`` of whole sequences ``(N, T)``, each written from a state of its own."""
+
+    @abstractmethod
+    def decode(self, state: State, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Whole architectures ``(N, count, T)``, ``count`` independent ones with each state as the initial one."""
+
+    @abstractmethod
+    def continued(self, decided: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Whole architectures ``(N, count, T)``, ``count`` independent ones from each beginning.
+
+        Args:
+            decided: valid tokens ``(N, t)`` of the first t positions of ``order``.
+            count: how many.
+            rng: the only source of randomness.
+        """
+
+
+class LSTMController(RecurrentController):
     """An LSTM that reads the last token and emits the next (Zoph & Le 2017, section 3.1).
 
     Choices of one name at positions of one kind share embedding and output weights, as in the latent model; the paper
@@ -121,8 +157,20 @@ class LSTMController(Controller):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -_INITIAL_RANGE, _INITIAL_RANGE)
 
+    @property
+    def order(self) -> tuple[int, ...]:
+        """As they stand."""
+        return tuple(range(self.vocabulary.length))
+
+    def sample(self, count: int, rng: np.random.Generator) -> list[Tokens]:
+        """See ``Controller``."""
+        return self._written(lambda tokens: self.logits(tokens)[:, tokens.shape[1]], count, rng)
+
     def logits(self, tokens: NDArray[np.int64], initial: State | None = None) -> Tensor:
-        """The LSTM's logits; it reads all tokens but the last position's, from an initial state (zeros by default)."""
+        """The LSTM's logits; it reads all tokens but the last position's, from an initial state (zeros by default).
+
+        After beginnings ``(N, t)`` with t < T logits come for positions 0 to t.
+        """
         length = min(tokens.shape[1] + 1, self.vocabulary.length)
         states, _ = self._read(tokens[:, : length - 1], initial)
         every = self.output(states)
@@ -131,16 +179,18 @@ class LSTMController(Controller):
         return chosen
 
     def encode(self, tokens: NDArray[np.int64], initial: State | None = None) -> State:
-        """The state after the start word and ``(N, t)`` tokens, ``t <= T``, were read; with a gradient.
-
-        With ``t = T`` this is the embedding of a whole architecture (Adam & Lorraine 2019).
-        """
+        """The state after the start word and ``(N, t)`` tokens, ``t <= T``, were read; with a gradient."""
         state: State = self._read(tokens, initial)[1]
         return state
 
     def log_probability(self, tokens: NDArray[np.int64], initial: State) -> Tensor:
-        """Log-probabilities ``(N,)`` of whole sequences ``(N, T)``, each written from a state of its own."""
+        """See ``RecurrentController``."""
         return self._scored(tokens, self.logits(tokens, initial))[0]
+
+    def continued(self, decided: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """See ``RecurrentController``."""
+        with torch.no_grad():
+            return self.complete(self.encode(decided), decided, count, rng)
 
     @torch.no_grad()
     def complete(
@@ -165,7 +215,7 @@ class LSTMController(Controller):
 
     @torch.no_grad()
     def decode(self, state: State, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Whole architectures ``(N, count, T)``, ``count`` independent ones with each state as the initial one."""
+        """See ``RecurrentController``."""
         nothing = np.zeros((state[0].shape[1], 0), dtype=np.int64)
         return self.complete(self.encode(nothing, state), nothing, count, rng)
 
@@ -199,6 +249,14 @@ def reinforce_loss(
     weights = torch.from_numpy(advantages).to(log_probability.dtype)
     loss: Tensor = -(weights * log_probability).mean() - entropy_weight * entropy.mean()
     return loss
+
+
+def drawn(logits: Tensor, mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
+    """One valid choice each ``(N,)``, by the softmax of logits ``(N, C)`` among those of the mask ``(N, C)``."""
+    cumulative = _masked_log_softmax(logits, torch.from_numpy(mask)).exp().double().numpy().cumsum(axis=1)
+    draws = rng.random((len(mask), 1)) * cumulative[:, -1:]
+    chosen: NDArray[np.int64] = (cumulative <= draws).sum(axis=1)
+    return chosen
 
 
 def _masked_log_softmax(logits: Tensor, mask: Tensor) -> Tensor:

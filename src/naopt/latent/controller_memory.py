@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from naopt.latent.controller import LSTMController
+from naopt.latent.controller import RecurrentController
 from naopt.spaces import Tokens
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ArchitectureMemory:
         self.seen = int(facts["seen"])
 
 
-def memory_loss(controller: LSTMController, tokens: NDArray[np.int64]) -> Tensor:
+def memory_loss(controller: RecurrentController, tokens: NDArray[np.int64]) -> Tensor:
     """``-mean log p(x | initial state e(x))`` of remembered sequences ``(n, T)``, in nats.
 
     The gradient goes through the state ``e(x)`` as well as through what is written from it: this is the gradient of

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.optim import Adam
 
+    from naopt.latent.controller import RecurrentController
     from naopt.latent.controller_memory import ArchitectureMemory
     from naopt.networks.path import Path
     from naopt.one_shot.data import Batch, SharedData
     from naopt.one_shot.path_trainer import PathTrainer
-    from naopt.one_shot.squashed import SquashedController
     from naopt.searchers.base import Proposal
     from naopt.spaces import Architecture, SearchSpace, Tokens
 
@@ -39,6 +39,9 @@ class ENASSettings(WarmupSettings, PresetSettings):
             "temperature": 1.0,
             "tanh_constant": 1.1,
             "operation_tanh_reduce": 2.5,
+            "operation_bias": 10.0,
+            "fixed_bias": 0.25,
+            "layers": 2,
         },
         "ptb": {
             "epochs": 100,
@@ -48,11 +51,15 @@ class ENASSettings(WarmupSettings, PresetSettings):
             "controller_samples": 10,
             "controller_learning_rate": 0.001,
             "entropy_weight": 0.001,
+            "hidden_size": 100,
         },
     }
 
     preset: Literal["default", "cnn", "ptb"] = "default"
     """Named values: those of the programs for CIFAR-10 (cells) and for Penn Treebank."""
+    controller: Literal["anchors", "plain"] = "anchors"
+    """That of the programs, which chooses earlier nodes by attention over the states that belong to them, or the plain
+    LSTM of ``reinforce``, with bounded logits."""
     hidden_size: int = Field(64, ge=1)
     """Width of the controller's LSTM and of its embeddings."""
     layers: int = Field(1, ge=1)
@@ -62,7 +69,15 @@ class ENASSettings(WarmupSettings, PresetSettings):
     tanh_constant: float = Field(2.5, ge=0)
     """c, which bounds the logits; 0 for no bound."""
     operation_tanh_reduce: float = Field(1.0, gt=0)
-    """What c is divided by where an operation is chosen, not an input."""
+    """What c is divided by where an operation is chosen, not an earlier node."""
+    operation_bias: float = 0.0
+    """Where the learned bias of separable convolutions begins, that of other operations beginning at 0 (anchors)."""
+    fixed_bias: float = 0.0
+    """What is added to the logits of separable convolutions in the first cell, and taken from those of other
+    operations (anchors)."""
+    distance_scale: float = Field(6.0, ge=0)
+    """In recurrent cells a predecessor that is d nodes away loses d^2 over so much of its logit (anchors); 0 for
+    nothing."""
     controller_steps: int = Field(10, ge=1)
     """Steps of the controller's optimiser after each epoch."""
     controller_samples: int = Field(5, ge=1)
@@ -94,6 +109,8 @@ class ENASSearcher(OneShotSearcher):
     With a ``buffer`` the second has another term, ``buffer_weight`` times the memory's loss (Adam & Lorraine 2019;
     ``naopt.latent.controller_memory``).
 
+    The controller is that of the programs (``AnchorController``), or a plain LSTM with ``controller=plain``.
+
     Departures: all paths of one controller step see the same minibatch (the programs' draw one for each, whose noise
     is as large as the differences between paths); choices are masked to those that are valid; by default the
     controller waits for the first fifth of the epochs, in which paths are uniform.
@@ -104,35 +121,27 @@ class ENASSearcher(OneShotSearcher):
     def __init__(self, space: SearchSpace, settings: ENASSettings, *, seed: int) -> None:
         super().__init__(space, settings, seed=seed)
         self.options = settings
-        self._learner: tuple[SquashedController, Adam] | None = None
+        self._learner: tuple[RecurrentController, Adam] | None = None
         self._buffer: ArchitectureMemory | None = None
         self._queue: list[Tokens] = []
         self._average = self._weight = 0.0
 
     @property
-    def controller(self) -> SquashedController:
+    def controller(self) -> RecurrentController:
         """The controller as it stands."""
         return self._learning[0]
 
     @property
-    def _learning(self) -> tuple[SquashedController, Adam]:
+    def _learning(self) -> tuple[RecurrentController, Adam]:
         if self._learner is None:
             import torch
 
             from naopt.latent.controller_memory import ArchitectureMemory
-            from naopt.one_shot.squashed import SquashedController
 
             options = self.options
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
-                controller = SquashedController(
-                    self.space,
-                    options.hidden_size,
-                    options.layers,
-                    temperature=options.temperature,
-                    tanh_constant=options.tanh_constant,
-                    operation_tanh_reduce=options.operation_tanh_reduce,
-                )
+                controller = _built(self.space, options)
             self._learner = controller, torch.optim.Adam(controller.parameters(), lr=options.controller_learning_rate)
             self._buffer = ArchitectureMemory(options.buffer) if options.buffer else None
         return self._learner
@@ -224,6 +233,25 @@ class ENASSearcher(OneShotSearcher):
         self._queue = [tuple(tokens) for tokens in memory.facts["queue"]]
         if self._buffer is not None:
             self._buffer.restore({"tokens": memory.tensors["buffer.tokens"]}, memory.facts["buffer"])
+
+
+def _built(space: SearchSpace, options: ENASSettings) -> RecurrentController:
+    from naopt.one_shot.anchor_controller import AnchorController
+    from naopt.one_shot.bounds import Bounds
+    from naopt.one_shot.squashed import SquashedController
+
+    bounds = Bounds(options.temperature, options.tanh_constant, options.operation_tanh_reduce)
+    if options.controller == "plain":
+        return SquashedController(space, options.hidden_size, options.layers, bounds=bounds)
+    return AnchorController(
+        space,
+        options.hidden_size,
+        options.layers,
+        bounds=bounds,
+        operation_bias=options.operation_bias,
+        fixed_bias=options.fixed_bias,
+        distance_scale=options.distance_scale,
+    )
 
 
 def _rewards(data: SharedData, paths: list[Path], batch: Batch) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The controller of ENAS: an LSTM whose logits are bounded."""
+"""The plain controller of ENAS: an LSTM that reads its last token, whose logits are bounded."""
 
 from __future__ import annotations
 
@@ -12,40 +12,24 @@ from naopt.latent.controller import LSTMController
 from naopt.latent.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from naopt.one_shot.bounds import Bounds
     from naopt.spaces import SearchSpace, Tokens
-
-_INPUT = "input"
 
 
 class SquashedController(LSTMController):
-    """``logit <- c tanh(logit / T)``, so that no choice is ever certain (Bello et al. 2017; Pham et al. 2018).
-
-    Two choices of a position differ at most by a factor of ``exp(2 c)`` in probability.
+    """The controller of ``reinforce`` with bounded logits (``Bounds``).
 
     Args:
         space: of the architectures.
         hidden_size: of the LSTM and of its embeddings.
         layers: of the LSTM.
-        temperature: T.
-        tanh_constant: c; 0 leaves the logits as they are, but for T.
-        operation_tanh_reduce: c is divided by it at positions that do not choose an input (those whose kind is
-            not ``input``).
+        bounds: of the logits; positions that do not refer to earlier nodes choose operations.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        hidden_size: int,
-        layers: int,
-        *,
-        temperature: float,
-        tanh_constant: float,
-        operation_tanh_reduce: float,
-    ) -> None:
+    def __init__(self, space: SearchSpace, hidden_size: int, layers: int, *, bounds: Bounds) -> None:
         super().__init__(space, hidden_size, layers)
-        constants = _constants(self.vocabulary, tanh_constant, operation_tanh_reduce)
         # In place of the output layer, so that whatever reads the logits reads the bounded ones.
-        self.output = nn.Sequential(self.output, _Squash(temperature, constants))  # type: ignore[assignment]
+        self.output = nn.Sequential(self.output, _Squash(self.vocabulary, bounds))  # type: ignore[assignment]
 
     def sample(self, count: int, rng: np.random.Generator) -> list[Tokens]:
         """See ``Controller``; the LSTM reads every token once."""
@@ -58,23 +42,17 @@ class SquashedController(LSTMController):
 class _Squash(nn.Module):
     """The bound of each word's logit."""
 
-    def __init__(self, temperature: float, constants: Tensor) -> None:
+    def __init__(self, vocabulary: Vocabulary, bounds: Bounds) -> None:
         super().__init__()
-        self.temperature = temperature
-        self.register_buffer("constants", constants, persistent=False)
+        self.bounds = bounds
+        refers = torch.zeros(vocabulary.size, dtype=torch.bool)
+        for index, position in enumerate(vocabulary.space.positions):
+            if position.place is not None and position.place.refers:
+                refers[torch.from_numpy(vocabulary.choice_words(index))] = True
+        self.register_buffer("refers", refers, persistent=False)
 
     def forward(self, logits: Tensor) -> Tensor:
         """``(..., words)`` to the same shape."""
-        scaled = logits / self.temperature
-        constants = self.constants
-        assert isinstance(constants, Tensor)
-        return torch.where(constants > 0, constants * scaled.tanh(), scaled)
-
-
-def _constants(vocabulary: Vocabulary, tanh_constant: float, operation_tanh_reduce: float) -> Tensor:
-    """The constant c of each word ``(words,)``."""
-    constants = torch.full((vocabulary.size,), tanh_constant)
-    for index, position in enumerate(vocabulary.space.positions):
-        if position.kind != _INPUT:
-            constants[torch.from_numpy(vocabulary.choice_words(index))] = tanh_constant / operation_tanh_reduce
-    return constants
+        refers = self.refers
+        assert isinstance(refers, Tensor)
+        return torch.where(refers, self.bounds.references(logits), self.bounds.operations(logits))

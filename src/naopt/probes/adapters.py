@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from naopt.latent import EmbeddingModel, LatentModel
-    from naopt.latent.controller import LSTMController
+    from naopt.latent.controller import RecurrentController
 
     Array = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -75,7 +75,7 @@ def of_reinforce(record: RunRecord, setup: Setup) -> Subject:
 
 @adapters.register("enas")
 def of_enas(record: RunRecord, setup: Setup) -> Subject:
-    """The LSTM controller, as it is saved with the supernet."""
+    """The controller, as it is saved with the supernet."""
     from naopt.one_shot import ENASSearcher, ENASSettings, Memory
     from naopt.run.names import SUPERNET
     from naopt.training.checkpoint import load_checkpoint
@@ -89,7 +89,8 @@ def of_enas(record: RunRecord, setup: Setup) -> Subject:
     searcher.restore(Memory(state.below("own.searcher"), state.facts["own"]["searcher"]))
     kind = f"with a memory of {settings.buffer}" if settings.buffer else "without a memory"
     epochs = f"after {state.facts['epoch']} of {settings.epochs} epochs"
-    return controller_subject(setup.space, searcher.controller, f"LSTM controller of enas {kind}, {epochs}")
+    title = f"controller of enas ({settings.controller}) {kind}, {epochs}"
+    return controller_subject(setup.space, searcher.controller, title)
 
 
 @adapters.register("nao")
@@ -129,7 +130,7 @@ def _fitted(searcher: Searcher, model: LatentModel, title: str, record: RunRecor
 # What the adapters share.
 
 
-def controller_subject(space: SearchSpace, controller: LSTMController, title: str) -> Subject:
+def controller_subject(space: SearchSpace, controller: RecurrentController, title: str) -> Subject:
     """States are hidden and cell state of all layers after the whole architecture was read; copies are sampled."""
 
     def tokens(architectures: Sequence[Architecture]) -> Ints:
@@ -142,10 +143,8 @@ def controller_subject(space: SearchSpace, controller: LSTMController, title: st
     def decode(architectures: Sequence[Architecture], copies: int, rng: np.random.Generator) -> Ints:
         return controller.decode(controller.encode(tokens(architectures)), copies, rng)
 
-    def complete(prefixes: Ints, copies: int, rng: np.random.Generator) -> Ints:
-        return controller.complete(controller.encode(prefixes), prefixes, copies, rng)
-
-    return Subject(title, space, states, decode, "each token is drawn by the controller's probabilities", complete)
+    copies_differ = "each token is drawn by the controller's probabilities"
+    return Subject(title, space, states, decode, copies_differ, controller.continued, controller.order)
 
 
 def embedding_subject(space: SearchSpace, model: EmbeddingModel, title: str) -> Subject:

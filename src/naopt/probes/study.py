@@ -153,10 +153,10 @@ def _continue(
         return []
     rng = np.random.default_rng([seed, _CONTINUE])
     rows = np.array([architecture.tokens for architecture in architectures], dtype=np.int64)
-    length = rows.shape[1]
+    length, order = rows.shape[1], list(subject.decided)
     found = []
     for after in sorted({round(share * length) for share in _AFTER} - {0, length}):
-        written = subject.complete(rows[:, :after], _COPIES, rng)[:, :, after:]
+        written = subject.complete(rows[:, order[:after]], _COPIES, rng)[:, :, order[after:]]
         matrix = token_distances(written.reshape(-1, length - after))
         found.append(
             {

@@ -29,8 +29,10 @@ class Subject:
         states: of n architectures, ``(n, d)`` float64.
         decode: valid whole architectures ``(n, copies, T)``, so many from the state of each of n architectures.
         copies_differ: why those of one state differ: where their randomness comes from.
-        complete: of a controller, valid completions ``(n, copies, T)`` of prefixes ``(n, t)``, so many from the state
-            after each prefix. ``None`` for what has no such states.
+        complete: of a controller, valid whole architectures ``(n, copies, T)`` that begin as ``(n, t)`` tokens say, so
+            many from the state after each beginning. ``None`` for what has no such states.
+        order: the positions as the controller decides them, by default as they stand: a beginning are tokens of the
+            first t of these.
     """
 
     title: str
@@ -39,6 +41,12 @@ class Subject:
     decode: Decode
     copies_differ: str
     complete: Complete | None = None
+    order: tuple[int, ...] = ()
+
+    @property
+    def decided(self) -> tuple[int, ...]:
+        """``order``, spelled out."""
+        return self.order or tuple(range(len(self.space.positions)))
 
 
 Adapter = Callable[[RunRecord, Setup], Subject]

@@ -91,6 +91,11 @@ class LatentSearcher(Searcher, Generic[FoundT]):
         """After how many new architectures a search for so many may end; ``None`` if it goes on."""
         return None
 
+    @property
+    def keeps_round(self) -> bool:
+        """Whether a round that was asked for in parts is one search, even if nothing is pending."""
+        return False
+
     # The round.
 
     @property
@@ -119,7 +124,7 @@ class LatentSearcher(Searcher, Generic[FoundT]):
         if missing > 0:
             return self._random(min(count, missing), "random", known, pending)
         wanted = count if pending else min(count, self.new_per_round)
-        if pending:
+        if pending or self.keeps_round:
             told = max(0, told - (told - self.initial) % self.new_per_round) if told >= self.initial else 0
         architectures, scores = scored(self.history[:told], self.objective)
         if len(scores) < FEWEST_SCORES:

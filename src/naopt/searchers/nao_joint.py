@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 class JointRounds(NAORounds):
     """Fit encoder, predictor and decoder; climb from the best; decode.
 
-    Departures from the paper, each an option and off in ``preset=paper``: several ascents a seed, each of which moves
-    a few of the states only; unit steps; and a choice among all decoded architectures by what is predicted for the
-    real ones instead of taking the first that differ. What ascent leaves open is refilled.
+    In the paper a seed is left at the first step that decodes to another architecture, so a round holds one of each
+    seed at most; the programs decode every seed at every step and keep all that is new, until the round is full.
+    Departures from both, each an option and off in their presets: several ascents a seed, each of which moves a few of
+    the states only; unit steps; and a choice among all decoded architectures by what is predicted for the real ones.
+    What ascent leaves open is refilled.
     """
 
     def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int) -> None:
         super().__init__(space, options, seeds, seed)
         fields = {name: getattr(options, name) for name in LatentSettings.model_fields}
-        if options.preset == "joint":
-            fields["preset"] = "default"
+        fields["preset"] = "default"  # Every field is given, and presets of the ascent alone are unknown there.
         self.model = LatentModel(space, LatentSettings(**fields), seed, options.device)
         self._log: dict[str, Any] = {}
         self._fit_log: dict[str, float] = {}
@@ -54,7 +55,7 @@ class JointRounds(NAORounds):
             started = time.perf_counter()
             order = np.argsort(-scores, kind="stable")[: self.seeds]
             seeds = [architectures[i] for i in order]
-            found = self._ascend(seeds, architectures, rng)
+            found = self._ascend(seeds, architectures, wanted, rng)
             self.add_neighbours(found, seeds, rng)
             chosen = self.filled_up(self.choose(found, wanted), seeds, wanted, rng)
         return chosen, self._log | {"seeds": len(seeds), "ascent_seconds": time.perf_counter() - started}
@@ -68,10 +69,18 @@ class JointRounds(NAORounds):
 
     # Ascent.
 
-    def _ascend(self, seeds: list[Architecture], pool: list[Architecture], rng: np.random.Generator) -> Found:
-        """New architectures that decode from moved embeddings of the seeds, in order of discovery."""
+    def _ascend(
+        self, seeds: list[Architecture], pool: list[Architecture], wanted: int, rng: np.random.Generator
+    ) -> Found:
+        """New architectures that decode from moved embeddings of the seeds, in order of discovery.
+
+        All that the steps lead to; with ``choose="first"`` seeds are left once they change, with ``"all"`` it ends
+        after the step at which there are ``wanted``.
+        """
         options = self.options
-        ascent = GradientAscent(options.first_step, options.step_growth, options.steps, options.scale)
+        ascent = GradientAscent(
+            options.first_step, options.step_growth, options.steps, options.scale, options.step_states
+        )
         found: Found = {}
         decoded = changed = valid = novel = 0
         parents = seeds
@@ -86,7 +95,7 @@ class JointRounds(NAORounds):
             open_ = [True] * len(origins)
             for _, moved in ascent.path(self.model, states, moving):
                 active = [i for i, is_open in enumerate(open_) if is_open]
-                if not active:
+                if not active or (options.choose == "all" and len(found) >= wanted):
                     break
                 for i, tokens in zip(active, self.model.decode(moved[active]), strict=True):
                     decoded += 1
@@ -131,7 +140,7 @@ class JointRounds(NAORounds):
     def choose(self, found: Found, wanted: int) -> list[Proposal]:
         """By predictions for the architectures' own embeddings, or the first that were found; see ``NAOSettings``."""
         proposals = list(found.values())
-        if self.options.choose == "first" or len(proposals) <= wanted:
+        if self.options.choose in ("first", "all") or len(proposals) <= wanted:
             return proposals[:wanted]
         targets = self.model.member_targets(self.model.encode([proposal.architecture for proposal in proposals]))
         if self.options.choose == "predicted":

@@ -10,6 +10,8 @@ from naopt.configuration import Settings
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.settings import LATENT_PRESETS, LatentSettings
 
+Preset = Literal["default", "joint", "paper", "paper-scaled", "paper-recurrent", "official", "official-recurrent"]
+
 _JOINT: dict[str, Any] = {
     "model": "joint",
     "initial_share": 0.2,
@@ -26,28 +28,38 @@ _JOINT: dict[str, Any] = {
     "refill": "mutation",
 }
 
-_PAPER_ROUNDS: dict[str, Any] = _JOINT | {
-    "initial_share": 0.6,
-    "round_share": 0.2,
+_PUBLISHED: dict[str, Any] = _JOINT | {
     "starts": 1,
     "moved_share": 1.0,
-    "choose": "first",
     "refill": "random",
+    "first_step": 10.0,
+    "scale": "raw",
 }
 
-_PAPER_STEPS: dict[str, Any] = {
+# Section 4.1: 600 + 200 + 200, K = 200, eta = 10; footnote 4: from eta by half of it until another architecture is
+# decoded. The paper names no end: at 50 times eta every state points along the gradient, whatever the seed.
+_PAPER: dict[str, Any] = _PUBLISHED | {
+    "initial_share": 0.6,
+    "round_share": 0.2,
     "seeds_share": 0.2,
-    "first_step": 10.0,
     "step_growth": 5.0,
-    "steps": 10,
-    "scale": "raw",
+    "steps": 100,
+    "choose": "first",
 }
-_OFFICIAL_STEPS: dict[str, Any] = {
+# Section 4.3: L = 2, which is one ascent after the random pool. N and K are not printed: 600 and 200 as in 4.1.
+_PAPER_RECURRENT: dict[str, Any] = _PAPER | {"initial_share": 0.75, "round_share": 0.25, "seeds_share": 0.25}
+# The gradient of a mean falls with the number of states; 60 is that of the cells for which section 4.1 has eta = 10.
+_PAPER_SCALED: dict[str, Any] = _PAPER | {"step_states": 60}
+
+# README of the program without weight sharing: 300 new a round, from the 100 best at steps of 10, 20 and 30. The
+# programs with weight sharing let the step grow until a round is full, up to 100 in the TensorFlow one.
+_OFFICIAL: dict[str, Any] = _PUBLISHED | {
+    "initial_share": 0.6,
+    "round_share": 0.3,
     "seeds_share": 0.1,
-    "first_step": 10.0,
     "step_growth": 10.0,
-    "steps": 3,
-    "scale": "raw",
+    "steps": 10,
+    "choose": "all",
 }
 
 
@@ -55,19 +67,23 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
     """Settings of the rounds, the ascent and the latent model. Counts take precedence over shares of the budget.
 
     ``model=joint`` is the encoder, predictor and decoder of the paper, fitted jointly; the presets ``paper`` and
-    ``official`` (``-recurrent``: for recurrent cells) are the published sets of its settings, ``joint`` the set that
-    measured best. What means nothing to the chosen model is refused.
+    ``official`` (``-recurrent``: for recurrent cells) are the published sets of its settings, ``paper-scaled`` is
+    ``paper`` with steps that suit any number of tokens, ``joint`` the set that measured best. What means nothing to the
+    chosen model is refused.
     With a budget of 1,000 ``preset=paper`` trains 600 random architectures and then twice 200 that ascent found.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "default": {},
         "joint": _JOINT,
-        **{name: LATENT_PRESETS[name] | _PAPER_ROUNDS | _PAPER_STEPS for name in ("paper", "paper-recurrent")},
-        **{name: LATENT_PRESETS[name] | _PAPER_ROUNDS | _OFFICIAL_STEPS for name in ("official", "official-recurrent")},
+        "paper": LATENT_PRESETS["paper"] | _PAPER,
+        "paper-scaled": LATENT_PRESETS["paper"] | _PAPER_SCALED,
+        "paper-recurrent": LATENT_PRESETS["paper-recurrent"] | _PAPER_RECURRENT,
+        "official": LATENT_PRESETS["official"] | _OFFICIAL,
+        "official-recurrent": LATENT_PRESETS["official-recurrent"] | _OFFICIAL,
     }
 
-    preset: Literal["default", "joint", "paper", "official", "paper-recurrent", "official-recurrent"] = "default"  # type: ignore[assignment]
+    preset: Preset = "default"  # type: ignore[assignment]
 
     model: Literal["embedding", "joint"] = "embedding"
     """An embedding learned from the space alone with a Gaussian process on it, or encoder, predictor and decoder fitted
@@ -85,7 +101,8 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
     round_share: float | None = Field(None, gt=0, le=1)
     """The same as a share of the budget."""
     rounds: int | None = Field(None, ge=1)
-    """L: rounds of ascent after the random pool; the budget alone ends the search if null."""
+    """Rounds of ascent after the random pool (L - 1: Algorithm 1 counts that pool too); the budget alone ends the search
+    if null."""
     seeds: int | None = Field(None, ge=1)
     """K: the best architectures so far, from which ascent starts; if unset 5, or with the joint model its share of the
     budget."""
@@ -100,6 +117,9 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
     steps: int = Field(6, ge=1)
     scale: Literal["raw", "unit"] = "unit"
     """Whether steps multiply the gradient itself (joint model only) or one of unit length."""
+    step_states: int | None = Field(None, ge=1)
+    """How many states of the joint model the steps are meant for: with T of them steps are multiplied by T over this,
+    for the gradient of a mean falls with T. Steps are as given if null. Needs `scale=raw`."""
     starts: int = Field(8, ge=1)
     """Ascents from each seed, which differ in what they move and in their noise."""
     noise: float = Field(2.0, ge=0)
@@ -115,10 +135,11 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
     """Random one-change neighbours of each seed that compete with what ascent finds."""
 
     # Choice.
-    choose: Literal["improvement", "members", "predicted", "first"] = "improvement"
+    choose: Literal["improvement", "members", "predicted", "first", "all"] = "improvement"
     """Propose the new architectures whose own embedding, encoded anew, promises the greatest improvement; with the
-    joint model those predicted best by the members of the ensemble in turn or by their mean, or those of the best seeds
-    at the smallest step that changes them (paper)."""
+    joint model those predicted best by the members of the ensemble in turn or by their mean; or what each seed becomes
+    at the first step that changes it, small steps and good seeds first (paper); or all that is new, of every seed at
+    every step in the same order, until the round is full (programs)."""
     refill: Literal["mutation", "random"] = "mutation"
     """Where a round gets the rest from if ascent yields too few."""
     device: str = "cpu"
@@ -128,12 +149,18 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
     def _belong_together(self) -> NAOSettings:
         if self.model == "joint":
             if self.choose == "improvement":
-                raise ValueError("model=joint needs choose=members, predicted or first; preset=joint sets them all")
+                raise ValueError(
+                    "model=joint needs choose=members, predicted, first or all; preset=joint sets them all"
+                )
+            if self.step_states is not None and self.scale == "unit":
+                raise ValueError("step_states means nothing to a gradient of unit length; give scale=raw, too")
             if name := self._first_of(EmbeddingSettings, LatentSettings):
                 raise ValueError(f"{name} means nothing to the joint model")
             return self
-        if self.choose != "improvement" or self.scale != "unit" or self.device != "cpu":
-            raise ValueError("choose, scale and device other than the default need model=joint, or preset=joint")
+        if self.choose != "improvement" or self.scale != "unit" or self.step_states or self.device != "cpu":
+            raise ValueError(
+                "choose, scale, step_states and device other than the default need model=joint, or preset=joint"
+            )
         if name := self._first_of(LatentSettings, EmbeddingSettings):
             raise ValueError(f"{name} belongs to the joint model: give model=joint, or preset=joint, too")
         return self

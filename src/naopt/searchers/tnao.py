@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from naopt.latent.settings import TNAOLatentSettings
 from naopt.searchers.base import Known, Objective, Proposal, of_budget, searchers
-from naopt.searchers.candidates import FEWEST_SCORES
+from naopt.searchers.candidates import FEWEST_SCORES, scored
 from naopt.searchers.latent_search import LatentSearcher
 from naopt.spaces import Architecture, SearchSpace
 
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 class TNAOSettings(TNAOLatentSettings):
     """Settings of the two stages and of the latent model. Shares are of the budget; counts take precedence over them.
 
-    TNAO's abstract is all that is public: every figure here is ours.
+    TNAO's abstract is all that is public: every figure here is ours. ``preset=two-stage`` separates training from
+    search, as its title does; ``default`` fits again after every round.
     """
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"default": {}, "two-stage": {"fits": "once"}}
+
+    preset: Literal["default", "two-stage"] = "default"  # type: ignore[assignment]
 
     # Stage 1 and rounds of stage 2.
     initial: int | None = Field(None, ge=1)
@@ -34,9 +39,11 @@ class TNAOSettings(TNAOLatentSettings):
     initial_share: float = Field(0.4, gt=0, le=1)
     """The same as a share of the budget."""
     new_per_round: int | None = Field(None, ge=1)
-    """Architectures that a round of the second stage asks for, before the model is fitted again."""
+    """Architectures that a round of the second stage asks for: those of one search in the latent space."""
     round_share: float = Field(1 / 15, gt=0, le=1)
     """The same as a share of the budget."""
+    fits: Literal["round", "once"] = "round"
+    """Whether each round fits the model to all that was measured by then, or the first alone, to the first stage."""
 
     # Moves in the latent space.
     optimizer: Literal["swarm", "gradient"] = "swarm"
@@ -92,8 +99,12 @@ class TNAOSearcher(LatentSearcher[FoundPoints]):
     what its particles decode to; the best architectures on the way that were not measured yet are proposed. What is
     missing is filled up with uniform ones (origin ``refill``).
 
-    Departures: the paper's text was not available, so all but these parts is ours; the model is fitted again each
-    round. Diverged, timed-out and out-of-memory architectures count as the worst score; other failures teach nothing.
+    With ``fits=once`` the first stage alone trains the model, and the second searches a space that no longer changes:
+    what it measures decides where the next swarm starts and what is known, and teaches the model nothing.
+
+    Departures: the paper's text was not available, so all but these parts is ours; by default the model is fitted again
+    each round, which ``preset=two-stage`` does not do. Diverged, timed-out and out-of-memory architectures count as the
+    worst score; other failures teach nothing.
     """
 
     settings_type = TNAOSettings
@@ -112,6 +123,12 @@ class TNAOSearcher(LatentSearcher[FoundPoints]):
             device=settings.device,
         )
         self.options = settings
+        self._trained: dict[str, Any] | None = None
+
+    @property
+    def keeps_round(self) -> bool:
+        """With one fit: nothing that is told changes the model, so one swarm serves a whole round."""
+        return self.options.fits == "once"
 
     def search(
         self, architectures: list[Architecture], scores: NDArray[np.float64], told: int, _: int | None
@@ -120,7 +137,7 @@ class TNAOSearcher(LatentSearcher[FoundPoints]):
         from naopt.latent.remapping import ScoredPoints
 
         options, rng = self.options, np.random.default_rng([self.seed, told])
-        log = dict(self.model.fit(architectures, scores))
+        log = self._train() if self.keeps_round else dict(self.model.fit(architectures, scores))
         started = time.perf_counter()
         points = ScoredPoints(self.model, options.score)
         starts = self._starts(architectures, scores, rng)
@@ -152,6 +169,20 @@ class TNAOSearcher(LatentSearcher[FoundPoints]):
         return [
             Proposal(p.architecture, p.origin, float(sign * value)) for p, value in zip(chosen, predicted, strict=True)
         ]
+
+    def _train(self) -> dict[str, Any]:
+        """Fits the model to the first stage, unless that was done; what that fit logged, its time only once.
+
+        More than the first stage is taken only if too few of it could be measured. The training set follows from the
+        history, so a search that was resumed trains on the same.
+        """
+        if self._trained is not None:
+            return {name: value for name, value in self._trained.items() if name != "fit_seconds"}
+        size = self.initial
+        while len((training := scored(self.history[:size], self.objective))[1]) < FEWEST_SCORES:
+            size += 1
+        self._trained = dict(self.model.fit(*training))
+        return self._trained
 
     def _starts(
         self, architectures: list[Architecture], scores: NDArray[np.float64], rng: np.random.Generator

@@ -10,7 +10,7 @@ from naopt.spaces.generic import GenericSpace
 from naopt.spaces.graph import Edge, Graph, Node
 from naopt.spaces.nasbench101 import NASBench101Space
 from naopt.spaces.nasbench201 import NASBench201Space
-from naopt.spaces.position import Position
+from naopt.spaces.position import Place, Position
 from naopt.spaces.recurrent_baseline import RecurrentBaselineSpace
 from naopt.spaces.recurrent_cell import RecurrentCellSpace, RecurrentSpec
 from naopt.spaces.registry import create_space, parse_architecture, spaces
@@ -30,6 +30,7 @@ __all__ = [
     "NASBench101Space",
     "NASBench201Space",
     "Node",
+    "Place",
     "Position",
     "RecurrentBaselineSpace",
     "RecurrentCellSpace",

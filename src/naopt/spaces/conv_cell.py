@@ -22,7 +22,7 @@ from naopt.spaces.cell_spec import CELLS, OUTPUTS, CellSpec, cells_graph
 from naopt.spaces.cell_text import read_cells, write_cells
 from naopt.spaces.graph import Graph
 from naopt.spaces.operations import OPERATION_SETS, operation_set, operation_specs
-from naopt.spaces.position import Position
+from naopt.spaces.position import Place, Position
 from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class ConvCellSpace(SearchSpace):
         self._operation_of = {word: index for index, word in enumerate(self._words)}
         self.tokens_per_step = 1 + len(vocabulary)
         self.positions = tuple(
-            Position(f"{cell}/{node + 2}/{side}/{kind}", choices, kind)
+            Position(f"{cell}/{node + 2}/{side}/{kind}", choices, kind, place=Place(cell, node + 2, kind == "input"))
             for cell in CELLS
             for node in range(nodes)
             for side in "ab"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,9 @@ class EnumeratedSpace(SearchSpace):
             raise InputError("rows", " ".join(map(str, row)), str(whole.explain_invalid(row)))
         self.rows = sorted_rows(_presented(whole, given), whole.positions)
         self.whole = whole
-        self.name, self.positions, self.tokens_per_step = whole.name, whole.positions, whole.tokens_per_step
+        self.name, self.tokens_per_step = whole.name, whole.tokens_per_step
+        # Which rows there are decides what may follow: no position is free (see Place).
+        self.positions = tuple(replace(position, place=None) for position in whole.positions)
         self.skips = whole.skips
         self._near: dict[Tokens, list[Architecture]] = {}
 

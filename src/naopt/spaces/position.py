@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from naopt.errors import InputError
 from naopt.spaces.choices import Value, described, label, labels, parse_value, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a cell a position stands: which node it belongs to, and whether it points at an earlier one.
+
+    Attributes:
+        part: the cell.
+        node: number of the node within its cell. Those below a cell's first are given (its inputs), not searched.
+        refers: whether choice i stands for node i of the same cell, i = 0 ... node - 1. Such a position is free: each
+            choice is valid whatever stands before, so that it may be decided before others of its node.
+    """
+
+    part: str
+    node: int
+    refers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +35,8 @@ class Position:
         choices: the label of each choice. May be given as values that are not text; their labels then are made of them.
         values: what each label stands for (``naopt.spaces.choices``); by default the label.
         ordered: whether the order of the choices means something.
+        place: of a cell's position; ``None`` for what has no place in a cell, or does not say. Not part of what makes
+            two positions equal.
     """
 
     name: str
@@ -26,6 +44,7 @@ class Position:
     kind: str = ""
     values: tuple[Value, ...] = ()
     ordered: bool = False
+    place: Place | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -44,6 +63,10 @@ class Position:
             raise InputError("position", self.name, f"choices must be named {shown(named)}, got {shown(given)}")
         if len(set(named)) != len(named):
             raise InputError("position", self.name, f"choices must differ, got {', '.join(named)}")
+        place = self.place
+        if place is not None and place.refers and len(named) != place.node:
+            rule = f"refers to nodes 0..{place.node - 1}, so it needs {place.node} choices, got {len(named)}"
+            raise InputError("position", self.name, rule)
         object.__setattr__(self, "choices", named)
         object.__setattr__(self, "values", values)
         if not self.kind:

@@ -20,7 +20,7 @@ from naopt.errors import ArchitectureSyntaxError, InputError
 from naopt.spaces.activations import NAO_4, activation_names, activation_specs
 from naopt.spaces.base import Architecture, SearchSpace, Tokens
 from naopt.spaces.graph import Edge, Graph, Node
-from naopt.spaces.position import Position
+from naopt.spaces.position import Place, Position
 from naopt.spaces.registry import spaces
 from naopt.spaces.trees import Tree, all_orders, canonical_tree, descendants, random_order
 
@@ -71,8 +71,8 @@ class RecurrentCellSpace(SearchSpace):
             position
             for node in range(1, nodes + 1)
             for position in (
-                Position(f"{node}/input", tuple(map(str, range(node))), "input"),
-                Position(f"{node}/activation", self.activations, "activation"),
+                Position(f"{node}/input", tuple(map(str, range(node))), "input", place=Place("recurrent", node, True)),
+                Position(f"{node}/activation", self.activations, "activation", place=Place("recurrent", node)),
             )
         )
         self._canonical = lru_cache(maxsize=20_000)(self._compute_canonical)

@@ -58,6 +58,20 @@ class SpaceSuite(Suite):
         assert space.tokens_per_step >= 1, "tokens_per_step must be positive"
         assert len(names) % space.tokens_per_step == 0, "tokens_per_step must divide the number of positions"
 
+    def test_places_are_those_of_cells(self, space: SearchSpace) -> None:
+        places = [position.place for position in space.positions if position.place is not None]
+        ordered = {part: [place.node for place in places if place.part == part] for part in {p.part for p in places}}
+        runs = [place.part for index, place in enumerate(places) if not index or places[index - 1].part != place.part]
+        assert len(runs) == len(set(runs)), f"a cell's positions must stand together: {runs}"
+        for part, nodes in ordered.items():
+            assert sorted(nodes) == nodes, f"nodes of {part} must stand in order: {nodes}"
+            assert len(set(nodes)) == nodes[-1] - nodes[0] + 1, f"nodes of {part} are not numbered through: {nodes}"
+        for architecture in self._samples(space, 4):
+            for index, position in enumerate(space.positions):
+                if position.place is not None and position.place.refers:
+                    valid = space.choices(architecture.tokens[:index])
+                    assert len(valid) == len(position.choices), f"{position.name} refers to nodes, but is not free"
+
     def test_describe_is_one_line(self, space: SearchSpace) -> None:
         described = space.describe()
         assert space.name in described, f"describe must name the space: {described}"
