@@ -34,7 +34,7 @@ TEXT = {"hidden_size": 4, "train_limit": 200, "valid_limit": 120, "batch_size": 
 SETTINGS: dict[str, dict[str, Any]] = {
     "random-ws": {},
     "enas": {"warmup": 0.0, "controller_steps": 2, "controller_samples": 2, "hidden_size": 8},
-    "parsec": {"warmup": 0.0, "samples": 2},
+    "parsec": {"warmup": 0.0, "samples": 2, "weight_samples": 1},
     "nao-ws": {"pool": 6, "new": 2, "every": 1, "warmup": 0.0, "outside": 0.3, "seeds": 2},
     "darts": {},
 }
