@@ -101,8 +101,8 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
     round_share: float | None = Field(None, gt=0, le=1)
     """The same as a share of the budget."""
     rounds: int | None = Field(None, ge=1)
-    """Rounds of ascent after the random pool (L - 1: Algorithm 1 counts that pool too); the budget alone ends the search
-    if null."""
+    """Rounds of ascent after the random pool (L - 1: Algorithm 1 counts that pool too); the budget alone ends the
+    search if null."""
     seeds: int | None = Field(None, ge=1)
     """K: the best architectures so far, from which ascent starts; if unset 5, or with the joint model its share of the
     budget."""
