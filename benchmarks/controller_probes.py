@@ -4,7 +4,7 @@
 [--controllers anchors plain] [--set KEY=VALUE ...] [--architectures N] [--permutations P] [--json] --out DIR``
 
 For each seed, controller and size of the buffer a search, in ``DIR/CONTROLLER-BUFFER-SEED`` (one that is there already
-is taken as it is), then the probes of ``naopt probe``, and a look at what the controller writes in the end. For each
+is gone on with), then the probes of ``naopt probe``, and a look at what the controller writes in the end. For each
 seed and controller also one that has learned nothing: what a state tells, and how much of one state is alike, anyway.
 """
 
@@ -25,7 +25,7 @@ from naopt.errors import InputError, NaoptError
 from naopt.files import write_text
 from naopt.one_shot import ENASSearcher, ENASSettings
 from naopt.probes import controller_subject, draw_architectures, probe, probe_run, subject_of
-from naopt.run import RunConfig, load_run, start_run
+from naopt.run import RunConfig, load_run, resume_run, start_run
 from naopt.run.names import SUPERNET_CURVE
 from naopt.run.setup import Setup, prepare
 from naopt.spaces import SearchSpace, Tokens
@@ -46,6 +46,8 @@ def searched(options: argparse.Namespace, controller: str, buffer: int, seed: in
     directory = options.out / f"{controller}-{buffer}-{seed}"
     if not directory.exists():
         start_run(directory, configuration(options, controller, buffer, seed))
+    elif not load_run(directory).finished:
+        resume_run(directory)
     found = probe_run(directory, architectures=options.architectures, permutations=options.permutations)
     rows = list(csv.DictReader((directory / SUPERNET_CURVE).read_text(encoding="utf-8").splitlines()))
     learned = [row for row in rows if row.get("entropy")]
