@@ -1,4 +1,4 @@
-"""Bayesian optimisation with a Gaussian process on one-hot and path features."""
+"""Bayesian optimisation with a Gaussian process on features of what an architecture computes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class GPSettings(PresetSettings):
     batch: int = Field(1, ge=1)
     """Architectures of one round. Each further one is chosen as if those before it had been measured and were as
     predicted (kriging believer)."""
-    encoding: Encoding = "both"
-    """What the process sees: one-hot tokens, paths from input to output, both, or these and sizes, each with a kernel
-    of its own. Generic positions have no paths and no sizes."""
+    encoding: Encoding = "all"
+    """What the process sees: one-hot tokens, paths from input to output, both, these and sizes, or all that ``nao``
+    embeds, each group with a kernel of its own. Generic positions have tokens and numbers only."""
     kernel: Literal["rbf", "matern"] = "rbf"
     """Squared exponential or Matern 5/2."""
     acquisition: Acquisition = "ei"
@@ -57,7 +57,7 @@ class GPSettings(PresetSettings):
 
 @searchers.register("gp")
 class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
-    """A Gaussian process on one-hot and path features; measures what promises the largest expected improvement.
+    """A Gaussian process on groups of features; measures what promises the largest expected improvement.
 
     Jones, Schonlau, Welch 1998 (EGO); path features: White et al. 2021. The process is fitted anew, hyper-parameters
     included, before every query. In a small space every architecture is a candidate, in a large one random
