@@ -67,6 +67,7 @@ PARTS: dict[str, Part] = {
     ),
     "nearest": Part("decoder", "the nearest of all architectures", variants.Nearest),
     "random-directions": Part("ascent", "random directions for the gradient", variants.RandomDirections),
+    "projected": Part("ascent", "the gradient projected on what token changes do", variants.AsTokensCan),
     "mutants": Part("ascent", "as many mutants, up to three changes", variants.MutantsInstead),
     "neighbours-only": Part("ascent", "none, neighbours only", variants.NoAscent),
     "ascent-only": Part("neighbours", "none, ascent only", settings=("neighbours=0",)),

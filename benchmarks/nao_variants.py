@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _CHANGES = 3
+_SAMPLE = 2000
 _TINY = 1e-12
 
 
@@ -160,6 +161,27 @@ class RandomDirections(EmbeddingRounds):
     def direction(self, points: Array, rng: np.random.Generator) -> Array:
         """See ``EmbeddingRounds``."""
         return of_length_one(rng.standard_normal(points.shape) * self.model.pretrained.embedding.spread)
+
+
+class AsTokensCan(EmbeddingRounds):
+    """The gradient, projected on what changes of tokens do.
+
+    By least squares over random architectures a point is a linear function of its tokens' block; the gradient is pulled
+    back through it to the tokens and pushed forward again.
+    """
+
+    @cached_property
+    def slopes(self) -> Array:
+        """Of the regression ``(tokens' coordinates, dimensions)``."""
+        embedding, rng = self.model.pretrained.embedding, np.random.default_rng(0)
+        points = embedding.encode([self.space.sample(rng) for _ in range(_SAMPLE)])
+        centred = points - points.mean(axis=0)
+        found: Array = np.linalg.lstsq(centred[:, embedding.blocks["tokens"]], centred, rcond=None)[0]
+        return found
+
+    def direction(self, points: Array, rng: np.random.Generator) -> Array:
+        """See ``EmbeddingRounds``."""
+        return of_length_one(super().direction(points, rng) @ self.slopes.T @ self.slopes)
 
 
 class NoAscent(EmbeddingRounds):
