@@ -186,13 +186,12 @@ class Candidates:
             return tuple(column[self._indices] for column in self._scan.predict(model))
         return model(self._groups)
 
-    @property
-    def scanned(self) -> bool:
-        """Whether they are all of the space."""
-        return self._scan is not None
+    def surround(self, told: Sequence[Architecture]) -> bool:
+        """Whether all of the space was gone through, and these are part of it."""
+        return self._scan is not None and all(architecture in self._scan.index for architecture in told)
 
     def predict_near(self, model: Model, told: Sequence[Architecture]) -> Predicted:
-        """The same of a model of squared distances to architectures of the space, if all of it is ``scanned``.
+        """The same of a model of squared distances to architectures that the candidates ``surround``.
 
         Args:
             model: is handed the distances by group, each ``(told, n)``.

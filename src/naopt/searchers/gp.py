@@ -109,7 +109,7 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
 
     def predicts(self, model: Beliefs, candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Posterior means and deviations."""
-        if candidates.scanned:
+        if candidates.surround(model.architectures):
             mean, variance = candidates.predict_near(model.process.predict_from, model.architectures)
         else:
             mean, variance = candidates.predict(model.process.predict)
