@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from naopt.latent import EmbeddingModel, EmbeddingSettings, GaussianProcess
 from naopt.latent.acquisition import log_expected_improvement
-from naopt.latent.gaussian_process import _kernel, _squares
+from naopt.latent.distances import squared_distances
+from naopt.latent.gaussian_process import _kernel
 from naopt.latent.targets import Targets
 from naopt.metrics import kendall_tau, pairwise_accuracy, spearman
 from naopt.spaces import Architecture, EnumeratedSpace, GenericSpace, NASBench201Space, Position, SearchSpace
@@ -61,7 +62,9 @@ def naive_process(
     def covariance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         total = np.zeros((len(first), len(second)))
         for i, at in enumerate(blocks):
-            squares = _squares(first[:, at], second[:, at]) / scales[i] / np.exp(2 * parameters[len(blocks) + i])
+            squares = (
+                squared_distances(first[:, at], second[:, at]) / scales[i] / np.exp(2 * parameters[len(blocks) + i])
+            )
             total += np.exp(parameters[i]) * _kernel(kind, squares)[0]
         return total
 
@@ -74,7 +77,7 @@ def naive_process(
 
 def scales_of(found: EmbeddingModel, points: np.ndarray) -> list[float]:
     """Median squared distance of each block."""
-    squares = [_squares(points[:, at], points[:, at]) for at in found.pretrained.embedding.blocks.values()]
+    squares = [squared_distances(points[:, at], points[:, at]) for at in found.pretrained.embedding.blocks.values()]
     return [float(np.median(square[square > 1e-9])) for square in squares]
 
 

@@ -8,7 +8,8 @@ from scipy.optimize import check_grad
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 
-from naopt.latent.gaussian_process import GaussianProcess, Kernel, _squares
+from naopt.latent.distances import squared_distances
+from naopt.latent.gaussian_process import GaussianProcess, Kernel
 
 
 def data(rows: int = 20, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
@@ -25,7 +26,7 @@ def test_one_group_is_scikit_learns(kernel: Kernel) -> None:
     process = GaussianProcess(kernel).fit([x], y)
     assert process.parameters is not None
     weight, length, noise = np.exp(process.parameters)
-    scale = np.sqrt(np.median(_squares(x, x)[_squares(x, x) > 1e-9]))
+    scale = np.sqrt(np.median(squared_distances(x, x)[squared_distances(x, x) > 1e-9]))
     shape = RBF(length * scale) if kernel == "rbf" else Matern(length * scale, nu=2.5)
     oracle = GaussianProcessRegressor(
         ConstantKernel(weight) * shape + WhiteKernel(noise + 1e-6), optimizer=None, alpha=0
@@ -34,6 +35,15 @@ def test_one_group_is_scikit_learns(kernel: Kernel) -> None:
     expected, deviation = oracle.predict(other, return_std=True)
     np.testing.assert_allclose(mean, expected, atol=1e-8)
     np.testing.assert_allclose(variance + noise + 1e-6, deviation**2, atol=1e-8)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "matern"])
+def test_distances_are_enough_to_predict(kernel: Kernel) -> None:
+    groups, y = data()
+    others = data(seed=1)[0]
+    process = GaussianProcess(kernel).fit(groups, y)
+    squares = [squared_distances(group, other) for group, other in zip(groups, others, strict=True)]
+    np.testing.assert_allclose(process.predict_from(squares), process.predict(others), atol=1e-9)
 
 
 @pytest.mark.parametrize("kernel", ["rbf", "matern"])

@@ -169,7 +169,7 @@ def test_figures_tell_what_would_be_derived() -> None:
 
 
 def test_a_supernet_that_does_not_mix_is_refused() -> None:
-    with pytest.raises(InputError, match="conv-cell and nasbench201, not in toy"):
+    with pytest.raises(InputError, match="conv-cell, nasbench201 and recurrent-cell, not in toy"):
         make(ToyPaths)
 
 

@@ -108,15 +108,18 @@ def test_encodings() -> None:
     cells = told(5)
     widths = {
         encoding: create(BananasSearcher, SPACE, encoding=encoding).rows(cells).shape[1]
-        for encoding in ("tokens", "paths", "both")
+        for encoding in ("tokens", "paths", "both", "sizes", "all")
     }
     assert widths["tokens"] == 30
     assert widths["both"] == 30 + widths["paths"]
+    every = encoded(SPACE, cells, ("sizes", "local"))
+    assert widths["sizes"] == widths["both"] + every["sizes"].shape[1]
+    assert widths["all"] == widths["sizes"] + every["local"].shape[1], "what is in two groups is one column"
     truncated = create(BananasSearcher, SPACE, encoding="paths", most_paths=7).rows(cells)
     np.testing.assert_array_equal(truncated, encoded(SPACE, cells, ("paths",))["paths"][:, :7])
     generic = grid(3, 4)
     rows = create(BananasSearcher, generic).rows([generic.architecture((1, 2))])
-    assert rows.tolist() == [[0, 1, 0, 0, 0, 1, 0]], "generic positions are one-hot"
+    assert rows.tolist() == [[0, 1, 0, 0, 0, 1, 0, 1 / 2, 2 / 3]], "generic positions: one-hot, and ranks of numbers"
 
 
 def test_a_neighbourhood_that_is_used_up_is_left_for_random_architectures() -> None:

@@ -31,7 +31,7 @@ def measure(architecture: Architecture) -> Measurement:
 
 
 def features(architectures: list[Architecture]) -> np.ndarray:
-    return np.concatenate(list(encoded(SPACE, architectures, ("tokens", "paths", "sizes")).values()), axis=1)
+    return np.concatenate(list(encoded(SPACE, architectures, ("tokens", "paths", "sizes", "local")).values()), axis=1)
 
 
 @pytest.mark.no_cover

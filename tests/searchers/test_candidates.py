@@ -10,7 +10,9 @@ from naopt.latent.encoding import encoded, features_of
 from naopt.latent.features import one_hot
 from naopt.measurement import Goal, Measurement
 from naopt.searchers import Objective, searchers
-from naopt.searchers.candidates import CandidateKind, Candidates, Scan, best_first, mutants, scored
+from naopt.searchers import scan as scan_module
+from naopt.searchers.candidates import CandidateKind, Candidates, best_first, mutants, scored
+from naopt.searchers.scan import Scan
 from naopt.spaces import ConvCellSpace, NASBench201Space
 from tests.searchers.driving import create, grid
 
@@ -72,6 +74,25 @@ def test_scan_describes_every_architecture() -> None:
     left = scan.unseen(some)
     assert len(left) == 15625 - len(set(some))
     assert not {scan.architectures[index] for index in left} & set(some)
+
+
+@pytest.mark.parametrize("kept", [2**27, 5000])
+def test_a_scan_keeps_distances_and_gives_the_same_bits_without(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_module, "_KEPT_BYTES", kept)
+    space, names = grid(4, 4, 4, 4), ("tokens", "numbers")
+    told = [space.architecture(tokens) for tokens in [(0, 1, 2, 3), (3, 3, 0, 1), (0, 0, 0, 0)]]
+    step_by_step, at_once = Scan(space, names), Scan(space, names)
+
+    def asked(scan: Scan, count: int) -> list[np.ndarray]:
+        return [*scan.predict_near(lambda squares: tuple(np.concatenate(squares)), told[:count])]
+
+    for count in (1, 2, 3):
+        last = asked(step_by_step, count)
+    for first, second in zip(last, asked(at_once, 3), strict=True):
+        np.testing.assert_array_equal(first, second)
+    every = encoded(space, at_once.architectures, names)
+    expected = [((group[at_once.index[a]] - group) ** 2).sum(axis=1) for group in every.values() for a in told]
+    np.testing.assert_allclose(last, expected, atol=1e-6)
 
 
 @pytest.mark.no_cover

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
 
+from naopt.latent.embedding import Embedding
 from naopt.latent.encoding import encoded
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.measurement import Measurement
@@ -61,15 +62,25 @@ def test_a_batch_believes_its_own_predictions() -> None:
     first, second, third = search.ask(10)
     told = [architecture for architecture, _ in search.history]
     y = norm.ppf((rankdata([worth(architecture) for architecture in told]) - 0.5) / len(told))
-    process = GaussianProcess().fit(groups(space, told, ("tokens",)), y)
+    names = ("tokens", "numbers")
+    process = GaussianProcess().fit(groups(space, told, names), y)
     for believed in (first, second):
-        mean, _ = process.predict(groups(space, [believed.architecture], ("tokens",)))
+        mean, _ = process.predict(groups(space, [believed.architecture], names))
         told, y = [*told, believed.architecture], np.append(y, mean)
-        process = GaussianProcess().fit(groups(space, told, ("tokens",)), y, process.parameters)
+        process = GaussianProcess().fit(groups(space, told, names), y, process.parameters)
         following = second if believed is first else third
         left = [a for a in space.enumerate() if a not in told]
-        mean, _ = process.predict(groups(space, left, ("tokens",)))
+        mean, _ = process.predict(groups(space, left, names))
         assert mean[left.index(following.architecture)] == pytest.approx(mean.max())
+
+
+def test_by_default_it_sees_what_nao_embeds() -> None:
+    search = create(GPSearcher, SPACE)
+    rng = np.random.default_rng(0)
+    cells = [SPACE.sample(rng) for _ in range(50)]
+    seen = search.fitted(cells, np.linspace(-1, 1, 50), rng).process
+    assert len(Embedding.learn(SPACE, cells).blocks) == 5
+    assert len(seen.parameters) == 2 * 5 + 1, "a weight and a length for each group, and the noise"
 
 
 def test_large_spaces_have_local_candidates() -> None:

@@ -62,8 +62,8 @@ class BoostedTreesModel(PerformanceModel):
 
     Departures: scikit-learn's stochastic gradient boosting stands in for LightGBM, whose 31-leaf trees need more than
     the hundred architectures of a first round, with 300 trees of depth 5 on 70 % of the rows each; the trees see paths
-    from input to output and sizes beside one-hot tokens, all of the canonical form; and they learn normal scores of the
-    ranks, so that one architecture at chance level does not take up their splits.
+    from input to output, sizes and neighbourhoods beside one-hot tokens, all of the canonical form; and they learn
+    normal scores of the ranks, so that one architecture at chance level does not take up their splits.
 
     Args:
         space: of the architectures.
@@ -76,7 +76,7 @@ class BoostedTreesModel(PerformanceModel):
         self,
         space: SearchSpace,
         seed: int,
-        groups: Sequence[str] = ("tokens", "paths", "sizes"),
+        groups: Sequence[str] = ("tokens", "numbers", "paths", "sizes", "local"),
         normalisation: Normalisation = "rank",
     ) -> None:
         self._space, self._seed, self._groups, self._normalisation = space, seed, groups, normalisation
@@ -107,7 +107,7 @@ class BoostedTreesModel(PerformanceModel):
 
 @models.register("gp")
 class GaussianProcessModel(PerformanceModel):
-    """A Gaussian process on one-hot tokens and paths, a kernel each; the predictor of the searcher ``gp``.
+    """A Gaussian process on groups of features, a kernel each; the predictor of the searcher ``gp``.
 
     It learns normal scores of the ranks, and predicts what scores these stand for.
 
@@ -122,7 +122,7 @@ class GaussianProcessModel(PerformanceModel):
         self,
         space: SearchSpace,
         seed: int = 0,  # noqa: ARG002
-        groups: Sequence[str] = ("tokens", "paths"),
+        groups: Sequence[str] = ("tokens", "numbers", "paths", "sizes", "flow", "local"),
         kernel: Kernel = "rbf",
     ) -> None:
         self._space, self._groups, self._kernel = space, groups, kernel

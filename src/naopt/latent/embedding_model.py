@@ -74,7 +74,7 @@ class EmbeddingModel(PerformanceModel):
         self._targets = Targets.fit(scores, self.settings.normalisation)
         targets = self._targets.transform(scores)
         parameters = self._scheduled(points, scores)
-        self._process = GaussianProcess(self.settings.kernel).fit(self._split(points), targets, parameters)
+        self._process = self.new_process().fit(self._split(points), targets, parameters)
         self._best = float(self._process.predict(self._split(points))[0].max())
         log = {
             "fit_seconds": time.perf_counter() - started,
@@ -91,6 +91,10 @@ class EmbeddingModel(PerformanceModel):
             }
         return log
 
+    def new_process(self) -> GaussianProcess:
+        """One that is not fitted yet."""
+        return GaussianProcess(self.settings.kernel)
+
     def _scheduled(self, points: Array, scores: Array) -> Array:
         count = size = min(_FIRST_SCHEDULED, len(scores))
         while size <= len(scores):
@@ -100,7 +104,7 @@ class EmbeddingModel(PerformanceModel):
         known = self._parameters.get(count)
         if known is None or known[0] != first:
             targets = Targets.fit(scores[:count], self.settings.normalisation).transform(scores[:count])
-            process = GaussianProcess(self.settings.kernel).fit(self._split(points[:count]), targets)
+            process = self.new_process().fit(self._split(points[:count]), targets)
             assert process.parameters is not None
             self._parameters = {count: (first, process.parameters)}
         return self._parameters[count][1]

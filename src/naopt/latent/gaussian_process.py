@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
+from naopt.latent.distances import squared_distances
 from naopt.latent.layout import row_major
 from naopt.latent.threads import one_thread
 
@@ -57,7 +58,7 @@ class GaussianProcess:
                 are, of an earlier fit; if not given they are fitted.
         """
         self._data = [row_major(group) for group in groups]
-        squares = [_squares(group, group) for group in self._data]
+        squares = [squared_distances(group, group) for group in self._data]
         self._scales = [_scale(square) for square in squares]
         squares = [square / scale for square, scale in zip(squares, self._scales, strict=True)]
         self.parameters = self._fitted(squares, targets) if parameters is None else parameters.copy()
@@ -109,6 +110,20 @@ class GaussianProcess:
         return mean, np.maximum(variance, 1e-9)
 
     @one_thread()
+    def predict_from(self, squares: Sequence[Array]) -> tuple[Array, Array]:
+        """What ``predict`` gives, from squared distances of the data to the points: for each group ``(data, n)``."""
+        weights, lengths, _ = self._unpack(self._known())
+        covariance = np.zeros(squares[0].shape)
+        for square, weight, length, scale in zip(squares, weights, lengths, self._scales, strict=True):
+            value = _value(self.kernel, square / (scale * length**2))
+            value *= weight
+            covariance += value
+        mean = self._solved @ covariance
+        half = solve_triangular(self._root, covariance, lower=True, check_finite=False)
+        half *= half
+        return mean, np.maximum(weights.sum() - half.sum(axis=0), 1e-9)
+
+    @one_thread()
     def slopes(self, groups: Sequence[Array]) -> tuple[Array, Array, list[Array], list[Array]]:
         """Posterior mean and variance ``(n,)`` and their gradients with respect to each group ``(n, columns)``."""
         weights, lengths, _ = self._unpack(self._known())
@@ -134,7 +149,7 @@ class GaussianProcess:
 
     def _cross(self, groups: Sequence[Array]) -> list[Array]:
         """Squared distances ``(n, data)`` in units of the data's, new arrays."""
-        found = [_squares(row_major(group), data) for group, data in zip(groups, self._data, strict=True)]
+        found = [squared_distances(row_major(group), data) for group, data in zip(groups, self._data, strict=True)]
         for squares, scale in zip(found, self._scales, strict=True):
             squares /= scale
         return found
@@ -182,15 +197,6 @@ class GaussianProcess:
             loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": self.steps}
         ).x
         return found
-
-
-def _squares(first: Array, second: Array) -> Array:
-    """Squared Euclidean distances ``(n, m)`` of rows ``(n, d)`` and ``(m, d)``."""
-    # In place, since a scan of a space makes large ones. The second factor is always an array of its own: for a matrix
-    # times itself numpy calls another routine of BLAS.
-    squares: Array = first @ (-2 * second).T
-    squares += (first * first).sum(axis=1)[:, None] + (second * second).sum(axis=1)
-    return np.maximum(squares, 0.0, out=squares)
 
 
 def _scale(squares: Array) -> float:

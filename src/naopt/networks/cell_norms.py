@@ -1,4 +1,4 @@
-"""How the cells of a supernet normalise (Liu et al. 2019, DARTS, section 3.1)."""
+"""How the cells of a supernet normalise (Liu et al. 2019, DARTS, and its program)."""
 
 from __future__ import annotations
 

@@ -61,7 +61,12 @@ class Mixable(SharedWeights):
 
     Mixing weights are tables, one for each decision; ``mixing_shapes`` gives their shapes. A mixture is computed
     instead of a path until the next ``choose``.
+
+    Attributes:
+        twice_differentiable: its loss has second derivatives.
     """
+
+    twice_differentiable = True
 
     @abstractmethod
     def mixing_shapes(self) -> Sequence[tuple[int, ...]]:

@@ -68,8 +68,13 @@ def shared_data(
         from naopt.networks.supernet_recurrent import build_shared_language_model
         from naopt.one_shot.text import SharedText
 
-        words = len(loaded.facts["words"])
-        language = build_shared_language_model(space, work.settings, words, settings.weights).to(loaded.device)
+        words, normalises = len(loaded.facts["words"]), settings.normalise_states
+        least = min(work.settings.batch_size, work.settings.valid_batch_size)
+        if normalises and least < 2:
+            raise InputError("batch size", least, "must be at least 2 where states are normalised (normalise_states)")
+        language = build_shared_language_model(space, work.settings, words, settings.weights, normalises=normalises).to(
+            loaded.device
+        )
         language.numbering = settings.numbering
         return SharedText(language, loaded.parts, work.settings), loaded.facts
     raise InputError("task", work.task.kind, "has no supernet")

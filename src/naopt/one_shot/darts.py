@@ -45,6 +45,9 @@ class DARTSSettings(WarmupSettings):
     normalise_pools: bool = True
     """Pools in the cells are followed by a normalisation without scale and offset (published), which children do not
     have: the derived architecture, if it has a pool, inherits no weights."""
+    normalise_states: bool = True
+    """States of recurrent cells are normalised by their batch (published), which those of children are not: the derived
+    cell inherits no weights."""
     mixture_learning_rate: float = Field(3e-4, gt=0)
     """Of the mixture's Adam, whose betas are 0.5 and 0.999."""
     mixture_weight_decay: float = Field(1e-3, ge=0)
@@ -84,8 +87,11 @@ class DARTSSearcher(OneShotSearcher):
         from naopt.networks.supernet import Mixable
 
         if not isinstance(trainer.shared, Mixable):
-            rule = "searches only where operations can be mixed: in conv-cell and nasbench201"
+            rule = "searches only where operations can be mixed: in conv-cell, nasbench201 and recurrent-cell"
             raise InputError("searcher", "darts", f"{rule}, not in {self.space.name}")
+        exact = (self.options.order, self.options.hessian) == ("second", "exact")
+        if exact and not trainer.shared.twice_differentiable:
+            raise InputError("hessian", "exact", "must be difference for text, whose loss has no second derivatives")
         super().begin(trainer)
         self._mixable: Mixable = trainer.shared
         like = next(trainer.network.parameters())

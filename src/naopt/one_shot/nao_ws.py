@@ -14,7 +14,7 @@ from naopt.errors import InputError
 from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
 from naopt.one_shot.warmup import WarmupSettings
 from naopt.searchers.base import Known, Proposal, sample_new
-from naopt.searchers.nao_settings import NAOSettings
+from naopt.searchers.nao_settings import NAOSettings, Preset
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class NAOSharingSettings(WarmupSettings, PresetSettings):
     """How often an architecture of the pool is trained: all alike, or in proportion to its path's parameters."""
     seeds: int = Field(10, ge=1)
     """K: from how many of the best NAO ascends."""
-    nao: Literal["default", "joint", "paper", "official", "paper-recurrent", "official-recurrent"] = "default"
+    nao: Preset = "default"
     """Preset of the searcher `nao` whose latent model and ascent renew the pool."""
 
 

@@ -40,6 +40,9 @@ class OneShotSettings(Settings):
     normalise_pools: bool = False
     """Pools in the cells of a supernet for images are followed by a normalisation without scale and offset (DARTS). The
     children have none: an architecture with a pool then inherits no weights."""
+    normalise_states: bool = False
+    """States of recurrent cells are normalised by their batch (DARTS). Those of children are not: architectures then
+    inherit no weights."""
     statistics: Literal["batch", "recalibrated"] = "batch"
     """How a path is normalised when it is measured: by the statistics of the measured batch (NAO, ENAS), or by those of
     training images, gathered anew for each path. Those gathered in training are of all paths at once, and of no use."""

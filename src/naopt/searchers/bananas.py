@@ -11,7 +11,7 @@ from naopt.configuration import PresetSettings
 from naopt.searchers.base import Known, Objective, searchers
 from naopt.searchers.candidates import Mutants, mutants
 from naopt.searchers.ensemble import EnsembleSearcher
-from naopt.searchers.predictor import GROUPS, Acquisition, Encoding, Prediction, Turn
+from naopt.searchers.predictor import COLUMNS, Acquisition, Encoding, Prediction, Turn
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class BananasSettings(PresetSettings):
     """The best so many architectures are mutated in turn; where they have no new mutation left, so are the next."""
     changes: int = Field(1, ge=1)
     """Most mutations in a row from a parent to a candidate (published: 1)."""
-    encoding: Encoding = "both"
-    """What the ensemble sees: paths from input to output (published), one-hot tokens, both, or these and sizes. Generic
-    positions have no paths and are one-hot in any case."""
+    encoding: Encoding = "all"
+    """What the ensemble sees: paths from input to output (published), one-hot tokens, both, these and sizes, or all
+    that ``nao`` embeds. Generic positions have tokens and numbers only."""
     most_paths: int | None = Field(None, ge=1)
     """Only the most frequent so many paths (truncation, section 3); all of the at most 1,024 if unset."""
     acquisition: Acquisition = "thompson"
@@ -77,8 +77,8 @@ class BananasSearcher(EnsembleSearcher):
     search", Algorithm 1. Mean and deviation of the members' predictions are taken for a normal distribution.
 
     Departures: paths leave out operations that pass their input on, and are of the canonical form; the default learns
-    normal scores of ranks, sees one-hot tokens beside the paths, mutates the ten best in turn, and makes twice as many
-    candidates.
+    normal scores of ranks, sees tokens, sizes and neighbourhoods beside the paths, mutates the ten best in turn, and
+    makes twice as many candidates.
     """
 
     settings_type = BananasSettings
@@ -118,7 +118,7 @@ class BananasSearcher(EnsembleSearcher):
         """The groups of features of the setting ``encoding``."""
         from naopt.latent.encoding import encoded
 
-        groups = encoded(self.space, architectures, GROUPS[self.options.encoding])
+        groups = encoded(self.space, architectures, COLUMNS[self.options.encoding])
         if "paths" in groups:
             groups["paths"] = groups["paths"][:, : self.options.most_paths]
         return np.concatenate(list(groups.values()), axis=1)

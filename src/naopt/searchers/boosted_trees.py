@@ -10,7 +10,7 @@ from pydantic import Field
 from naopt.configuration import PresetSettings
 from naopt.searchers.base import Objective, of_budget, searchers
 from naopt.searchers.candidates import CandidateKind, Candidates, require_scannable
-from naopt.searchers.predictor import GROUPS, Encoding, Prediction, PredictorSearcher, Turn
+from naopt.searchers.predictor import COLUMNS, Encoding, Prediction, PredictorSearcher, Turn
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class BoostedTreesSettings(PresetSettings):
     round_share: float = Field(1 / 15, gt=0, le=1)
     """The same as a share of the budget."""
     encoding: Encoding = "all"
-    """What the trees see: one-hot tokens (published), paths from input to output, both, or these and sizes. Generic
-    positions have no paths and no sizes."""
+    """What the trees see: one-hot tokens (published), paths from input to output, both, these and sizes, or all that
+    ``nao`` embeds. Generic positions have tokens and numbers only."""
     candidates: CandidateKind = "auto"
     """All architectures (``scan``, published), random ones and mutations of the best (``local``), or all where the
     space has at most 100,000 sequences."""
@@ -90,7 +90,7 @@ class BoostedTreesSearcher(PredictorSearcher[Candidates, "FittedTrees"]):
 
     Departures: scikit-learn's gradient boosting in place of LightGBM; targets by what was measured, while the program
     takes the mean and deviation of the whole table; every random architecture counts as a query. The default goes in
-    more and smaller rounds, sees paths and sizes beside tokens, and learns normal scores of ranks.
+    more and smaller rounds, sees paths, sizes and neighbourhoods beside tokens, and learns normal scores of ranks.
 
     Raises:
         InputError: ``candidates=scan`` in a space of more than 1,000,000 sequences.
@@ -119,7 +119,7 @@ class BoostedTreesSearcher(PredictorSearcher[Candidates, "FittedTrees"]):
         options = self.options
         return Candidates(
             self.space,
-            GROUPS[options.encoding],
+            COLUMNS[options.encoding],
             ranking[: options.parents],
             turn.known,
             turn.rng,
@@ -140,7 +140,7 @@ class BoostedTreesSearcher(PredictorSearcher[Candidates, "FittedTrees"]):
         boosting = BoostedTrees(
             options.trees, options.learning_rate, options.depth, options.leaves, options.rows, options.columns
         )
-        groups = encoded(self.space, architectures, GROUPS[options.encoding])
+        groups = encoded(self.space, architectures, COLUMNS[options.encoding])
         trees: FittedTrees = boosting.fit(
             np.concatenate(list(groups.values()), axis=1), targets, int(rng.integers(2**31))
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Collection, Container, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,13 +12,13 @@ from naopt.errors import InputError
 from naopt.latent.encoding import encoded
 from naopt.measurement import Measurement
 from naopt.searchers.base import Known, Objective, Proposal, sample_new
-from naopt.spaces import Architecture, SearchSpace, Tokens
+from naopt.searchers.scan import scan_of
+from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Predicted = tuple[NDArray[np.float64], ...]
-    Model = Callable[[list[NDArray[np.float64]]], Predicted]
+    from naopt.searchers.scan import Model, Predicted, Scan
 
 CandidateKind = Literal["auto", "scan", "local"]
 
@@ -31,7 +31,6 @@ FEWEST_SCORES = 2
 _FEWEST_BELIEVED = 6
 _COUNTS_AS_WORST = ("diverged", "oom", "timeout")
 _LARGE = 1_000_000
-_CHUNK = 2048
 _MISSES = 50
 
 
@@ -123,53 +122,6 @@ class Mutants:
         return Proposal(architecture, self._origin, predicted, self._parents[architecture])
 
 
-class Scan:
-    """All distinct architectures of a small space, with features of each distinct canonical form.
-
-    Attributes:
-        architectures: in ascending order of their sequences.
-        index: of each architecture.
-        rows: ``(architectures,)`` row of ``groups`` that describes each.
-        groups: of features, each ``(canonical forms, columns)``.
-    """
-
-    def __init__(self, space: SearchSpace, names: Sequence[str]) -> None:
-        self.architectures = tuple(dict.fromkeys(space.enumerate()))
-        self.index = {architecture: index for index, architecture in enumerate(self.architectures)}
-        row_of: dict[Tokens, int] = {}
-        first: list[Architecture] = []
-        rows = []
-        for architecture in self.architectures:
-            tokens = space.canonical(architecture.tokens)
-            if tokens not in row_of:
-                row_of[tokens] = len(first)
-                first.append(architecture)
-            rows.append(row_of[tokens])
-        self.rows = np.array(rows)
-        chunks = [encoded(space, first[at : at + _CHUNK], names).values() for at in range(0, len(first), _CHUNK)]
-        self.groups = [np.concatenate([_compact(part) for part in parts]) for parts in zip(*chunks, strict=True)]
-
-    def predict(self, model: Model) -> Predicted:
-        """What a model says of groups ``(n, columns)``, arrays ``(n,)``, for every architecture."""
-        parts = [
-            model([group[at : at + _CHUNK].astype(np.float64) for group in self.groups])
-            for at in range(0, len(self.groups[0]), _CHUNK)
-        ]
-        return tuple(np.concatenate(columns)[self.rows] for columns in zip(*parts, strict=True))
-
-    def unseen(self, seen: Iterable[Architecture]) -> NDArray[np.int64]:
-        """Indices of the architectures that are not among ``seen``."""
-        left = np.ones(len(self.architectures), dtype=np.bool_)
-        left[[self.index[architecture] for architecture in seen if architecture in self.index]] = False
-        return np.flatnonzero(left)
-
-
-@lru_cache(maxsize=2)
-def scan_of(space: SearchSpace, names: tuple[str, ...]) -> Scan:
-    """The scan of a space, made once for all searches of it."""
-    return Scan(space, names)
-
-
 def require_scannable(kind: CandidateKind, space: SearchSpace) -> None:
     """Raises ``InputError`` if all of a large space are to be candidates."""
     if kind == "scan" and space.size > _LARGE:
@@ -234,12 +186,21 @@ class Candidates:
             return tuple(column[self._indices] for column in self._scan.predict(model))
         return model(self._groups)
 
+    def surround(self, told: Sequence[Architecture]) -> bool:
+        """Whether all of the space was gone through, and these are part of it."""
+        return self._scan is not None and all(architecture in self._scan.index for architecture in told)
+
+    def predict_near(self, model: Model, told: Sequence[Architecture]) -> Predicted:
+        """The same of a model of squared distances to architectures that the candidates ``surround``.
+
+        Args:
+            model: is handed the distances by group, each ``(told, n)``.
+            told: what the model was told.
+        """
+        if self._scan is None:
+            raise RuntimeError("distances are those of a space that is scanned")
+        return tuple(column[self._indices] for column in self._scan.predict_near(model, told))
+
     @cached_property
     def _groups(self) -> list[NDArray[np.float64]]:
         return list(encoded(self._space, self._local, self._names).values())
-
-
-def _compact(group: NDArray[np.float64]) -> NDArray[np.float32] | NDArray[np.uint8]:
-    """Zeros and ones need one byte each."""
-    small = group.astype(np.uint8)
-    return small if (small == group).all() else group.astype(np.float32)

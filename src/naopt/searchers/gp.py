@@ -1,4 +1,4 @@
-"""Bayesian optimisation with a Gaussian process on one-hot and path features."""
+"""Bayesian optimisation with a Gaussian process on features of what an architecture computes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class GPSettings(PresetSettings):
     batch: int = Field(1, ge=1)
     """Architectures of one round. Each further one is chosen as if those before it had been measured and were as
     predicted (kriging believer)."""
-    encoding: Encoding = "both"
-    """What the process sees: one-hot tokens, paths from input to output, both, or these and sizes, each with a kernel
-    of its own. Generic positions have no paths and no sizes."""
+    encoding: Encoding = "all"
+    """What the process sees: one-hot tokens, paths from input to output, both, these and sizes, or all that ``nao``
+    embeds, each group with a kernel of its own. Generic positions have tokens and numbers only."""
     kernel: Literal["rbf", "matern"] = "rbf"
     """Squared exponential or Matern 5/2."""
     acquisition: Acquisition = "ei"
@@ -57,7 +57,7 @@ class GPSettings(PresetSettings):
 
 @searchers.register("gp")
 class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
-    """A Gaussian process on one-hot and path features; measures what promises the largest expected improvement.
+    """A Gaussian process on groups of features; measures what promises the largest expected improvement.
 
     Jones, Schonlau, Welch 1998 (EGO); path features: White et al. 2021. The process is fitted anew, hyper-parameters
     included, before every query. In a small space every architecture is a candidate, in a large one random
@@ -105,11 +105,14 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
         self, architectures: list[Architecture], targets: NDArray[np.float64], _: np.random.Generator
     ) -> Beliefs:
         """The process."""
-        return Beliefs(self.options.kernel, self._groups(architectures), targets)
+        return Beliefs(self.options.kernel, architectures, self._groups(architectures), targets)
 
     def predicts(self, model: Beliefs, candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Posterior means and deviations."""
-        mean, variance = candidates.predict(model.process.predict)
+        if candidates.surround(model.architectures):
+            mean, variance = candidates.predict_near(model.process.predict_from, model.architectures)
+        else:
+            mean, variance = candidates.predict(model.process.predict)
         return mean, np.sqrt(variance)
 
     def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -123,7 +126,7 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
         self.log["noise"] = beliefs.process.noise
         if turn.pending:
             groups = self._groups(turn.pending)
-            beliefs = beliefs.believing(groups, beliefs.process.predict(groups)[0])
+            beliefs = beliefs.believing(turn.pending, groups, beliefs.process.predict(groups)[0])
         left = np.arange(len(candidates))
         chosen: list[Proposal] = []
         while len(left) and len(chosen) < turn.wanted:
@@ -134,7 +137,8 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
             chosen.append(candidates.proposal(at, predicted))
             left = left[left != at]
             if len(chosen) < turn.wanted:
-                beliefs = beliefs.believing(self._groups([candidates.architecture(at)]), mean[[at]])
+                known = [candidates.architecture(at)]
+                beliefs = beliefs.believing(known, self._groups(known), mean[[at]])
         return chosen
 
     def _groups(self, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
@@ -148,7 +152,8 @@ class Beliefs:
 
     Args:
         kernel: see ``GaussianProcess``.
-        groups: of features, each ``(n, columns)``.
+        architectures: n of them.
+        groups: their features, each ``(n, columns)``.
         targets: ``(n,)``.
         parameters: of an earlier fit; fitted if not given.
     """
@@ -156,16 +161,21 @@ class Beliefs:
     def __init__(
         self,
         kernel: Kernel,
+        architectures: Sequence[Architecture],
         groups: list[NDArray[np.float64]],
         targets: NDArray[np.float64],
         parameters: NDArray[np.float64] | None = None,
     ) -> None:
         from naopt.latent.gaussian_process import GaussianProcess
 
-        self._kernel, self._groups, self.targets = kernel, groups, targets
+        self.architectures, self.targets = architectures, targets
+        self._kernel, self._groups = kernel, groups
         self.process: GaussianProcess = GaussianProcess(kernel).fit(groups, targets, parameters)
 
-    def believing(self, groups: list[NDArray[np.float64]], means: NDArray[np.float64]) -> Beliefs:
+    def believing(
+        self, architectures: Sequence[Architecture], groups: list[NDArray[np.float64]], means: NDArray[np.float64]
+    ) -> Beliefs:
         """The process after it was told ``m`` more targets, with the same parameters."""
         both = [np.concatenate(pair) for pair in zip(self._groups, groups, strict=True)]
-        return Beliefs(self._kernel, both, np.append(self.targets, means), self.process.parameters)
+        told = [*self.architectures, *architectures]
+        return Beliefs(self._kernel, told, both, np.append(self.targets, means), self.process.parameters)

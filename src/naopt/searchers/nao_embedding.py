@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -34,10 +34,12 @@ class EmbeddingRounds(NAORounds):
     because between architectures the predictor may like what no architecture is.
     """
 
+    model_type: ClassVar[type[EmbeddingModel]] = EmbeddingModel
+
     def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int) -> None:
         super().__init__(space, options, seeds, seed)
         fields = {name: getattr(options, name) for name in EmbeddingSettings.model_fields}
-        self.model = EmbeddingModel(space, EmbeddingSettings(**fields))
+        self.model = self.model_type(space, EmbeddingSettings(**fields))
         self._pending: Array | None = None
 
     def propose(
@@ -69,12 +71,12 @@ class EmbeddingRounds(NAORounds):
         order = np.argsort(-self.model.means(architectures), kind="stable")[: self.seeds]
         seeds = [architectures[index] for index in order]
         found: Found = {}
-        log |= self._ascend(found, seeds, rng)
+        log |= self.ascend(found, seeds, rng)
         self.add_neighbours(found, seeds, rng)
         chosen = self.filled_up(self.choose(found, wanted), seeds, wanted, rng)
         return chosen, log | {"seeds": len(seeds), "ascent_seconds": time.perf_counter() - started}
 
-    def _ascend(self, found: Found, seeds: list[Architecture], rng: np.random.Generator) -> dict[str, float]:
+    def ascend(self, found: Found, seeds: list[Architecture], rng: np.random.Generator) -> dict[str, float]:
         """Files what decodes along the ascents from the seeds and, hop by hop, from the best of that."""
         options = self.options
         decoded = changed = novel = 0
@@ -84,7 +86,7 @@ class EmbeddingRounds(NAORounds):
                 origins = self._most_promising(found, _HOP_WIDTH)
             if not origins:
                 break
-            tokens = self.model.decode(self._paths(self.model.encode(origins), rng))
+            tokens = self.decode(self._paths(self.model.encode(origins), rng))
             per_origin = options.starts * options.steps
             built: dict[Tokens, Architecture] = {}
             for index, row in enumerate(tokens):
@@ -107,7 +109,7 @@ class EmbeddingRounds(NAORounds):
         noise = rng.standard_normal((count, options.starts, size)) * spread
         noise[:, 0] = 0
         begin = points[:, None] + options.noise * pretrained.unit / length * noise
-        direction = self.model.uphill(begin.reshape(-1, size))
+        direction = self.direction(begin.reshape(-1, size), rng)
         moving = rng.random(direction.shape) < options.moved_share
         moving[np.arange(len(moving)), rng.integers(size, size=len(moving))] = True
         direction = np.where(moving, direction, 0.0)
@@ -116,6 +118,14 @@ class EmbeddingRounds(NAORounds):
         paths = begin.reshape(-1, 1, size) + steps[:, None] * direction[:, None]
         points_moved: Array = paths.reshape(-1, size)
         return points_moved
+
+    def direction(self, points: Array, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Where to from points ``(n, d)``, of unit length."""
+        return self.model.uphill(points)
+
+    def decode(self, points: Array) -> list[Tokens]:
+        """An architecture for each point ``(n, d)``."""
+        return self.model.decode(points)
 
     def choose(self, found: Found, wanted: int) -> list[Proposal]:
         """The greatest expected improvements, one after the other, each after the ones before are believed."""

@@ -68,7 +68,7 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
 
     ``model=joint`` is the encoder, predictor and decoder of the paper, fitted jointly; the presets ``paper`` and
     ``official`` (``-recurrent``: for recurrent cells) are the published sets of its settings, ``paper-scaled`` is
-    ``paper`` with steps that suit any number of tokens, ``joint`` the set that measured best. What means nothing to the
+    ``paper`` with steps that suit any number of tokens, ``joint`` a set of our own. What means nothing to the
     chosen model is refused.
     With a budget of 1,000 ``preset=paper`` trains 600 random architectures and then twice 200 that ascent found.
     """

@@ -26,14 +26,20 @@ _OF_FIT = 0x666974
 
 
 Acquisition = Literal["thompson", "ucb", "ei", "pi", "mean"]
-Encoding = Literal["tokens", "paths", "both", "all"]
+Encoding = Literal["tokens", "paths", "both", "sizes", "all"]
 GROUPS: dict[Encoding, tuple[str, ...]] = {
     "tokens": ("tokens",),
     "paths": ("paths",),
     "both": ("tokens", "paths"),
-    "all": ("tokens", "paths", "sizes"),
+    "sizes": ("tokens", "paths", "sizes"),
+    "all": ("tokens", "numbers", "paths", "sizes", "flow", "local"),
 }
-"""Groups of features that make up each encoding."""
+"""Groups of features that make up each encoding; ``all`` are those that ``nao`` embeds."""
+
+COLUMNS: dict[Encoding, tuple[str, ...]] = {
+    encoding: tuple(group for group in groups if group != "flow") for encoding, groups in GROUPS.items()
+}
+"""The same where groups are put side by side: what ``flow`` has is among the sizes."""
 
 
 class Pool(Protocol):

@@ -1,0 +1,116 @@
+"""All architectures of a small space as candidates, with their features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from naopt.latent.distances import squared_distances
+from naopt.latent.encoding import encoded
+from naopt.latent.threads import one_thread
+from naopt.spaces import Architecture, SearchSpace, Tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Predicted = tuple[NDArray[np.float64], ...]
+    Model = Callable[[list[NDArray[np.float64]]], Predicted]
+
+_CHUNK = 2048
+_BLOCK = 2
+_KEPT_BYTES = 2**27
+
+
+class Scan:
+    """All distinct architectures of a small space, with features of each distinct canonical form.
+
+    Attributes:
+        architectures: in ascending order of their sequences.
+        index: of each architecture.
+        rows: ``(architectures,)`` row of ``groups`` that describes each.
+        groups: of features, each ``(canonical forms, columns)``.
+    """
+
+    def __init__(self, space: SearchSpace, names: Sequence[str]) -> None:
+        self.architectures = tuple(dict.fromkeys(space.enumerate()))
+        self.index = {architecture: index for index, architecture in enumerate(self.architectures)}
+        row_of: dict[Tokens, int] = {}
+        first: list[Architecture] = []
+        rows = []
+        for architecture in self.architectures:
+            tokens = space.canonical(architecture.tokens)
+            if tokens not in row_of:
+                row_of[tokens] = len(first)
+                first.append(architecture)
+            rows.append(row_of[tokens])
+        self.rows = np.array(rows)
+        chunks = [encoded(space, first[at : at + _CHUNK], names).values() for at in range(0, len(first), _CHUNK)]
+        self._kept: dict[int, list[NDArray[np.float64]]] = {}
+        self.groups = [np.concatenate([_compact(part) for part in parts]) for parts in zip(*chunks, strict=True)]
+
+    def predict(self, model: Model) -> Predicted:
+        """What a model says of groups ``(n, columns)``, arrays ``(n,)``, for every architecture."""
+        parts = [
+            model([group[at : at + _CHUNK].astype(np.float64) for group in self.groups])
+            for at in range(0, len(self.groups[0]), _CHUNK)
+        ]
+        return tuple(np.concatenate(columns)[self.rows] for columns in zip(*parts, strict=True))
+
+    def predict_near(self, model: Model, told: Sequence[Architecture]) -> Predicted:
+        """The same of a model of squared distances, for each group ``(told, n)``.
+
+        Distances to what was told once are kept, because a search tells little between two predictions.
+        """
+        squares = self._squares([int(self.rows[self.index[architecture]]) for architecture in told])
+        parts = [
+            model([square[:, at : at + _CHUNK] for square in squares]) for at in range(0, len(self.groups[0]), _CHUNK)
+        ]
+        return tuple(np.concatenate(columns)[self.rows] for columns in zip(*parts, strict=True))
+
+    def _squares(self, rows: Sequence[int]) -> list[NDArray[np.float64]]:
+        """For each group ``(rows, canonical forms)``."""
+        missing = [row for row in dict.fromkeys(rows) if row not in self._kept]
+        found = {row: self._kept[row] for row in rows if row in self._kept}
+        # Always so many in one product, so that the last bits do not depend on which are missing.
+        for at in range(0, len(missing), _BLOCK):
+            block = missing[at : at + _BLOCK]
+            padded = block + [block[0]] * (_BLOCK - len(block))
+            found |= dict(zip(block, self._apart(padded), strict=False))
+        room = _KEPT_BYTES // (8 * len(self.groups) * len(self.groups[0]))
+        every = self._kept | found
+        self._kept = every if len(every) <= room else dict(list(found.items())[:room])
+        return [np.stack([found[row][group] for row in rows]) for group in range(len(self.groups))]
+
+    @one_thread()
+    def _apart(self, rows: Sequence[int]) -> list[list[NDArray[np.float64]]]:
+        """By row, for each group squared distances ``(canonical forms,)``."""
+        every = []
+        for group in self.groups:
+            some = group[rows].astype(np.float64)
+            parts = [
+                squared_distances(some, group[at : at + _CHUNK].astype(np.float64))
+                for at in range(0, len(group), _CHUNK)
+            ]
+            every.append(np.concatenate(parts, axis=1))
+        return [[squares[at].copy() for squares in every] for at in range(len(rows))]
+
+    def unseen(self, seen: Iterable[Architecture]) -> NDArray[np.int64]:
+        """Indices of the architectures that are not among ``seen``."""
+        left = np.ones(len(self.architectures), dtype=np.bool_)
+        left[[self.index[architecture] for architecture in seen if architecture in self.index]] = False
+        return np.flatnonzero(left)
+
+
+@lru_cache(maxsize=2)
+def scan_of(space: SearchSpace, names: tuple[str, ...]) -> Scan:
+    """The scan of a space, made once for all searches of it."""
+    return Scan(space, names)
+
+
+def _compact(group: NDArray[np.float64]) -> NDArray[np.float32] | NDArray[np.uint8]:
+    """Zeros and ones need one byte each."""
+    small = group.astype(np.uint8)
+    return small if (small == group).all() else group.astype(np.float32)
