@@ -39,8 +39,6 @@ class ENASSettings(WarmupSettings, PresetSettings):
             "temperature": 1.0,
             "tanh_constant": 1.1,
             "operation_tanh_reduce": 2.5,
-            "operation_bias": 10.0,
-            "fixed_bias": 0.25,
             "layers": 2,
         },
         "ptb": {
@@ -70,9 +68,9 @@ class ENASSettings(WarmupSettings, PresetSettings):
     """c, which bounds the logits; 0 for no bound."""
     operation_tanh_reduce: float = Field(1.0, gt=0)
     """What c is divided by where an operation is chosen, not an earlier node."""
-    operation_bias: float = 0.0
+    operation_bias: float = 10.0
     """Where the learned bias of separable convolutions begins, that of other operations beginning at 0 (anchors)."""
-    fixed_bias: float = 0.0
+    fixed_bias: float = 0.25
     """What is added to the logits of separable convolutions in the first cell, and taken from those of other
     operations (anchors)."""
     distance_scale: float = Field(6.0, ge=0)
