@@ -20,6 +20,9 @@ from naopt.products import times_transposed
 _LARGEST = 40.0
 """Beyond, ``exp(2 x)`` leaves the range of float32."""
 
+_SHORTEST = 1e-12
+"""What is shorter has no direction."""
+
 
 def product(x: Tensor, weight_EK: Tensor) -> Tensor:
     """``x @ weight.T`` of inputs ``(..., K)``, ``(..., E)``: by the faster of the libraries that can multiply."""
@@ -41,6 +44,29 @@ def additive_scores(query_NTD: Tensor, key_NSD: Tensor, energy_D: Tensor) -> Ten
         return mixed
     scores: Tensor = _AdditiveScores.apply(query_NTD, key_NSD, energy_D)  # type: ignore[no-untyped-call]
     return scores
+
+
+def unit_length(x: Tensor) -> Tensor:
+    """``x / ||x||`` along the last axis, like ``torch.nn.functional.normalize``."""
+    result: Tensor = _UnitLength.apply(x)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _UnitLength(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        scale = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min_(_SHORTEST).reciprocal_()
+        result = x * scale
+        ctx.save_for_backward(result, scale)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (g,) = gradients
+        unit, scale = ctx.saved_tensors
+        along = torch.linalg.vecdot(g, unit).unsqueeze(-1)
+        return torch.addcmul(g, unit, along, value=-1).mul_(scale)
 
 
 class _Product(torch.autograd.Function):
