@@ -56,7 +56,7 @@ class _UnitLength(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         scale = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min_(_SHORTEST).reciprocal_()
-        result = x * scale
+        result: Tensor = x * scale
         ctx.save_for_backward(result, scale)
         return result
 

@@ -188,16 +188,21 @@ class Decoder(nn.Module):
             mixed_NTD = tanh_product(torch.cat([context_NTD, hidden_NTD], dim=-1), self.combine.weight)
             return product(mixed_NTD, self.vote.weight)
         # Linear in the context, which is a mean of states: what each state votes for is averaged instead.
-        of_state_VD, of_context_VD = self.vote.weight.split(hidden_NTD.shape[-1], dim=1)
+        of_state_VD, of_context_VD = self.vote.weight.chunk(2, dim=1)
         if self.attention == "additive":
             sizes = [len(self.query.weight), len(of_state_VD)]
-            query_NTA, own_NTV = product(hidden_NTD, torch.cat([self.query.weight, of_state_VD])).split(sizes, dim=-1)
-            key_NSA, votes_NSV = product(states_NSD, torch.cat([self.key.weight, of_context_VD])).split(sizes, dim=-1)
+            of_hidden, of_states = (
+                torch.cat([self.query.weight, of_state_VD]),
+                torch.cat([self.key.weight, of_context_VD]),
+            )
+            query_NTA, own_NTV = torch.split(product(hidden_NTD, of_hidden), sizes, dim=-1)
+            key_NSA, votes_NSV = torch.split(product(states_NSD, of_states), sizes, dim=-1)
             scores_NTS = additive_scores(query_NTA, key_NSA, self.energy.weight[0])
         else:
             own_NTV, votes_NSV = hidden_NTD @ of_state_VD.t(), states_NSD @ of_context_VD.t()
             scores_NTS = self._scores(hidden_NTD, states_NSD)
-        return own_NTV + (scores_NTS + location_TS).softmax(dim=-1) @ votes_NSV
+        logits_NTV: Tensor = own_NTV + (scores_NTS + location_TS).softmax(dim=-1) @ votes_NSV
+        return logits_NTV
 
     def _scores(self, hidden_NTD: Tensor, states_NSD: Tensor) -> Tensor:
         """What each step's attention says of each state, ``(N, T, S)``, before the softmax."""

@@ -57,7 +57,7 @@ _PAPER = _PUBLISHED | {
     "normalisation": "standard",
     "batch_size": 100,
 }
-"""Sections 3.2, 3.3 and 4.1; not printed are the width in which attention compares, the targets' scale and the batch."""
+"""Sections 3.2, 3.3 and 4.1; not printed: the width in which attention compares, the targets' scale, the batch."""
 
 _OFFICIAL = _PUBLISHED | {
     "augmentation": "none",
