@@ -54,7 +54,7 @@ _PAPER = _PUBLISHED | {
     "decoder_output": "concatenated",
     "reconstruction": "sum",
     "trade_off": 0.9,
-    "normalisation": "standard",
+    "normalisation": "rank",
     "batch_size": 100,
 }
 """Sections 3.2, 3.3 and 4.1; not printed: the width in which attention compares, the targets' scale, the batch."""
