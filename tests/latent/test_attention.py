@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from naopt.latent.attention import additive_scores, product, tanh_product
+from naopt.latent.attention import additive_scores, product, tanh_product, unit_length
 from naopt.latent.modules import lstm_of_words
 
 
@@ -87,3 +87,10 @@ def test_products_of_float32_are_those_of_float64() -> None:
         strict=True,
     ):
         assert (one.double() - other).abs().max() < 1e-5 * other.abs().max()
+
+
+def test_unit_length_is_torchs_normalisation() -> None:
+    x = torch.randn(3, 4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.allclose(unit_length(x), torch.nn.functional.normalize(x, dim=-1))
+    assert torch.autograd.gradcheck(unit_length, x)
+    assert not unit_length(torch.zeros(2, 3)).any()

@@ -102,12 +102,42 @@ def test_augmentation_shows_symmetric_counterparts(augmentation: str) -> None:
     settings = LatentSettings.parse({"augmentation": augmentation, "form": "given"} | FAST)
     model = LatentModel(space, settings, 0)
     tokens = model.presented(architectures)
-    epoch, index = model._augment(tokens, np.random.default_rng(0))
-    assert len(epoch) == len(index) == (16 if augmentation == "pair" else 8)
+    epoch, index, counts = model._augment(tokens, np.random.default_rng(0))
+    assert len(epoch) == len(index) == len(counts) == len(set(epoch))
+    assert counts.sum() == (16 if augmentation == "pair" else 8)
     for sample, at in zip(epoch, index.tolist(), strict=True):
         assert space.architecture(sample) == architectures[at]
     own = sum(sample == tokens[at] for sample, at in zip(epoch, index.tolist(), strict=True))
-    assert own >= 8 if augmentation != "replace" else own < 8
+    assert own == 8 if augmentation != "replace" else own < 8
+
+
+def test_a_counterpart_that_is_the_sample_itself_counts_without_being_computed() -> None:
+    space = create_space("nasbench101")
+    architectures, _ = pool(space, 20)
+    model = LatentModel(space, LatentSettings(**FAST | {"augmentation": "pair", "form": "given"}), 0)
+    tokens = model.presented(architectures)
+    samples, index, counts = model._augment(tokens, np.random.default_rng(0))
+    counterparts = [space.symmetric(sample, rng) for rng in [np.random.default_rng(0)] for sample in tokens]
+    same = [sample == counterpart for sample, counterpart in zip(tokens, counterparts, strict=True)]
+    assert 0 < sum(same) < 20
+    assert counts.tolist() == [2.0 if equal else 1.0 for equal in same] + [1.0] * (20 - sum(same))
+    words, states = model._words(samples), model.network.encoder(model._words(samples))
+    every = model._words(tokens + counterparts)
+    expected = model.network.reconstruction_loss(every, model.network.encoder(every))
+    found = model.network.reconstruction_loss(words, states, counts)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert index.tolist()[20:] == [at for at, equal in enumerate(same) if not equal]
+
+
+def test_the_reconstruction_loss_may_be_summed_over_tokens() -> None:
+    space = create_space("nasbench201")
+    architectures, _ = pool(space, 4)
+    losses = []
+    for reconstruction in ("mean", "sum"):
+        model = LatentModel(space, LatentSettings.parse(FAST | {"reconstruction": reconstruction}), 0)
+        words = model._words(model.presented(architectures))
+        losses.append(model.network.reconstruction_loss(words, model.network.encoder(words)).item())
+    assert losses[1] == pytest.approx(6 * losses[0])
 
 
 def test_canonical_form_gives_isomorphic_architectures_one_embedding() -> None:
@@ -197,6 +227,13 @@ def test_presets_follow_the_published_choices() -> None:
     assert (paper.pooling, official.pooling) == ("mean", "mean-normalised")
     assert (paper.augmentation, official.augmentation) == ("pair", "none")
     assert (paper.tokens_per_step, official.tokens_per_step) == (1, None)
+    assert (paper.batch_size, official.batch_size) == (100, 50)
+    assert (paper.normalisation, official.normalisation) == ("rank", "min-max")
+    assert (paper.reconstruction, official.reconstruction) == ("sum", "mean")
+    for settings in (paper, official):
+        assert (settings.attention, settings.decoder_output) == ("additive", "concatenated")
+        # Algorithm 1 fits on all of X in the end.
+        assert settings.finishing > 0
     assert paper.unlabelled == official.unlabelled == 0
     assert LatentSettings.parse({"preset": "paper", "trade_off": 0.5}).trade_off == 0.5
     recurrent = LatentSettings.parse({"preset": "paper-recurrent"})
@@ -205,6 +242,7 @@ def test_presets_follow_the_published_choices() -> None:
     official = LatentSettings.parse({"preset": "official-recurrent"})
     assert (official.embedding_size, official.hidden_size, official.predictor_layers) == (96, 96, (200, 200, 200))
     assert (official.tokens_per_step, official.predictor_output) == (1, "sigmoid")
+    assert (official.attention, official.decoder_output, official.batch_size) == ("dot", "combined", 50)
     with pytest.raises(InputError, match="preset"):
         LatentSettings.parse({"preset": "papers"})
 

@@ -70,9 +70,13 @@ def test_the_predictor_is_the_mean_of_its_members(output: str) -> None:
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("start", ["mean", "last"])
 @pytest.mark.parametrize("positions", [True, False])
-def test_teacher_forcing_is_the_likelihood_of_one_step_at_a_time(attention: str, start: str, positions: bool) -> None:
+@pytest.mark.parametrize("output", ["combined", "concatenated"])
+def test_teacher_forcing_is_the_likelihood_of_one_step_at_a_time(
+    attention: str, start: str, positions: bool, output: str
+) -> None:
     space = create_space("conv-cell:nodes=2")
-    vocabulary, network = build(space, attention=attention, decoder_state=start, decoder_positions=positions)
+    chosen = {"attention": attention, "decoder_state": start, "decoder_positions": positions, "decoder_output": output}
+    vocabulary, network = build(space, **chosen, attention_size=5)
     decoder = network.decoder
     assert isinstance(decoder, Decoder)
     if positions:
@@ -101,7 +105,10 @@ def test_teacher_forcing_is_the_likelihood_of_one_step_at_a_time(attention: str,
             scores.append(score + decoder.location[at, step])
         weights = torch.stack(scores, dim=1).softmax(dim=1)
         context = (weights.unsqueeze(-1) * states).sum(dim=1)
-        logits = decoder.vote(torch.tanh(decoder.combine(torch.cat([context, hidden], dim=1))))
+        if decoder.combine is None:
+            logits = decoder.vote(torch.cat([hidden, context], dim=1))
+        else:
+            logits = decoder.vote(torch.tanh(decoder.combine(torch.cat([context, hidden], dim=1))))
         logits[:, ~torch.from_numpy(vocabulary.allowed[at])] = -torch.inf
         loss = F.cross_entropy(logits, words[:, at], reduction="none")
         assert together[:, at].detach().numpy() == pytest.approx(loss.detach().numpy())

@@ -3,11 +3,13 @@
 Additive attention needs no hyperbolic tangent for every pair of positions: with ``a = exp(2 q)`` and ``b = exp(2 k)``
 holds ``tanh(q + k) = 1 - 2 / (1 + a b)``, exponentials of queries and keys alone, and for their pairs a product and a
 reciprocal. Nothing of the size of all pairs is kept; the way back computes it again. All of this can be derived once.
-Shapes: N sequences, T queries, S keys, D channels.
+Shapes: N sequences, C of them at a time, T queries, S keys, D channels.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,11 @@ from naopt.products import times_transposed
 
 _LARGEST = 40.0
 """Beyond, ``exp(2 x)`` leaves the range of float32."""
+
+_CACHED = 200_000
+"""Numbers that are worked on at a time, for a cache of 1 MiB."""
+_SHORTEST = 1e-12
+"""What is shorter has no direction."""
 
 
 def product(x: Tensor, weight_EK: Tensor) -> Tensor:
@@ -41,6 +48,29 @@ def additive_scores(query_NTD: Tensor, key_NSD: Tensor, energy_D: Tensor) -> Ten
         return mixed
     scores: Tensor = _AdditiveScores.apply(query_NTD, key_NSD, energy_D)  # type: ignore[no-untyped-call]
     return scores
+
+
+def unit_length(x: Tensor) -> Tensor:
+    """``x / ||x||`` along the last axis, like ``torch.nn.functional.normalize``."""
+    result: Tensor = _UnitLength.apply(x)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _UnitLength(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        scale = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min_(_SHORTEST).reciprocal_()
+        result: Tensor = x * scale
+        ctx.save_for_backward(result, scale)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (g,) = gradients
+        unit, scale = ctx.saved_tensors
+        along = torch.linalg.vecdot(g, unit).unsqueeze(-1)
+        return torch.addcmul(g, unit, along, value=-1).mul_(scale)
 
 
 class _Product(torch.autograd.Function):
@@ -82,36 +112,40 @@ class _AdditiveScores(torch.autograd.Function):
     def forward(ctx: Any, query_NTD: Tensor, key_NSD: Tensor, energy_D: Tensor) -> Tensor:
         a_NTD, b_NSD = (2 * query_NTD).exp_(), (2 * key_NSD).exp_()
         ctx.save_for_backward(a_NTD, b_NSD, energy_D)
-        scores_TNS = a_NTD.new_empty(a_NTD.shape[1], *b_NSD.shape[:2])
-        r_NSD, one, doubled_D = torch.empty_like(b_NSD), b_NSD.new_ones(()), -2 * energy_D
-        flat_RD = r_NSD.view(-1, r_NSD.shape[-1])
-        for t, scores_NS in enumerate(scores_TNS):
-            _reciprocal(one, a_NTD[:, t : t + 1], b_NSD, r_NSD)
-            torch.mv(flat_RD, doubled_D, out=scores_NS.view(-1))
-        return scores_TNS.transpose(0, 1).add(energy_D.sum())
+        scores_NTS = a_NTD.new_empty(*a_NTD.shape[:2], b_NSD.shape[1])
+        for part, r_CTSD in _reciprocals(a_NTD, b_NSD):
+            torch.mv(r_CTSD.view(-1, len(energy_D)), -2 * energy_D, out=scores_NTS[part].view(-1))
+        return scores_NTS.add_(energy_D.sum())
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        (g_NTS,) = gradients
+        g_NTS = gradients[0].contiguous()
         a_NTD, b_NSD, energy_D = ctx.saved_tensors
-        of_query_TND = a_NTD.new_empty(a_NTD.shape[1], a_NTD.shape[0], 1, a_NTD.shape[2])
-        of_key_NSD, weighted_D = torch.zeros_like(b_NSD), torch.zeros_like(energy_D)
-        r_NSD, one = torch.empty_like(b_NSD), b_NSD.new_ones(())
-        flat_DR = r_NSD.view(-1, r_NSD.shape[-1]).t()
+        of_query_NTD, of_key_NSD, weighted_D = (
+            torch.empty_like(a_NTD),
+            torch.empty_like(b_NSD),
+            torch.zeros_like(energy_D),
+        )
         # d tanh = 4 r (1 - r); the 4 and the energies come in at the end.
-        g_TNS = g_NTS.transpose(0, 1).contiguous()
-        for t, (g_NS, of_query_N1D) in enumerate(zip(g_TNS, of_query_TND, strict=True)):
-            _reciprocal(one, a_NTD[:, t : t + 1], b_NSD, r_NSD)
-            weighted_D.addmv_(flat_DR, g_NS.view(-1))
-            torch.addcmul(r_NSD, r_NSD, r_NSD, value=-1, out=r_NSD)
-            torch.bmm(g_NS.unsqueeze(1), r_NSD, out=of_query_N1D)
-            of_key_NSD.addcmul_(r_NSD, g_NS.unsqueeze(-1))
+        for part, r_CTSD in _reciprocals(a_NTD, b_NSD):
+            weighted_D.addmv_(r_CTSD.view(-1, len(energy_D)).t(), g_NTS[part].view(-1))
+            torch.addcmul(r_CTSD, r_CTSD, r_CTSD, value=-1, out=r_CTSD).mul_(g_NTS[part].unsqueeze(-1))
+            torch.sum(r_CTSD, 2, out=of_query_NTD[part])
+            torch.sum(r_CTSD, 1, out=of_key_NSD[part])
         scale_D = 4 * energy_D
-        of_query_NTD = of_query_TND.squeeze(2).transpose(0, 1) * scale_D
-        return of_query_NTD, of_key_NSD.mul_(scale_D), g_NTS.sum() - 2 * weighted_D
+        return of_query_NTD.mul_(scale_D), of_key_NSD.mul_(scale_D), g_NTS.sum() - 2 * weighted_D
 
 
-def _reciprocal(one: Tensor, a_N1D: Tensor, b_NSD: Tensor, out_NSD: Tensor) -> None:
-    """``1 / (1 + a b)``, into ``out``."""
-    torch.addcmul(one, a_N1D, b_NSD, out=out_NSD).reciprocal_()
+def _reciprocals(a_NTD: Tensor, b_NSD: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """``1 / (1 + a b)`` of all pairs, ``(C, T, S, D)`` of so many sequences at a time as stay in the cache.
+
+    Each is in the memory of the one before.
+    """
+    count, pairs = len(a_NTD), (a_NTD.shape[1], *b_NSD.shape[1:])
+    size = min(count, max(1, _CACHED // math.prod(pairs)))
+    r_CTSD, one = a_NTD.new_empty(size, *pairs), a_NTD.new_ones(())
+    for start in range(0, count, size):
+        part = slice(start, min(start + size, count))
+        out = r_CTSD[: part.stop - start]
+        yield part, torch.addcmul(one, a_NTD[part].unsqueeze(2), b_NSD[part].unsqueeze(1), out=out).reciprocal_()

@@ -27,8 +27,9 @@ from naopt.spaces import Architecture, SearchSpace, Tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Batch = tuple[Tensor, Tensor, Tensor]
-"""Words ``(n, tokens)``, targets ``(n,)`` and what each counts for each member ``(members, n)``."""
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Words ``(n, tokens)``, targets ``(n,)``, what each counts for each member ``(members, n)`` and for the decoder
+``(n,)``."""
 
 _CHUNK = 2048
 _FEWEST_HELD_OUT = 3
@@ -121,12 +122,15 @@ class LatentModel(PerformanceModel):
         weights = torch.from_numpy(drawn).float().to(self.device)
 
         def labelled() -> Iterator[Batch]:
+            # A sample and its counterpart share a batch.
+            size = settings.batch_size if settings.augmentation != "pair" else max(1, settings.batch_size // 2)
             while True:
-                epoch, of_sample = self._augment(tokens, rng)
-                words, order = self._words(epoch), torch.from_numpy(rng.permutation(len(epoch)))
-                for batch in torch.split(order, settings.batch_size):
-                    index = of_sample[batch]
-                    yield words[batch], targets[index], weights[:, index]
+                order = rng.permutation(len(tokens))
+                for chosen in np.split(order, range(size, len(order), size)):
+                    samples, of_sample, counts = self._augment([tokens[i] for i in chosen], rng)
+                    index = torch.from_numpy(chosen)[of_sample]
+                    shares = counts * (len(counts) / counts.sum())
+                    yield self._words(samples), targets[index], weights[:, index] * shares, counts
 
         self.network.predictor.calibration = None
         log = self._optimise(steps, labelled(), rng)
@@ -145,15 +149,21 @@ class LatentModel(PerformanceModel):
         scale = torch.where(spread > _LEAST_SPREAD, targets.std(correction=0) / spread.clamp_min(_LEAST_SPREAD), 1.0)
         self.network.predictor.calibration = (scale, targets.mean() - scale * scores.mean(dim=1, keepdim=True))
 
-    def _augment(self, tokens: list[Tokens], rng: np.random.Generator) -> tuple[list[Tokens], Tensor]:
-        """Samples of one epoch, and for each the index of the architecture that it stands for."""
-        index = torch.arange(len(tokens))
+    def _augment(self, tokens: list[Tokens], rng: np.random.Generator) -> tuple[list[Tokens], Tensor, Tensor]:
+        """Samples of a batch, for each the index of the architecture that it stands for, and how often it counts.
+
+        A counterpart that is the sample itself is not computed twice: the sample counts twice instead.
+        """
+        index, counts = torch.arange(len(tokens)), torch.ones(len(tokens))
         if self.settings.augmentation == "none":
-            return tokens, index
+            return tokens, index, counts
         counterparts = [self.space.symmetric(sample, rng) for sample in tokens]
         if self.settings.augmentation == "replace":
-            return counterparts, index
-        return tokens + counterparts, torch.cat([index, index])
+            return counterparts, index, counts
+        differ = torch.tensor([counterpart != sample for counterpart, sample in zip(counterparts, tokens, strict=True)])
+        others = index[differ]
+        samples = tokens + [counterparts[i] for i in others.tolist()]
+        return samples, torch.cat([index, others]), torch.cat([2.0 - differ.float(), counts[differ]])
 
     def _optimise(self, steps: int, labelled: Iterator[Batch | None], rng: np.random.Generator) -> dict[str, float]:
         settings, network = self.settings, self.network
@@ -177,7 +187,8 @@ class LatentModel(PerformanceModel):
                     chosen = torch.from_numpy(rng.integers(len(self._unlabelled), size=settings.batch_size))
                     words = torch.cat([words, self._unlabelled[chosen]])
                 states = network.encoder(words)
-                reconstruction = network.reconstruction_loss(words, states)
+                counts = batch[3] if batch and settings.augmentation == "pair" else None
+                reconstruction = network.reconstruction_loss(words, states, counts)
                 if batch:
                     # A part that is the whole would still cost a copy on the way back.
                     measured = states if len(batch[0]) == len(words) else states[: len(batch[0])]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from naopt.latent.attention import additive_scores, product, tanh_product
+from naopt.latent.attention import additive_scores, product, tanh_product, unit_length
 from naopt.latent.settings import LatentSettings
 from naopt.latent.transformer import TransformerDecoder, TransformerEncoder
 from naopt.latent.vocabulary import START, Vocabulary, tokens_per_step
@@ -33,7 +33,7 @@ def lstm_of_words(
         return states_NSD
     inputs, *others = lstm.parameters()
     table = inputs.view(-1, per_step, embedding.embedding_dim) @ embedding.weight.T
-    indicators = F.one_hot(words_NSP, words).to(table.dtype).flatten(2)
+    indicators = torch.eye(words, dtype=table.dtype)[words_NSP].flatten(2)
     if initial is None:
         zero = table.new_zeros(1, len(words_NSP), lstm.hidden_size)
         initial = (zero, zero)
@@ -62,7 +62,7 @@ class Encoder(nn.Module):
             states_NSD, _ = self.lstm(F.dropout(self.embedding(words_NSP), self.dropout).flatten(2))
         else:
             states_NSD = lstm_of_words(self.lstm, self.embedding, words_NSP)
-        return F.normalize(states_NSD, dim=-1)
+        return unit_length(states_NSD)
 
 
 class Predictor(nn.Module):
@@ -110,8 +110,9 @@ class Predictor(nn.Module):
 class Decoder(nn.Module):
     """One-layer LSTM with attention over the encoder's states.
 
-    The word's distribution is a softmax over what may stand at its position, on ``tanh(W [context; state])``. The
-    official TensorFlow program feeds the context into the next step instead; the PyTorch ones and the paper do not.
+    The word's distribution is a softmax over what may stand at its position. Its logits are linear in ``[state;
+    context]`` (paper) or in ``tanh(W [context; state])`` (PyTorch programs). The TensorFlow program feeds the context
+    into the next step instead.
     """
 
     def __init__(self, vocabulary: Vocabulary, settings: LatentSettings) -> None:
@@ -124,15 +125,16 @@ class Decoder(nn.Module):
         self.position = nn.Parameter(torch.zeros(vocabulary.length, size), requires_grad=positions)
         self.location = nn.Parameter(torch.zeros(vocabulary.length, steps), requires_grad=positions)
         self.lstm = nn.LSTM(size, size, batch_first=True)
+        compared = (settings.attention_size or size) if self.attention == "additive" else size
         if self.attention != "dot":
-            self.query = nn.Linear(size, size, bias=False)
+            self.query = nn.Linear(size, compared, bias=False)
         if self.attention == "additive":
-            self.key = nn.Linear(size, size, bias=False)
-            self.energy = nn.Linear(size, 1, bias=False)
+            self.key = nn.Linear(size, compared, bias=False)
+            self.energy = nn.Linear(compared, 1, bias=False)
         else:
             self.sharpness = nn.Parameter(torch.tensor(size**0.5 if self.attention == "dot" else 1.0))
-        self.combine = nn.Linear(2 * size, size, bias=False)
-        self.vote = nn.Linear(size, vocabulary.size)
+        self.combine = nn.Linear(2 * size, size, bias=False) if settings.decoder_output == "combined" else None
+        self.vote = nn.Linear(size if self.combine else 2 * size, vocabulary.size)
         free = np.flatnonzero(vocabulary.allowed.sum(axis=1) > 1)
         self.learnt = int(free[-1]) + 1 if len(free) else 1
         """How many positions there are to learn: behind them each has one word, which costs no loss."""
@@ -156,8 +158,8 @@ class Decoder(nn.Module):
             hidden_NTD = lstm_of_words(self.lstm, self.embedding, shifted.unsqueeze(-1), initial)
         biases_TV = self.vote.bias.masked_fill(self.forbidden[:count], -torch.inf)
         logits = self._logits(hidden_NTD, states_NSD, self.location[:count]) + biases_TV
-        loss_NT = F.cross_entropy(logits.transpose(1, 2), words_NT, reduction="none")
-        return F.pad(loss_NT, (0, positions - count))
+        losses = F.cross_entropy(logits.flatten(0, 1), words_NT.flatten(), reduction="none")
+        return F.pad(losses.view(words_NT.shape), (0, positions - count))
 
     @torch.no_grad()
     def greedy(self, states_NSD: Tensor, pooled_ND: Tensor) -> Tensor:
@@ -180,15 +182,36 @@ class Decoder(nn.Module):
 
     def _logits(self, hidden_NTD: Tensor, states_NSD: Tensor, location_TS: Tensor) -> Tensor:
         """Logits ``(N, T, V)`` without their biases."""
+        if self.combine is not None:
+            scores_NTS = self._scores(hidden_NTD, states_NSD)
+            context_NTD = (scores_NTS + location_TS).softmax(dim=-1) @ states_NSD
+            mixed_NTD = tanh_product(torch.cat([context_NTD, hidden_NTD], dim=-1), self.combine.weight)
+            return product(mixed_NTD, self.vote.weight)
+        # Linear in the context, which is a mean of states: what each state votes for is averaged instead.
+        of_state_VD, of_context_VD = self.vote.weight.chunk(2, dim=1)
         if self.attention == "additive":
-            query_NTD, key_NSD = product(hidden_NTD, self.query.weight), product(states_NSD, self.key.weight)
-            scores_NTS = additive_scores(query_NTD, key_NSD, self.energy.weight[0])
+            sizes = [len(self.query.weight), len(of_state_VD)]
+            of_hidden, of_states = (
+                torch.cat([self.query.weight, of_state_VD]),
+                torch.cat([self.key.weight, of_context_VD]),
+            )
+            query_NTA, own_NTV = torch.split(product(hidden_NTD, of_hidden), sizes, dim=-1)
+            key_NSA, votes_NSV = torch.split(product(states_NSD, of_states), sizes, dim=-1)
+            scores_NTS = additive_scores(query_NTA, key_NSA, self.energy.weight[0])
         else:
-            query_NTD = hidden_NTD if self.attention == "dot" else product(hidden_NTD, self.query.weight)
-            scores_NTS = self.sharpness * (query_NTD @ states_NSD.transpose(1, 2))
-        context_NTD = (scores_NTS + location_TS).softmax(dim=-1) @ states_NSD
-        mixed_NTD = tanh_product(torch.cat([context_NTD, hidden_NTD], dim=-1), self.combine.weight)
-        return product(mixed_NTD, self.vote.weight)
+            own_NTV, votes_NSV = hidden_NTD @ of_state_VD.t(), states_NSD @ of_context_VD.t()
+            scores_NTS = self._scores(hidden_NTD, states_NSD)
+        logits_NTV: Tensor = own_NTV + (scores_NTS + location_TS).softmax(dim=-1) @ votes_NSV
+        return logits_NTV
+
+    def _scores(self, hidden_NTD: Tensor, states_NSD: Tensor) -> Tensor:
+        """What each step's attention says of each state, ``(N, T, S)``, before the softmax."""
+        if self.attention == "additive":
+            query_NTA, key_NSA = product(hidden_NTD, self.query.weight), product(states_NSD, self.key.weight)
+            return additive_scores(query_NTA, key_NSA, self.energy.weight[0])
+        query_NTD = hidden_NTD if self.attention == "dot" else product(hidden_NTD, self.query.weight)
+        scores_NTS: Tensor = self.sharpness * (query_NTD @ states_NSD.transpose(1, 2))
+        return scores_NTS
 
 
 class AutoEncoder(nn.Module):
@@ -197,6 +220,7 @@ class AutoEncoder(nn.Module):
     def __init__(self, vocabulary: Vocabulary, settings: LatentSettings) -> None:
         super().__init__()
         transformer = settings.encoder == "transformer"
+        self.summed = settings.reconstruction == "sum"
         self.encoder: Encoder | TransformerEncoder = (TransformerEncoder if transformer else Encoder)(
             vocabulary, settings
         )
@@ -205,7 +229,14 @@ class AutoEncoder(nn.Module):
             vocabulary, settings
         )
 
-    def reconstruction_loss(self, words_NT: Tensor, states_NSD: Tensor) -> Tensor:
-        """Mean negative log-likelihood of a token (Eq. 1, second term; the paper sums over tokens)."""
+    def reconstruction_loss(self, words_NT: Tensor, states_NSD: Tensor, counts_N: Tensor | None = None) -> Tensor:
+        """Mean negative log-likelihood of an architecture's token, or of all its tokens (Eq. 1, second term).
+
+        The first samples count as often as ``counts_N`` says, those behind them once.
+        """
         loss_NT: Tensor = self.decoder(words_NT, states_NSD, self.predictor.pool(states_NSD))
-        return loss_NT.mean()
+        scale = words_NT.shape[1] if self.summed else 1
+        if counts_N is None:
+            return scale * loss_NT.mean()
+        counts_N = F.pad(counts_N, (0, len(loss_NT) - len(counts_N)), value=1.0)
+        return scale * (counts_N @ loss_NT.mean(dim=1)) / counts_N.sum()
