@@ -228,7 +228,7 @@ def test_presets_follow_the_published_choices() -> None:
     assert (paper.augmentation, official.augmentation) == ("pair", "none")
     assert (paper.tokens_per_step, official.tokens_per_step) == (1, None)
     assert (paper.batch_size, official.batch_size) == (100, 50)
-    assert (paper.normalisation, official.normalisation) == ("rank", "min-max")
+    assert (paper.normalisation, official.normalisation) == ("standard", "min-max")
     assert (paper.reconstruction, official.reconstruction) == ("sum", "mean")
     for settings in (paper, official):
         assert (settings.attention, settings.decoder_output) == ("additive", "concatenated")
