@@ -242,7 +242,7 @@ def test_presets_renew_the_pool_with_the_published_model(preset: str) -> None:
     rounds = searched(trainer)._rounds()
     assert isinstance(rounds, JointRounds)
     assert rounds.model.settings.encoder == "lstm"
-    assert (rounds.options.scale, rounds.options.choose) == ("raw", "first")
+    assert (rounds.options.scale, rounds.options.choose) == ("raw", "all")
 
 
 def test_spellings_stay_where_they_matter_and_no_two_compute_the_same() -> None:

@@ -164,8 +164,16 @@ def test_the_programs_go_on_from_what_they_found() -> None:
 
 @pytest.mark.no_cover
 def test_a_thousand_queries_of_the_programs_come_from_ascent_after_the_pool() -> None:
-    """A real network, small and trained for seconds, on cells of 60 tokens."""
-    small = {"hidden_size": 24, "embedding_size": 8, "epochs": 10, "batch_size": 20, "learning_rate": 0.01}
+    """A real network on cells of 60 tokens, small and, with the attention of the PyTorch programs, trained in seconds."""
+    small = {
+        "hidden_size": 24,
+        "embedding_size": 8,
+        "epochs": 10,
+        "batch_size": 20,
+        "learning_rate": 0.01,
+        "attention": "bilinear",
+        "decoder_output": "combined",
+    }
     space = create_space("conv-cell")
     settings = NAOSettings.parse({"preset": "official"} | small)
     search = NAOSearcher(space, Objective("score"), settings, seed=0, budget=1000)
