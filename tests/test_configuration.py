@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
-from naopt.configuration import Settings
+from naopt.configuration import Settings, parse_settings, split_settings
 from naopt.errors import InputError, UnknownNameError
 
 
@@ -40,6 +41,8 @@ def test_loose_values_become_settings() -> None:
         ({"count": "many"}, "setting count 'many': Input should be a valid integer"),
         ({"count": 0}, "setting count '0': Input should be greater than or equal to 1"),
         ({"inner": {"rate": 0}}, "setting inner.rate '0': Input should be greater than 0"),
+        ({"inner": {"rate": math.inf}}, "setting inner.rate 'inf': Input should be a finite number"),
+        ({"inner": {"rate": "nan"}}, "setting inner.rate 'nan': Input should be"),
         ({"inner": {"rat": 1}}, "setting inner.rat '1': Extra inputs are not permitted"),
         ({"name": "forbidden"}, "a forbidden name goes with count 1"),
     ],
@@ -54,3 +57,10 @@ def test_first_broken_rule_is_named(values: dict[str, Any], message: str) -> Non
 def test_a_misspelt_key_gets_a_suggestion() -> None:
     with pytest.raises(UnknownNameError, match="--set 'cuont': unknown; did you mean 'count'"):
         Example.parse({"cuont": 1}, "--set")
+
+
+def test_commas_in_brackets_separate_nothing() -> None:
+    assert parse_settings("layers=[5, 6],name = x,rate=0.5") == {"layers": [5, 6], "name": "x", "rate": 0.5}
+    assert split_settings("a,b=[[1,2],[3]], c={x=1,y=2},") == ["a", "b=[[1,2],[3]]", "c={x=1,y=2}", ""]
+    with pytest.raises(InputError, match="must be KEY=VALUE"):
+        parse_settings("layers=[5],")

@@ -11,9 +11,9 @@ from naopt.errors import InputError, UnknownNameError
 
 
 class Settings(BaseModel):
-    """Base of every component's settings: immutable, and no unknown keys."""
+    """Base of every component's settings: immutable, no unknown keys, and every number finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, values: dict[str, Any], where: str = "setting") -> Self:
@@ -61,3 +61,20 @@ def parse_setting(setting: str) -> tuple[str, Any]:
         return key, tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return key, text.strip()
+
+
+def split_settings(text: str) -> list[str]:
+    """The parts between commas, without the spaces around them; a comma in brackets separates nothing."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "[{") - (character in "]}")
+        if character == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
+
+
+def parse_settings(text: str) -> dict[str, Any]:
+    """Values of ``KEY=VALUE,...``, see ``parse_setting``; of a key that is given twice the later one."""
+    return dict(map(parse_setting, split_settings(text)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from naopt.errors import InputError
@@ -49,5 +50,11 @@ def parse_duration(text: str) -> float:
 
 
 def seconds_of(duration: float | str | None) -> float | None:
-    """A duration as seconds, or as text for ``parse_duration``; ``None`` stays. Raises ``InputError`` as that does."""
-    return parse_duration(duration) if isinstance(duration, str) else duration
+    """A duration as seconds, or as text for ``parse_duration``; ``None`` stays, and no limit at all is 0.
+
+    Raises:
+        InputError: as ``parse_duration`` does.
+    """
+    if isinstance(duration, str):
+        return parse_duration(duration)
+    return 0.0 if duration == math.inf else duration

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_a_growth_that_was_cut_off_is_done_again(run: Path) -> None:
 
 
 def test_how_a_search_is_carried_out_may_change(run: Path) -> None:
-    assert len(search(run, budget=11, time=1e6, timeout=30.0, stop_after=3).trials) == 11
+    assert len(search(run, budget=11, time=math.inf, timeout=30.0, stop_after=3).trials) == 11
     assert RunConfig.read(run / "config.toml").stop_after == 3
 
 

@@ -272,6 +272,17 @@ def test_quality_compares_settings_of_one_model(file: str, capsys: pytest.Captur
     assert list(found["paired"]) == names[1:]
 
 
+def test_settings_may_be_lists(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    joint = "nao:preset=joint,predictor_layers=[3,4],max_steps=1,pretraining_steps=1"
+    assert run(bench(file, "--searchers", f"{joint},random", "--budget", "4", "--json")) == 0
+    found = document(capsys)["searchers"]
+    assert list(found) == [joint, "random"]
+    assert found[joint]["settings"]["predictor_layers"] == [3, 4]
+    model = "paper:epochs=1,min_steps=1,predictor_layers=[3,4]"
+    assert run(quality_of(file, "--models", model, "--train-sizes", "20", "--json")) == 0
+    assert list(document(capsys)["models"]) == [model]
+
+
 def test_a_folder_belongs_to_one_process(file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     with own_folder(out):

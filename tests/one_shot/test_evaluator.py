@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,17 @@ def test_the_default_metric_is_what_ranks_paths(directory: Path) -> None:
     by_accuracy = SharedWeightsEvaluator(SPACE, work, OneShotSettings(score_by="accuracy"), weights)
     assert by_accuracy.default_metric == "shared_acc"
     assert by_accuracy.metrics["shared_acc"].goal == "max"
+
+
+def test_weights_of_other_settings(directory: Path, tmp_path: Path) -> None:
+    work, weights = create_workload("digits", TINY), directory / "supernet.safetensors"
+    with pytest.raises(InputError, match="holds shared weights of other settings"):
+        SharedWeightsEvaluator(SPACE, work, OneShotSettings(normalise_pools=True), weights).prepare()
+    old = shutil.copytree(directory, tmp_path / "old")
+    text = (old / "config.toml").read_text()
+    (old / "config.toml").write_text(text.replace('numbering = "canonical"\n', ""))
+    with pytest.raises(InputError, match="numbered paths otherwise; train it again"):
+        open_supernet(old)
 
 
 def test_spaces_without_a_supernet(tmp_path: Path) -> None:

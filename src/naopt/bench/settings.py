@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from naopt.configuration import Settings, parse_setting
+from naopt.configuration import Settings, parse_setting, parse_settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.one_shot.kinds import shares_weights
 from naopt.searchers import searchers
@@ -52,7 +52,7 @@ def searcher_settings(names: Sequence[str], assignments: Iterable[str] = ()) -> 
     for name in names:
         _, colon, own = name.partition(":")
         if colon:
-            values[name] |= dict(map(parse_setting, own.split(",")))
+            values[name] |= parse_settings(own)
     return {name: types[name].parse(values[name], f"setting of {name}") for name in names}
 
 

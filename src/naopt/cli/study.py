@@ -29,8 +29,10 @@ _SILENCE = 30.0
 
 def names_with_settings(text: str) -> list[str]:
     """Names with their settings: what has a ``=`` and no name of its own belongs to the name before it."""
+    from naopt.configuration import split_settings
+
     found: list[str] = []
-    for part in map(str.strip, text.split(",")):
+    for part in split_settings(text):
         if found and "=" in part and ":" not in part:
             found[-1] += f",{part}" if ":" in found[-1] else f":{part}"
         else:

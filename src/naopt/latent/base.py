@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING
 
-from naopt.configuration import parse_setting
+from naopt.configuration import parse_settings
 from naopt.errors import InputError
 from naopt.registry import Registry
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -62,4 +62,4 @@ def create_model(name: str, space: SearchSpace, seed: int) -> PerformanceModel:
         return factory(space, seed)
     if all(p.kind is not Parameter.VAR_KEYWORD for p in signature(factory).parameters.values()):
         raise InputError("model", name, f"{own} has no settings")
-    return factory(space, seed, **dict(map(parse_setting, assignments.split(","))))
+    return factory(space, seed, **parse_settings(assignments))

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator, evaluators
 from naopt.evaluators.workloads import ImageWorkload
 from naopt.measurement import Measurement
@@ -74,7 +75,11 @@ class SharedWeightsEvaluator(Evaluator):
             torch.set_num_threads(self.threads)
             data, facts = shared_data(self.space, self.work, self.settings, self.device)
             state = load_checkpoint(self.weights, self.work.identity(facts))
-            data.network.load_state_dict(state.below("network"))
+            try:
+                data.network.load_state_dict(state.below("network"))
+            except RuntimeError:
+                rule = "holds shared weights of other settings (weights, affine, normalise_pools ...)"
+                raise InputError("checkpoint", str(self.weights), rule) from None
             self._data = data
         return self._data
 

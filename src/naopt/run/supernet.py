@@ -23,7 +23,7 @@ def open_supernet(directory: str | Path, *, device: str = "cpu") -> SharedData:
     """The validation data of a finished weight-sharing search, bound to its trained supernet.
 
     Raises:
-        InputError: not a run, one whose searcher shares no weights, or one that is not finished.
+        InputError: not a run, one whose searcher shares no weights, one that is not finished, or of an older naopt.
     """
     return shared_evaluator(directory, device=device).data
 
@@ -37,6 +37,11 @@ def shared_evaluator(directory: str | Path, *, device: str = "cpu") -> SharedWei
         raise InputError("run", str(directory), f"searcher {config.searcher} shares no weights")
     if not (directory / SUPERNET).is_file() or not load_run(directory, config).evaluated:
         raise InputError("run", str(directory), f"its supernet is not trained; go on with: naopt resume {directory}")
+    if "numbering" not in config.searcher_settings:
+        # What was trained under numbers as written would be measured under canonical ones.
+        raise InputError(
+            "run", str(directory), "its supernet is of a naopt that numbered paths otherwise; train it again"
+        )
     settings = kind.settings_type.parse(config.searcher_settings)
     return SharedWeightsEvaluator(
         create_space(config.space, config.space_options),
