@@ -23,6 +23,7 @@ from naopt.one_shot.watch import SupernetWatch
 from naopt.run.names import SUPERNET, SUPERNET_CURVE
 from naopt.run.phases.measuring import Recorder
 from naopt.run.search_state import SearchState
+from naopt.run.supernet import check_numbering
 from naopt.values import plain
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class SupernetTraining(Phase):
             trainer, about = self._assembled()
             weights = self._state.directory / SUPERNET
             if weights.is_file():
+                check_numbering(self._state.directory, self._state.setup.config, self._state.setup.space)
                 trainer.restore(load_checkpoint(weights, about))
             directory, deadline = self._state.directory, self._state.deadline
             watch = SupernetWatch(directory / SUPERNET, directory / SUPERNET_CURVE, trainer, about, CHECKPOINT_SECONDS)
