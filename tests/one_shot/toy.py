@@ -18,7 +18,7 @@ from naopt.measurement import Goal
 from naopt.networks.path import Path
 from naopt.networks.supernet import Mixable, SharedWeights
 from naopt.one_shot.base import Memory, OneShotSearcher
-from naopt.one_shot.data import SharedData, without_gradients
+from naopt.one_shot.data import SharedData
 from naopt.one_shot.trainer import SharedTrainer
 from naopt.spaces import GenericSpace, Position, Tokens
 
@@ -117,12 +117,12 @@ class ToyData(SharedData):
 
     def reward(self, batch: Tensor) -> float:
         self.rewarded.append(batch)
-        with without_gradients(self.network):
+        with self.without_gradients():
             return 1 / (1 + float(self.loss(batch)))
 
     def log_likelihoods(self, paths: Sequence[Path], batch: Tensor) -> NDArray[np.float64]:
         found = []
-        with without_gradients(self.network):
+        with self.without_gradients():
             for path in paths:
                 self.shared.choose(path)
                 found.append(-float(self.loss(batch)))
@@ -130,7 +130,7 @@ class ToyData(SharedData):
 
     def measure(self, path: Path) -> dict[str, float]:
         self.shared.choose(path)
-        with without_gradients(self.network):
+        with self.without_gradients():
             loss = float(self.loss(torch.ones(())))
         return {"acc": 100 / (1 + loss), "loss": loss}
 

@@ -164,7 +164,7 @@ def test_the_programs_go_on_from_what_they_found() -> None:
 
 @pytest.mark.no_cover
 def test_a_thousand_queries_of_the_programs_come_from_ascent_after_the_pool() -> None:
-    """A real network on cells of 60 tokens, small; the attention is that of the PyTorch programs, which learns sooner."""
+    """A real network on cells of 60 tokens, small; with the attention of the PyTorch programs, which learns sooner."""
     small = {
         "hidden_size": 24,
         "embedding_size": 8,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ class SharedData(ABC):
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
+        self._modules = list(network.modules())
 
     @property
     def shared(self) -> SharedWeights:
@@ -88,6 +89,16 @@ class SharedData(ABC):
         values = [self.measure(path).get(self.metric) for path in paths]
         return np.array([-np.inf if value is None else sign * value for value in values], dtype=np.float64)
 
+    @contextmanager
+    def without_gradients(self) -> Iterator[None]:
+        """Inside, nothing is recorded and the network is in evaluation mode; after it, in training mode again."""
+        set_training(self._modules, False)
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            set_training(self._modules, True)
+
     @abstractmethod
     def memory(self) -> TrainingState:
         """Where the pass over the training data stands."""
@@ -97,12 +108,10 @@ class SharedData(ABC):
         """Inverse of ``memory``."""
 
 
-@contextmanager
-def without_gradients(network: nn.Module) -> Iterator[None]:
-    """Inside, nothing is recorded and the network is in evaluation mode; after it, in training mode again."""
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        network.train()
+def set_training(modules: Iterable[nn.Module], training: bool) -> None:
+    """``module.training = training`` for each, without the checks of ``Module.__setattr__``.
+
+    A supernet has thousands of modules, of which a path uses a hundred: ``Module.train`` takes as long as the path.
+    """
+    for module in modules:
+        module.__dict__["training"] = training

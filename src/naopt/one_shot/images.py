@@ -17,7 +17,7 @@ from naopt.measurement import Goal
 from naopt.networks.operations import BatchNorm
 from naopt.networks.path import Path
 from naopt.networks.supernet import Supernet, path_norms
-from naopt.one_shot.data import SharedData, without_gradients
+from naopt.one_shot.data import SharedData, set_training
 from naopt.one_shot.settings import OneShotSettings
 from naopt.tasks.parts import Part
 from naopt.training.image_trainer import classification_loss
@@ -106,7 +106,7 @@ class SharedImages(SharedData):
         """See ``SharedData``; nats an image."""
         inputs, labels = batch
         found: dict[Path, Tensor] = {}
-        with without_gradients(self.network):
+        with self.without_gradients():
             self._normalise_by_batch()
             for path in dict.fromkeys(paths):
                 self.network.choose(path)
@@ -128,7 +128,7 @@ class SharedImages(SharedData):
     @contextmanager
     def _measuring(self) -> Iterator[None]:
         """Inside, nothing is dropped, and paths are normalised as the settings say."""
-        with without_gradients(self.network):
+        with self.without_gradients():
             if self.settings.statistics == "recalibrated":
                 self._recalibrate()
             else:
@@ -136,8 +136,7 @@ class SharedImages(SharedData):
             yield
 
     def _normalise_by_batch(self) -> None:
-        for norm in self._norms:
-            norm.training = True
+        set_training(self._norms, True)
 
     def _recalibrate(self) -> None:
         """Gathers the chosen path's statistics from training images, always the same: plain means over the batches."""

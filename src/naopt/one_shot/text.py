@@ -15,7 +15,7 @@ from torch import Tensor
 from naopt.measurement import Goal
 from naopt.networks.path import Path
 from naopt.networks.supernet_recurrent import SharedLanguageModel
-from naopt.one_shot.data import SharedData, without_gradients
+from naopt.one_shot.data import SharedData
 from naopt.training.language import LARGEST_LOSS, penalised, side_by_side, text_loss
 from naopt.training.state import TrainingState
 
@@ -111,14 +111,14 @@ class SharedText(SharedData):
 
     def reward(self, batch: Chunk) -> float:
         """80 / perplexity (ENAS); 0 where there is none."""
-        with without_gradients(self.network):
+        with self.without_gradients():
             loss = float(self.network.loss(batch.words, batch.targets, batch.state).cross_entropy)
         return _REWARD * math.exp(-loss) if math.isfinite(loss) else 0.0
 
     def log_likelihoods(self, paths: Sequence[Path], batch: Chunk) -> NDArray[np.float64]:
         """See ``SharedData``; nats a word. The state that goes on from chunk to chunk stays as it is."""
         found: dict[Path, Tensor] = {}
-        with without_gradients(self.network):
+        with self.without_gradients():
             for path in dict.fromkeys(paths):
                 self.network.choose(path)
                 found[path] = -self.network.loss(batch.words, batch.targets, batch.state).cross_entropy
@@ -127,7 +127,7 @@ class SharedText(SharedData):
     def measure(self, path: Path) -> dict[str, float]:
         """``ppl`` and ``loss``, mean cross entropy in nats, on all validation text, through which the state goes."""
         self.network.choose(path)
-        with without_gradients(self.network):
+        with self.without_gradients():
             loss = text_loss(self.network, self.valid)
         return {"ppl": math.exp(loss), "loss": loss} if loss < LARGEST_LOSS else {}
 
