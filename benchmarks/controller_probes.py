@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.output import note, publish
 from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError
-from naopt.files import write_text
 from naopt.one_shot import ENASSearcher, ENASSettings
 from naopt.probes import controller_subject, draw_architectures, probe, probe_run, subject_of
 from naopt.run import RunConfig, load_run, resume_run, start_run
@@ -162,12 +160,6 @@ def _told(pair: Sequence[float]) -> str:
     return f"{pair[0]:.3f} ({pair[1]:.3f})"
 
 
-def note(text: str) -> None:
-    """One line for people, beside the results."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(description="Probes of ENAS' controller, with and without a memory buffer.")
@@ -196,10 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except NaoptError as error:
         note(str(error))
         raise SystemExit(2 if isinstance(error, InputError) else 3) from error
-    text = markdown(document)
-    write_text(options.out / "controller_probes.md", text)
-    write_text(options.out / "controller_probes.json", json.dumps(document, indent=1) + "\n")
-    sys.stdout.write(json.dumps(document) + "\n" if options.json else text)
+    publish(document, markdown(document), options.out, "controller_probes", as_json=options.json)
 
 
 if __name__ == "__main__":

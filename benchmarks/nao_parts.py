@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks import nao_variants as variants
+from benchmarks.output import note, publish
 from naopt.bench import Comparison, Journal, SearchTrial, run_jobs, run_trial, searcher_settings
 from naopt.errors import InputError, NaoptError, UnknownNameError
 from naopt.latent.embedding_model import EmbeddingModel
@@ -106,7 +106,7 @@ def run(base: Comparison, parts: Sequence[str], workers: int, out: Path | None) 
         done[part, trial] = result
         if journals:
             journals[part].append(result)
-        say(f"{number}/{len(jobs)} {label}")
+        note(f"{number}/{len(jobs)} {label}")
     return {part: [base.at_checkpoints(done[part, trial]) for trial in range(base.trials)] for part in parts}
 
 
@@ -204,12 +204,6 @@ def chosen_parts(names: str | None, size: int) -> list[str]:
     return parts
 
 
-def say(text: str) -> None:
-    """One line for people, beside the results."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the variants; bad input ends with one line and exit code 2."""
     parser = argparse.ArgumentParser(description="What each part of nao earns.")
@@ -244,13 +238,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = run(base, chosen_parts(options.parts, base.evaluator.space.size), options.workers, options.out)
         document = summary(base, found, points)
     except NaoptError as error:
-        say(str(error))
+        note(str(error))
         raise SystemExit(2 if isinstance(error, InputError) else 1) from error
-    text = markdown(document)
-    if options.out:
-        (options.out / "parts.md").write_text(text, encoding="utf-8")
-        (options.out / "parts.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    sys.stdout.write(json.dumps(document) + "\n" if options.json else text)
+    publish(document, markdown(document), options.out, "parts", as_json=options.json)
 
 
 if __name__ == "__main__":

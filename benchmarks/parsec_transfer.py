@@ -20,17 +20,15 @@ warm start never gets there. Training steps of the first task are not counted: t
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.output import note, publish
 from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError
-from naopt.files import write_text
 from naopt.metrics import summarise
 from naopt.one_shot.distribution import ArchitectureDistribution
 from naopt.run import RunConfig
@@ -226,12 +224,6 @@ def _joined(run: Mapping[str, float], *keys: str) -> str:
     return ", ".join(f"{run[key]:.2f}" for key in keys)
 
 
-def note(text: str) -> None:
-    """One line for people, beside the results."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(description="Steps that PARSEC saves by beginning with what it found elsewhere.")
@@ -267,10 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (NaoptError, DivergedError) as error:
         note(str(error))
         raise SystemExit(2 if isinstance(error, InputError) else 3) from error
-    text = markdown(document)
-    write_text(options.out / "parsec_transfer.md", text)
-    write_text(options.out / "parsec_transfer.json", json.dumps(document, indent=1) + "\n")
-    sys.stdout.write(json.dumps(document) + "\n" if options.json else text)
+    publish(document, markdown(document), options.out, "parsec_transfer", as_json=options.json)
 
 
 if __name__ == "__main__":

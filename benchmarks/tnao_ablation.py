@@ -12,8 +12,6 @@ too, as ``ablation.md`` and ``ablation.json``.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.output import note, publish
 from naopt.bench import Comparison, Journal, SearchTrial, compare, searcher_settings
 from naopt.configuration import Settings
 from naopt.errors import InputError, NaoptError
@@ -167,12 +166,6 @@ def _origins(trials: Sequence[SearchTrial]) -> dict[str, dict[str, int]]:
     }
 
 
-def say(text: str) -> None:
-    """One line for people, beside the results."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the ablation; bad input ends with one line and exit code 2."""
     parser = argparse.ArgumentParser(description="Ablation of TNAO: 16 combinations, equal queries.")
@@ -202,16 +195,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             for choices in combinations(options.loss)
         }
-        found = run(comparisons, options.workers, options.out, say)
+        found = run(comparisons, options.workers, options.out, note)
         document = summary(comparisons, found)
     except NaoptError as error:
-        say(str(error))
+        note(str(error))
         raise SystemExit(2 if isinstance(error, InputError) else 1) from error
-    text = markdown(document)
-    if options.out:
-        (options.out / "ablation.md").write_text(text, encoding="utf-8")
-        (options.out / "ablation.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    sys.stdout.write(json.dumps(document) + "\n" if options.json else text)
+    publish(document, markdown(document), options.out, "ablation", as_json=options.json)
 
 
 if __name__ == "__main__":

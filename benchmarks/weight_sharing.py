@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.output import note, publish
 from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError, RunStoppedError
 from naopt.files import write_text
@@ -267,12 +268,6 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     return {"settings": settings, "ranking": about, "seeds": len(options.seeds), **summary(found), "failed": failed}
 
 
-def note(text: str) -> None:
-    """One line for people, beside the results."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options of the command line."""
     parser = argparse.ArgumentParser(description="Weight-sharing searchers, ranked against random children.")
@@ -304,10 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except NaoptError as error:
         note(str(error))
         raise SystemExit(2 if isinstance(error, InputError) else 3) from error
-    text = markdown(document)
-    write_text(options.out / "weight_sharing.md", text)
-    write_text(options.out / "weight_sharing.json", json.dumps(document, indent=1, allow_nan=False) + "\n")
-    sys.stdout.write(json.dumps(document) + "\n" if options.json else text)
+    publish(document, markdown(document), options.out, "weight_sharing", as_json=options.json, allow_nan=False)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -25,12 +23,7 @@ PUBLISHED = CellNorms(affine=False, pools=True)
 SPACES = ["nasbench201", "conv-cell:nodes=2,operations=darts-7", "conv-cell:nodes=2,operations=enas-5,output=nodes"]
 
 
-@pytest.fixture(autouse=True)
-def _double() -> Iterator[None]:
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def supernet(space: SearchSpace, norms: CellNorms) -> Supernet:

@@ -1,6 +1,5 @@
 """The supernet of convolutional cells against the children's own networks, and mixtures against a plain version."""
 
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -31,12 +30,7 @@ from tests.networks.supernet_oracle import (
 TINY = NetworkSettings(cells_per_stage=1, filters=3)
 
 
-@pytest.fixture(autouse=True)
-def _double() -> Iterator[None]:
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def supernet(space: ConvCellSpace, options: NetworkSettings = TINY, weights: WeightSharing = "edge") -> ConvSupernet:

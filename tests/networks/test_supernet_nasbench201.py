@@ -1,6 +1,5 @@
 """The supernet of NAS-Bench-201 against the cells' own networks, and mixtures against a plain version."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,12 +27,7 @@ from tests.networks.supernet_oracle import (
 SPACE = NASBench201Space()
 
 
-@pytest.fixture(autouse=True)
-def _double() -> Iterator[None]:
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def supernet(options: NetworkSettings, weights: WeightSharing = "edge") -> NASBench201Supernet:
