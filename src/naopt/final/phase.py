@@ -142,6 +142,7 @@ def facts_of(result: FinalResult) -> dict[str, Any]:
         "seconds": result.seconds,
         **result.chosen,
         **{name: len(value) if name == "words" else value for name, value in result.facts.items()},
+        "remarks": list(result.remarks),
     }
 
 

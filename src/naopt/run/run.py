@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
@@ -55,6 +56,11 @@ class Run(ABC):
     @abstractmethod
     def suggested_task(self) -> str | None:
         """What the subject may be trained on, where nothing else is said."""
+
+    @property
+    def suggested_settings(self) -> Mapping[str, Any]:
+        """Settings of training that say how the suggested task's data are read."""
+        return {}
 
     @property
     @abstractmethod
@@ -181,6 +187,12 @@ class SearchRun(Run):
     def suggested_task(self) -> str | None:
         """See ``Run``."""
         return self.state.config.task or None
+
+    @property
+    def suggested_settings(self) -> Mapping[str, Any]:
+        """See ``Run``."""
+        training = self.state.config.training
+        return {name: training[name] for name in ("alpha", "parts") if name in training}
 
     @property
     def place_of_training(self) -> Path | None:
