@@ -89,6 +89,11 @@ class Run(ABC):
         return f"naopt resume {self.directory}"
 
     @property
+    def begun(self) -> bool:
+        """Whether there is anything to go on with."""
+        return True
+
+    @property
     def finished(self) -> bool:
         """Whether all phases are done."""
         return all(phase.done for phase in self.phases)
@@ -103,6 +108,7 @@ class Run(ABC):
             InputError: another process executes it, or the task, table, data or space is not as it was.
             RunStoppedError: a signal, an interrupted evaluation or a full disk stopped it; calling it again goes on.
             NaoptError: a training diverged.
+            KeyboardInterrupt: a signal came while data were read, and nothing was begun.
         """
         left = False
         for phase in self.phases:
@@ -112,6 +118,8 @@ class Run(ABC):
             try:
                 phase.carry_out()
             except KeyboardInterrupt:
+                if not self.begun:
+                    raise
                 line = f"stopped {phase.reached}; go on with: {self.way_on}"
                 raise RunStoppedError(line) from None
         return left
@@ -131,6 +139,11 @@ class TrainingRun(Run):
     def phases(self) -> Sequence[Phase]:
         """See ``Run``."""
         return [self.training]
+
+    @property
+    def begun(self) -> bool:
+        """See ``Run``."""
+        return (self.directory / TRAINING).is_file()
 
     @property
     def subject(self) -> tuple[SearchSpace, Architecture]:

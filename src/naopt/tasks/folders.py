@@ -235,7 +235,7 @@ def _remarks(outside: int, passed: Sequence[str], used: int, links: int) -> tupl
         whole = used + len(passed)
         remarks.append(f"left out: {len(passed):,} of {whole:,} files, not known as images: {_kinds(passed)}")
     if outside:
-        remarks.append(f"left out: {outside:,} images outside of the classes' folders")
+        remarks.append(f"left out: {outside:,} image{'s' * (outside > 1)} outside of the classes' folders")
     if links:
         remarks.append(f"{links:,} of {used:,} images are links to others: each is used once")
     return tuple(remarks)

@@ -106,7 +106,7 @@ def read_images(
 def _same(survey: _Survey, options: ImageOptions) -> str:
     text = f"all {len(survey.sizes):,} are the same picture"
     if survey.traits["transparent"]:
-        text += f" on {options.alpha}; try another background: --set alpha=black, grey, white or ignore"
+        text += f" with alpha={options.alpha}; try another background: white, grey, black, or ignore"
     elif survey.traits["deep"]:
         text += " in 8 bits; store values that fill the range of their type"
     return text
