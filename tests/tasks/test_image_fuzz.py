@@ -118,7 +118,7 @@ images = st.sampled_from(sorted(KINDS)).flatmap(
 
 
 @pytest.mark.no_cover
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(st.lists(st.lists(images, min_size=3, max_size=6), min_size=2, max_size=3), names, st.booleans())
 def test_folders_of_all_kinds_of_images(classes: list[list[Drawn]], name: str, loop: bool) -> None:
     with tempfile.TemporaryDirectory() as place:

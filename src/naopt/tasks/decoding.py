@@ -191,7 +191,8 @@ def open_picture(path: str, data: bytes, alpha: Alpha = "white") -> Iterator[Pic
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
-            yield Picture(image, alpha, late=any(mark in data for mark in _LATE_EXIF))
+            late = image.format == "PNG" and any(mark in data for mark in _LATE_EXIF)
+            yield Picture(image, alpha, late=late)
     except _DAMAGE as error:
         if isinstance(error, InputError):
             raise

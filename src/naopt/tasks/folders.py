@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from naopt.errors import InputError
@@ -54,10 +54,12 @@ def find_images(
     Raises:
         InputError: folders that cannot be used, or that may be meant in two ways.
     """
-    images = [path for path in files if suffix_of(path) in suffixes()]
+    known = suffixes()
+    images = [path for path in files if suffix_of(path) in known]
     given = choose_parts(tree.source, folders, images, rule)
     where = {part: f"{given[part]}/" for part in PARTS if part in given} or {PARTS[0]: ""}
-    listed = {part: list_classes(tree.source, folder, files, folders) for part, folder in where.items()}
+    those = set(images)
+    listed = {part: list_classes(tree.source, folder, files, folders, those) for part, folder in where.items()}
     found = {part: classes for part, (classes, _) in listed.items()}
     passed = [path for _, paths in listed.values() for path in paths]
     used = [path for classes in found.values() for paths in classes.values() for path in paths]
@@ -148,7 +150,9 @@ def _ask(source: str, doubt: str, given: Mapping[Part, str]) -> None:
     raise InputError("folder", source, rule)
 
 
-def list_classes(source: str, folder: str, files: Sequence[str], folders: Sequence[str]) -> tuple[Classes, list[str]]:
+def list_classes(
+    source: str, folder: str, files: Sequence[str], folders: Sequence[str], images: Set[str]
+) -> tuple[Classes, list[str]]:
     """Class names to image paths, for the class folders directly in ``folder`` (a path with ``/``, or nothing).
 
     Returns:
@@ -168,7 +172,7 @@ def list_classes(source: str, folder: str, files: Sequence[str], folders: Sequen
         if path.startswith(folder):
             name, slash, _ = path[len(folder) :].partition("/")
             if slash:
-                (classes if suffix_of(path) in suffixes() else passed)[name].append(path)
+                (classes if path in images else passed)[name].append(path)
     for name, paths in classes.items():
         if not paths:
             there = f"; what it has: {_kinds(passed[name])}" if passed[name] else ""
