@@ -83,6 +83,8 @@ def test_shapes_in_the_transparency_alone_are_seen(tmp_path: Path) -> None:
     assert data.train.images.max() == 255
     assert data.remarks == ("10 of 10 images are transparent in places, and put on white (alpha)",)
     assert load(tmp_path, alpha="grey").train.images.max() == 128
+    streamed = ImagesTask(str(tmp_path)).with_options(ImageOptions(alpha="grey")).files()
+    assert np.asarray(streamed.train.joined(streamed.valid).read(7)).max() == 128
     for alpha in ("black", "ignore"):
         rule = f"all 10 are the same picture with alpha={alpha}; try another background: white, grey, black, or ignore"
         with pytest.raises(InputError, match=f"images '{tmp_path}': {rule}"):

@@ -126,6 +126,20 @@ def test_large_jpegs_are_decoded_small() -> None:
         assert np.abs(pair[0] - pair[1]).mean() < 3
 
 
+def test_turned_images_are_cropped_as_if_they_were_upright() -> None:
+    pixels, exif = noise(40, 30), Image.Exif()
+    exif[0x0112] = 6
+    upright, file = encoded(np.ascontiguousarray(np.rot90(pixels, -1))), io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", exif=exif)
+    turned = Picture(Image.open(file), late=True)
+    assert turned.size == upright.size == (30, 40)
+    pair = [
+        np.asarray(training_image(image, 14, flip=True, jitter=STILL, rng=np.random.default_rng(3)))
+        for image in (upright, turned)
+    ]
+    assert np.array_equal(pair[0], pair[1])
+
+
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "RGBA", "I;16"])
 def test_other_modes_become_rgb(mode: str) -> None:
     if mode == "I;16":
