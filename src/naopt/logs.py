@@ -1,8 +1,9 @@
 """Python's ``logging``, as naopt uses it.
 
-Loggers are named after modules: ``naopt.execution`` and what is below it. ``WARNING`` is what a user should see (a
-worker was lost, evaluations fail, an evaluator cannot be sent to processes), ``INFO`` each such event, and ``DEBUG``
-rounds. The library itself shows nothing: programs do, with ``show_logs`` or a handler of their own.
+Loggers are named after modules: ``naopt.execution`` and what is below it, ``naopt.evaluators``. ``WARNING`` is what a
+user should see (a worker was lost, evaluations fail, an evaluator cannot be sent to processes, what was done to data),
+``INFO`` each such event, and ``DEBUG`` rounds. The library itself shows nothing: programs do, with ``show_logs`` or a
+handler of their own.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def test_a_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert search(*arguments, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found.keys() == {
-        "space", "size", "searcher", "architecture", "metrics", "seconds", "estimate_seconds",
+        "space", "size", "searcher", "remarks", "architecture", "metrics", "seconds", "estimate_seconds",
     }  # fmt: skip
     assert found["architecture"] in out
     assert not Path("run").exists()
@@ -111,7 +111,7 @@ def test_a_dry_run_of_shared_weights(capsys: pytest.CaptureFixture[str]) -> None
     words = ["search", "--task", "digits", "--dry-run", "--json", *(f"--set={text}" for text in tiny)]
     assert run([*words, "--searcher", "random-ws", "--set=searcher.epochs=30"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found.keys() == {"space", "size", "searcher", "steps", "seconds", "estimate_seconds"}
+    assert found.keys() == {"space", "size", "searcher", "remarks", "steps", "seconds", "estimate_seconds"}
     assert found["steps"] == 60
     assert found["estimate_seconds"] == pytest.approx(60 * found["seconds"])
     assert list(Path().iterdir()) == [Path("toy.npz")]

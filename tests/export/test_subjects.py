@@ -19,7 +19,8 @@ from naopt.final.request import training_request
 from naopt.networks.base import ChildNetwork
 from naopt.run.train import train
 from naopt.spaces import GenericSpace, Position, parse_architecture
-from naopt.tasks import DigitsTask, Limits
+from naopt.tasks import DigitsTask, ImageOptions, Limits
+from naopt.tasks.decoding import Picture
 from naopt.training.image_transforms import evaluation_image
 from tests.export.examples import CELL, ImageSubject
 
@@ -131,15 +132,15 @@ def test_streamed_images_are_cropped(copy: Path, tmp_path_factory: pytest.TempPa
         (folder / name).mkdir(parents=True)
         for index in range(2):
             Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8)).save(folder / name / f"{index}.png")
-    images, classes = images_of(f"images:{folder}", 14, stream=True)
+    images, classes = images_of(f"images:{folder}", ImageOptions(14), stream=True)
     assert tuple(images.shape) == (4, 3, 14, 14)
     assert classes == ("a", "b")
     with Image.open(folder / "test/a/0.png") as image:
-        expected = np.asarray(evaluation_image(image, 14)).transpose(2, 0, 1)
+        expected = np.asarray(evaluation_image(Picture(image), 14)).transpose(2, 0, 1)
     assert (images == torch.tensor(expected.copy())).all((1, 2, 3)).any()
     (folder / "test/b/1.png").write_bytes(b"no image")
     with pytest.raises(InputError, match="cannot be read"):
-        images_of(f"images:{folder}", 14, stream=True)
+        images_of(f"images:{folder}", ImageOptions(14), stream=True)
 
 
 def test_tasks_without_test_images(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

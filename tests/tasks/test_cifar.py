@@ -188,4 +188,4 @@ def test_the_real_cifar10_opens(tmp_path: Path) -> None:
     assert [np.bincount(split.labels).tolist() for split in all_splits(data)] == [[10] * 10, [5] * 10, [2] * 10]
     # Photographs, not noise: neighbouring pixels are alike.
     assert np.abs(np.diff(data.train.images.astype(int), axis=3)).mean() < 20
-    assert data.note == ""
+    assert data.remarks == ()

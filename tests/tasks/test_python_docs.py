@@ -49,7 +49,7 @@ def test_the_real_documentation() -> None:
     assert min(len(corpus.valid), len(corpus.test)) > 4_000
     assert 1_000 < len(corpus.words) < 5_000
     assert {EOS, UNKNOWN, "the", "object", "N", "."} <= set(corpus.words)
-    assert "documentation of Python" in corpus.note
+    assert corpus.remarks[0].startswith("documentation of Python")
     assert (corpus.train == corpus.words.index(UNKNOWN)).mean() < 0.05
 
 

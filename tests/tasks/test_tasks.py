@@ -129,7 +129,7 @@ def test_a_folder_per_class_is_split_60_20_20(folders: Path) -> None:
     assert [np.bincount(split.labels).tolist() for split in all_splits(data)] == [[6, 9], [2, 3], [2, 3]]
     assert data.train.images.shape == (15, 3, 5, 6)
     assert data.train.images.dtype == np.uint8
-    assert data.note == ""
+    assert data.remarks == ()
     check_disjoint(data)
 
 
@@ -172,7 +172,7 @@ def test_other_sizes_are_resized_and_counted_and_grey_stays_grey(tmp_path: Path)
     Image.new("1", (6, 5)).save(tmp_path / "b" / "y.png")
     data = create_image_task(f"images:{tmp_path}").load()
     assert data.train.images.shape[1:] == (1, 5, 6)
-    assert data.note == "1 of 12 images resized to 6x5"
+    assert data.remarks == ("1 of 12 images resized to 6x5", "2 of 12 images are of one colour all over")
     write_images(tmp_path / "a", 1, mode="RGB")
     assert create_image_task(f"images:{tmp_path}").load().train.images.shape[1:] == (3, 5, 6)
 
@@ -181,7 +181,9 @@ def test_hidden_files_are_not_there(folders: Path) -> None:
     write_images(folders / ".cache", 1)
     (folders / "cat" / "._000.png").write_bytes(b"junk")
     (folders / "cat" / "notes.txt").write_text("no image")
-    assert create_image_task(f"images:{folders}").load().classes == ("cat", "dog")
+    data = create_image_task(f"images:{folders}").load()
+    assert data.classes == ("cat", "dog")
+    assert data.remarks == ("left out: 1 of 26 files, not known as images: 1 .txt",)
 
 
 def broken_missing(folder: Path) -> str:
@@ -325,17 +327,6 @@ def test_files_that_cannot_be_read_are_named(folders: Path) -> None:
     path.unlink()
     with pytest.raises(InputError, match=r"No such file or directory"):
         files.read(0)
-
-
-def test_colours_of_a_palette_with_transparency(tmp_path: Path) -> None:
-    for name in "ab":
-        write_images(tmp_path / name, 5)
-        image = Image.new("P", (6, 5), 1)
-        image.putpalette([10, 20, 30, 40, 50, 60])
-        image.save(tmp_path / name / "palette.png", transparency=bytes([0, 128]))
-    data = create_image_task(f"images:{tmp_path}").load()
-    pixels = np.concatenate([split.images for split in all_splits(data)])
-    assert (pixels == np.array([40, 50, 60])[:, None, None]).all(axis=(1, 2, 3)).sum() == 2
 
 
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:

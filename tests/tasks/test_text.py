@@ -74,7 +74,8 @@ def test_vocabulary_and_indices_are_those_of_a_naive_reader(
     assert list(corpus.words) == expected + [UNKNOWN] * (strange and UNKNOWN not in expected)
     for part in PARTS:
         assert read_back(corpus, part) == [word if word in kept else UNKNOWN for word in words[part]]
-    assert bool(corpus.note) == (strange and not prepared)
+    said = any(remark.startswith("<unk> stands for") for remark in corpus.remarks)
+    assert said == (strange and not prepared)
 
 
 @pytest.mark.parametrize("pattern", ["ptb.{}.txt", "wiki.{}.tokens", "{}.txt"])
@@ -84,7 +85,7 @@ def test_three_files_of_any_name(tmp_path: Path, name: str, pattern: str) -> Non
     corpus = create_text_task(f"{name}:{folder}").load()
     for part in PARTS:
         assert read_back(corpus, part) == naive_tokens((folder / pattern.format(part)).read_text(encoding="utf-8"))
-    assert corpus.note.startswith("not the published text: ") == (name != "text")
+    assert " ".join(corpus.remarks).startswith("not the published text: ") == (name != "text")
 
 
 def test_the_official_archive_is_read_in_place(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_single_file_is_cut_between_lines(tmp_path: Path) -> None:
             for word in naive_tokens("\n".join(kept))
         ]
         assert read_back(corpus, part) == expected  # type: ignore[arg-type]
-    assert corpus.note == "<unk> stands for 16.3 % of train, 16.7 % of valid, 16.7 % of test"
+    assert corpus.remarks[0] == "<unk> stands for 16.3 % of train, 16.7 % of valid, 16.7 % of test"
 
 
 def test_windows_files_are_read_alike(tmp_path: Path) -> None:
@@ -279,5 +280,5 @@ def test_published_counts(name: str, sizes: tuple[int, ...]) -> None:
         pytest.skip(f"NAOPT_DATA is not set: the folder with {name}/")
     corpus = create_text_task(f"{name}:{folder}/{name}").load()
     assert (*(len(corpus.part(part)) for part in PARTS), len(corpus.words)) == sizes
-    assert corpus.note == ""
+    assert corpus.remarks == ()
     assert create_text_task(f"text:{folder}/{name}").load(Limits(10, 10, 10)).words == corpus.words

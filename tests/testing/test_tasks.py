@@ -57,6 +57,11 @@ class Shuffled(Stripes):
         return Dataset(Split(train.images[order], train.labels[order]), valid, test, ("a", "b", "c"))
 
 
+class OneRemark(Stripes):
+    def changed(self, train: Split, valid: Split, test: Split) -> Dataset:
+        return Dataset(train, valid, test, ("a", "b", "c"), "stripes")  # type: ignore[arg-type]
+
+
 class Counting(TextTask):
     """A good text, of which each class below breaks one rule."""
 
@@ -121,6 +126,7 @@ class OfNoKind(Task):
         (AbsentClass, r"no training image of \['d'\]"),
         (NotFinite, "train: pixels must be finite"),
         (Unlimited, "images in"),
+        (OneRemark, "remarks must be a tuple of lines: 'stripes'"),
         (Shuffled, "other images when loaded again"),
         (WordsOutOfRange, r"train: words 0..2, vocabulary of 2"),
         (AbsentWord, r"words of the vocabulary are not in train: \['d'\]"),

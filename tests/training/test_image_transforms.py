@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from naopt.tasks.decoding import Picture
 from naopt.training.image_transforms import (
     Jitter,
     colour_jitter,
@@ -30,11 +31,11 @@ def noise(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(256, size=(height, width, 3), dtype=np.uint8)
 
 
-def encoded(pixels: NDArray[np.uint8], kind: str = "PNG") -> Image.Image:
+def encoded(pixels: NDArray[np.uint8], kind: str = "PNG") -> Picture:
     """As ``ImageFiles.open`` gives it: the header is read, the pixels are not."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind, quality=95)
-    return Image.open(file)
+    return Picture(Image.open(file))
 
 
 def naive_resize(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.float64]:
@@ -121,8 +122,22 @@ def test_large_jpegs_are_decoded_small() -> None:
             np.asarray(training_image(image, 56, flip=True, jitter=STILL, rng=np.random.default_rng(seed)), dtype=float)
             for image in (whole, half)
         ]
-        assert half.width < whole.width
+        assert half.size[0] < whole.size[0]
         assert np.abs(pair[0] - pair[1]).mean() < 3
+
+
+def test_turned_images_are_cropped_as_if_they_were_upright() -> None:
+    pixels, exif = noise(40, 30), Image.Exif()
+    exif[0x0112] = 6
+    upright, file = encoded(np.ascontiguousarray(np.rot90(pixels, -1))), io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", exif=exif)
+    turned = Picture(Image.open(file), late=True)
+    assert turned.size == upright.size == (30, 40)
+    pair = [
+        np.asarray(training_image(image, 14, flip=True, jitter=STILL, rng=np.random.default_rng(3)))
+        for image in (upright, turned)
+    ]
+    assert np.array_equal(pair[0], pair[1])
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "RGBA", "I;16"])
@@ -133,7 +148,7 @@ def test_other_modes_become_rgb(mode: str) -> None:
         image = Image.fromarray(noise(8, 8)).convert(mode)
     file = io.BytesIO()
     image.save(file, "TIFF")
-    found = training_image(Image.open(file), 4, flip=False, jitter=STILL, rng=np.random.default_rng(0))
+    found = training_image(Picture(Image.open(file)), 4, flip=False, jitter=STILL, rng=np.random.default_rng(0))
     assert (found.mode, found.size) == ("RGB", (4, 4))
 
 

@@ -17,6 +17,7 @@ from naopt.evaluators.workloads import create_workload
 from naopt.networks.build import build_network
 from naopt.spaces import ConvCellSpace
 from naopt.tasks import ImageFiles, ImagesTask, create_image_task
+from naopt.tasks.decoding import Picture
 from naopt.training.image_data import load_images
 from naopt.training.image_trainer import ImageTrainer
 from naopt.training.image_transforms import evaluation_image, training_image
@@ -71,7 +72,7 @@ def brute_force(files: ImageFiles, batches: list[list[Key]]) -> list[tuple[Tenso
     for batch in batches:
         pixels = []
         for seed, epoch, index in batch:
-            image = files.read(index)
+            image = Picture(files.read(index))
             if epoch < 0:
                 sample = evaluation_image(image, SIZE)
             else:
@@ -152,7 +153,8 @@ def test_a_damaged_image_is_named_in_one_line(tmp_path: Path, workers: int) -> N
 
 def test_a_source_for_trainers(files: ImageFiles) -> None:
     statistics = sample_statistics(files, SIZE)
-    pixels = np.stack([np.asarray(evaluation_image(files.read(index), SIZE), dtype=float) for index in range(18)])
+    pictures = [Picture(files.read(index)) for index in range(18)]
+    pixels = np.stack([np.asarray(evaluation_image(picture, SIZE), dtype=float) for picture in pictures])
     assert statistics[0].reshape(-1) == pytest.approx(pixels.mean(axis=(0, 1, 2)))
     assert statistics[1].reshape(-1) == pytest.approx(1 / pixels.std(axis=(0, 1, 2)))
 
@@ -222,7 +224,7 @@ def test_a_resumed_training_on_streamed_images_equals_an_uninterrupted_one(folde
     architecture = space.sample(np.random.default_rng(0))
 
     def trainer() -> ImageTrainer:
-        parts, facts = load_images(ImagesTask(str(folder)), settings, CPU, test=True, final=False)
+        parts, facts, _ = load_images(ImagesTask(str(folder)), settings, CPU, test=True, final=False)
         assert set(parts) == {"train", "valid", "test"}
         assert facts["input_shape"] == [3, SIZE, SIZE]
         assert facts["classes"] == ["a", "b"]
@@ -253,7 +255,7 @@ def test_a_resumed_training_on_streamed_images_equals_an_uninterrupted_one(folde
 
 
 def test_final_training_joins_training_and_validation_images(folder: Path) -> None:
-    parts, _ = load_images(ImagesTask(str(folder)), SETTINGS, CPU, test=True, final=True)
+    parts, _, _ = load_images(ImagesTask(str(folder)), SETTINGS, CPU, test=True, final=True)
     assert {part: len(images) for part, images in parts.items()} == {"train": 36, "test": 18}
 
 

@@ -31,7 +31,8 @@ class Memory(Observer):
     def __init__(self, setup: Setup, past: Sequence[Trial] = (), directory: Path | None = None) -> None:
         surrogates = sorted(setup.evaluator.surrogates)
         self._trials, self._rounds = list(past), list[dict[str, Any]]()
-        self.meta: dict[str, Any] = {"surrogates": surrogates, "seconds": 0.0}
+        remarks = list(setup.evaluator.remarks)
+        self.meta: dict[str, Any] = {"surrogates": surrogates, "remarks": remarks, "seconds": 0.0}
         self.record = RunRecord(
             directory or Path(), setup.config, setup.space, setup.objective, self._trials, self._rounds, self.meta
         )

@@ -35,7 +35,7 @@ from naopt.logs import show_logs
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """Base of all usage errors; typer carries its own copy of click from 0.26 on, and uses the package before."""
 
-DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 3
+DONE, FAILED, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
     name="naopt",
@@ -86,8 +86,9 @@ def run(arguments: Sequence[str]) -> int:
     """Executes one command line.
 
     Returns:
-        0 done; 2 bad usage or input; 3 stopped unfinished, can be resumed; 1 any other error that naopt raises on
-        purpose. All but 0 put one line on standard error. Other exceptions are bugs and pass through.
+        0 done; 2 bad usage or input; 3 stopped unfinished, can be resumed; 130 interrupted, with nothing to be resumed;
+        1 any other error that naopt raises on purpose. All but 0 put one line on standard error. Other exceptions are
+        bugs and pass through.
     """
     try:
         code = app(args=list(arguments) or ["--help"], prog_name="naopt", standalone_mode=False)
@@ -97,10 +98,14 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(str(error), STOPPED)
     except NaoptError as error:
         return _fail(str(error), FAILED)
+    except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
     except ClickException as error:
         bare = type(error).__name__ == "NoArgsIsHelpError"  # whose message is the whole help text
         message = "Missing command." if bare else getattr(error, "format_message", error.__str__)()
         return _fail(f"{message.replace('Value error, ', '')} (see naopt --help)", USAGE)
+    if code == INTERRUPTED:  # as some versions of typer give it back
+        return _fail("interrupted; there is nothing to be resumed", INTERRUPTED)
     return code if isinstance(code, int) else DONE
 
 

@@ -12,7 +12,7 @@ from naopt.evaluators.workloads import WORKLOADS
 from naopt.one_shot.kinds import searcher_settings
 from naopt.run.config import SECTIONS, TOP, RunConfig, section_options
 from naopt.spaces import spaces
-from naopt.tasks import tasks
+from naopt.tasks import find_task
 
 
 def merge_values(file: Mapping[str, Any], flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _known_options(values: Mapping[str, Any]) -> dict[str, list[str]]:
     searcher = values.get("searcher", {}).get("name", RunConfig.model_fields["searcher"].default)
     known = {"searcher": list(searcher_settings(searcher).model_fields)}
     if values.get("task"):
-        kind = WORKLOADS[tasks.get(str(values["task"]).partition(":")[0]).kind]
+        kind = WORKLOADS[find_task(str(values["task"]))[0].kind]
         space = str(values.get("space", {}).get("name", kind.default_space))
         known["space"] = list(inspect.signature(spaces.get(space.partition(":")[0])).parameters)
         known["training"] = list(kind.settings_type.model_fields)

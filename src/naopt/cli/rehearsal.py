@@ -41,11 +41,15 @@ def rehearse(config: RunConfig, *, as_json: bool) -> None:
     setup.evaluator.check()
     shared = shares_weights(setup.config.searcher)
     found, lines = _time_steps(setup) if shared else _time_one(setup)
+    remarks = setup.evaluator.remarks
     if as_json:
         about = {"space": setup.space.name, "size": setup.space.size, "searcher": setup.config.searcher}
+        about["remarks"] = list(remarks)
         emit({**about, **found})
         return
     say(f"space:      {setup.space.describe()}")
+    for remark in remarks:
+        say(f"data:       {remark}")
     say(f"searcher:   {setup.config.searcher}, seed {setup.config.seed}")
     for line in lines:
         say(line)

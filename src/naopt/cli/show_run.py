@@ -119,6 +119,8 @@ def _(run: TrainingRun, *, as_json: bool, failures: bool, rounds: bool) -> None:
     say(f"task:        {request.task}")
     say(f"preset:      {request.preset or 'by task'}, seed {request.seed}")
     say(f"epochs:      {len(curve)} of {whole}")
+    for remark in found.get("remarks", ()):
+        say(f"data:        {remark}")
     for name, value in found.items():
         if name.startswith(("test_", "valid_")) or name in ("parameters", "seconds"):
             say(f"{name.replace('_', ' ') + ':':<12} {_short(value) if isinstance(value, float) else value}")

@@ -63,6 +63,7 @@ def training_lines(document: Mapping[str, Any]) -> Iterator[str]:
     """What a final training found."""
     words = {"test_accuracy": "test accuracy: {:.1f} %"}
     words |= {f"{part}_perplexity": f"{part} perplexity: {{:.2f}}" for part in ("valid", "test")}
+    yield from (f"data:          {remark}" for remark in document.get("remarks", ()))
     yield from (text.format(document[name]) for name, text in words.items() if name in document)
     yield f"parameters:    {document['parameters']:,}"
     yield f"seconds:       {document['seconds']:.1f}"
@@ -95,6 +96,7 @@ def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
         "surrogate": record.surrogate,
         "best": None if best is None else trial_document(best),
         "trajectory": record.trajectory(),
+        "remarks": list(record.remarks),
         "report": None if report is None else str(report),
         **({"training": run.training.document} if run.training else {}),
     }
@@ -117,6 +119,7 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
     if record.time_is_up:
         yield f"time:       its limit of {record.meta['time_is_up']:g} s is reached"
     yield f"space:      {record.meta['space']}"
+    yield from (f"data:       {remark}" for remark in record.remarks)
     yield f"searcher:   {config.searcher}, seed {config.seed}"
     evaluated = f"{len(record.evaluated)} of {config.budget}" + (f" ({found})" if found else "")
     yield f"evaluated:  {evaluated}" + ("; there is nothing new to be found" if record.exhausted else "")

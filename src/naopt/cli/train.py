@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -48,12 +48,14 @@ def train(
 
     source = find_run(subject)
     found, architecture = read_architecture(subject, space) if source is None else source.subject
-    task = task or (None if source is None else source.suggested_task)
+    values: dict[str, Any] = {}
+    if task is None and source is not None:
+        task, values = source.suggested_task, dict(source.suggested_settings)
     if task is None:
         if isinstance(found, GenericSpace):
             raise InputError("space", found.name, "has no networks that could be trained")
         raise InputError("task", "", "give --task")
-    values = {} if config is None else section_options("training", read_values(config).get("training", {}))
+    values |= {} if config is None else section_options("training", read_values(config).get("training", {}))
     values |= {key.removeprefix("training."): value for key, value in map(parse_setting, settings or [])}
     request = training_request(
         found, architecture, task, preset=preset, overrides=values, seed=seed, device=device, threads=threads

@@ -33,6 +33,7 @@ class Evaluator(ABC):
         thread_safe: several threads may call ``evaluate`` of one instance at a time. Matters only to an evaluator that
             cannot be pickled, which breaks the contract, and is then measured in threads.
         batch: how many examples it takes at a time, if ``smaller`` can make that less.
+        remarks: on what was done to the data, a line each, once ``check`` has looked at them.
     """
 
     space: SearchSpace
@@ -42,6 +43,7 @@ class Evaluator(ABC):
     surrogates: frozenset[str] = frozenset()
     thread_safe: bool = True
     batch: int | None = None
+    remarks: tuple[str, ...] = ()
 
     def prepare(self) -> None:  # noqa: B027
         """Loads what ``evaluate`` needs; idempotent. Raises ``InputError`` for data that cannot be used."""

@@ -10,6 +10,7 @@ from naopt.configuration import Settings
 from naopt.evaluators.presets import PRESETS
 from naopt.evaluators.training import select_device
 from naopt.evaluators.workloads import Workload, create_workload
+from naopt.evaluators.workloads.base import log_remarks
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,6 +33,7 @@ class FinalResult:
         facts: what one has to know to use the network. Images: ``classes`` in the order of the outputs,
             ``input_shape`` ``(channels, height, width)``, ``mean`` and ``deviation`` per channel, to be subtracted from
             pixels and to divide them by after that. Text: the vocabulary's ``words``.
+        remarks: on what was done to the data, a line each.
         curve: the figures of each epoch.
         chosen: what the training decided by itself: the ``precision`` of images.
         network: the trained network, on the CPU, in evaluation mode.
@@ -42,6 +44,7 @@ class FinalResult:
     seconds: float
     settings: Settings
     facts: Mapping[str, Any]
+    remarks: tuple[str, ...]
     curve: tuple[Mapping[str, float], ...]
     chosen: Mapping[str, str]
     network: nn.Module
@@ -121,6 +124,8 @@ def train_final(
     where = select_device(launched_device(device))
     loaded = work.load(where, test=True, final=True)
     with join_world(where) as world, reproducible(seed, where, threads):
+        if world.first:
+            log_remarks(loaded.remarks)
         network = work.build(space, architecture, loaded).to(where)
         trainer = work.trainer(network, loaded, world)
         watch.started(trainer, loaded.facts, world)
@@ -136,6 +141,7 @@ def train_final(
         seconds=sum(figures["seconds"] for figures in trainer.history),
         settings=work.settings,
         facts=loaded.facts,
+        remarks=loaded.remarks,
         curve=tuple(trainer.history),
         chosen=trainer.chosen(),
         network=network.cpu().eval(),

@@ -149,6 +149,7 @@ class RaisingEvaluator(Evaluator):
     def check(self) -> None:
         """See ``Evaluator``."""
         self._evaluator.check()
+        self.remarks = self._evaluator.remarks
 
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         """See ``Evaluator``. Raises ``RaisedError`` with what the evaluator raises; a note says for what."""

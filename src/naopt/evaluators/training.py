@@ -131,7 +131,7 @@ class TrainingEvaluator(Evaluator):
     def check(self) -> None:
         """Reads all data, that of the test too: the search must not end with a network that cannot be tested."""
         self.workload.check_space(self.space)
-        self.workload.check()
+        self.remarks = self.workload.check()
 
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         """Builds, trains and measures; whatever happens to the child becomes the measurement's status and reason."""

@@ -28,16 +28,39 @@ def stop_on_signal() -> Iterator[None]:
         yield
 
 
+class Stop:
+    """Whether a signal came.
+
+    Attributes:
+        waits: whether a signal is remembered until the work asks; before, it raises ``KeyboardInterrupt``.
+    """
+
+    def __init__(self) -> None:
+        self.waits = self._came = False
+
+    def __call__(self) -> bool:
+        """Whether one came."""
+        return self._came
+
+    def signal(self) -> None:
+        """A signal came."""
+        if not self.waits:
+            raise KeyboardInterrupt
+        self._came = True
+
+
 @contextmanager
-def stop_after_step() -> Iterator[Callable[[], bool]]:
+def stop_after_step() -> Iterator[Stop]:
     """While it lasts, the first SIGINT or SIGTERM is remembered, for work to stop where its state is whole.
+
+    Until the work says that it has begun (``waits``), while data are read, a signal stops it at once.
 
     Yields:
         Whether a signal came. The next one ends the process.
     """
-    came: list[bool] = []
-    with _first_signal(lambda: came.append(True)):
-        yield lambda: bool(came)
+    stop = Stop()
+    with _first_signal(stop.signal):
+        yield stop
 
 
 @contextmanager

@@ -21,13 +21,14 @@ from naopt.networks.language_model import LanguageModel, build_language_model
 from naopt.networks.language_settings import LanguageNetworkSettings, LanguageSettings
 from naopt.run import open_run
 from naopt.spaces import Architecture, RecurrentBaselineSpace, SearchSpace, create_space
-from naopt.tasks import Limits, create_image_task, create_text_task
+from naopt.tasks import ImageOptions, Limits, create_image_task, create_text_task
 from naopt.training.settings import TrainingSettings
 from naopt.training.streaming import Samples
 
 CHECKED = 64
 """On how many images, or words, a file is compared with its network."""
 
+_AS_STORED = ImageOptions()
 _STEPS = 8
 """Words of a sequence."""
 
@@ -85,7 +86,7 @@ def read_trained(directory: str | Path, task: str | None = None) -> Subject:
             raise InputError("task", task, "has another vocabulary than the network")
     else:
         settings = TrainingSettings.parse(document["settings"], "training setting")
-        data, _ = images_of(task, settings.image_size, stream=settings.stream)
+        data, _ = images_of(task, settings.image_options, stream=settings.stream)
         if tuple(data.shape[1:]) != facts.input_shape:
             rule = f"has images {tuple(data.shape[1:])}; the network was trained on {facts.input_shape}"
             raise InputError("task", task, rule)
@@ -141,19 +142,19 @@ def language_model(
     return build_language_model(space, what, settings, words)
 
 
-def images_of(task: str, side: int | None = None, *, stream: bool = False) -> tuple[Tensor, tuple[str, ...]]:
+def images_of(task: str, options: ImageOptions = _AS_STORED, *, stream: bool = False) -> tuple[Tensor, tuple[str, ...]]:
     """Some of a task's test images ``(n, c, h, w)`` as its training measures them, and the names of its classes.
 
     Args:
         task: whose.
-        side: to which they are resized.
+        options: how they are read.
         stream: they stay in their files, and are resized and cropped one by one.
 
     Raises:
         InputError: an unknown task, one that has no test images, or data that cannot be used.
     """
     limits = Limits(0, 0, CHECKED)
-    source = create_image_task(task)
+    source, side = create_image_task(task).with_options(options), options.side
     images: list[Tensor] = []
     if stream:
         assert side is not None

@@ -16,7 +16,7 @@ from naopt.errors import InputError, NaoptError
 from naopt.evaluators.final import FinalResult, Watch, train_final
 from naopt.evaluators.training import failure_status
 from naopt.evaluators.workloads import Workload
-from naopt.execution.interrupt import stop_after_step
+from naopt.execution.interrupt import Stop, stop_after_step
 from naopt.execution.phase import Phase
 from naopt.execution.training_progress import TrainingProgress, learning_curve, read_curve
 from naopt.files import write_text
@@ -142,6 +142,7 @@ def facts_of(result: FinalResult) -> dict[str, Any]:
         "seconds": result.seconds,
         **result.chosen,
         **{name: len(value) if name == "words" else value for name, value in result.facts.items()},
+        "remarks": list(result.remarks),
     }
 
 
@@ -159,7 +160,7 @@ class _Session(Watch):
         self._writer: Callable[[Mapping[str, float], int], None] | None = None
         self._bar: TrainingProgress | None = None
         self.writes = True
-        self.stop: Callable[[], bool] = bool
+        self.stop = Stop()
 
     def __enter__(self) -> _Session:
         return self
@@ -176,7 +177,7 @@ class _Session(Watch):
         """Opens the directory, and restores the state that it holds."""
         from naopt.training.checkpoint import load_checkpoint
 
-        self._trainer, self.writes = trainer, world.first
+        self._trainer, self.writes, self.stop.waits = trainer, world.first, True
         self._about = {**plain(self._request.identity()), **self._work.identity(facts)}
         checkpoint = self._directory / CHECKPOINT
         if self.writes:

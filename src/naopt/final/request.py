@@ -13,6 +13,7 @@ from naopt.evaluators.final import final_workload
 from naopt.evaluators.workloads import Workload
 from naopt.final.names import TRAINING
 from naopt.spaces import Architecture, SearchSpace, create_space
+from naopt.tasks import located
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,7 @@ def training_request(
     Raises:
         InputError: an unknown task, preset or setting, or a space without networks for the task.
     """
-    name, colon, source = task.partition(":")
-    task = f"{name}:{Path(source).resolve()}" if colon and source else task
+    task = located(task)
     work = final_workload(task, preset, overrides)
     work.check_space(space)
     settings = work.settings.model_dump(mode="json")

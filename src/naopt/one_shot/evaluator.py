@@ -85,7 +85,7 @@ class SharedWeightsEvaluator(Evaluator):
 
     def check(self) -> None:
         """See ``Evaluator.check``."""
-        self.work.check()
+        self.remarks = self.work.check()
 
     def prepare(self) -> None:
         """Loads data and weights."""

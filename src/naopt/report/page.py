@@ -117,6 +117,7 @@ def _header(record: RunRecord) -> str:
             f'<p class="warn">This run is not finished: {len(record.evaluated):,} of {record.config.budget:,} queries '
             f"are measured. <code>naopt {'ask' if record.config.elsewhere else 'resume'}</code> goes on with it.</p>"
         )
+    warning += "".join(f'<p class="note">Data: {escape(remark)}.</p>' for remark in record.remarks)
     return (
         f"<header><h1>{escape(record.config.searcher)} on {escape(record.space.name)}</h1>"
         f"<p>{escape(record.directory.name)} · {escape(_source(record))} · {escape(charts.metric_label(record))}"

@@ -21,6 +21,7 @@ def report_data(record: RunRecord, against: RunRecord | None = None) -> dict[str
         "goal": record.objective.goal,
         "budget": record.config.budget,
         "finished": record.finished,
+        "remarks": list(record.remarks),
         "best": None if best is None else best.index,
         "trajectory": record.trajectory(),
         "against": None if against is None else against.trajectory(),

@@ -82,6 +82,11 @@ class RunRecord:
         return float(self.meta.get("seconds", 0.0))
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """On what was done to the data, a line each."""
+        return tuple(self.meta.get("remarks", ()))
+
+    @property
     def stopped(self) -> str | None:
         """Why the search cannot go on, where it cannot: its shared weights diverged."""
         return self.meta.get("stopped")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
@@ -57,6 +58,11 @@ class Run(ABC):
         """What the subject may be trained on, where nothing else is said."""
 
     @property
+    def suggested_settings(self) -> Mapping[str, Any]:
+        """Settings of training that say how the suggested task's data are read."""
+        return {}
+
+    @property
     @abstractmethod
     def place_of_training(self) -> Path | None:
         """Where a final training of the subject goes, where nothing else is said."""
@@ -83,6 +89,11 @@ class Run(ABC):
         return f"naopt resume {self.directory}"
 
     @property
+    def begun(self) -> bool:
+        """Whether there is anything to go on with."""
+        return True
+
+    @property
     def finished(self) -> bool:
         """Whether all phases are done."""
         return all(phase.done for phase in self.phases)
@@ -97,6 +108,7 @@ class Run(ABC):
             InputError: another process executes it, or the task, table, data or space is not as it was.
             RunStoppedError: a signal, an interrupted evaluation or a full disk stopped it; calling it again goes on.
             NaoptError: a training diverged.
+            KeyboardInterrupt: a signal came while data were read, and nothing was begun.
         """
         left = False
         for phase in self.phases:
@@ -106,6 +118,8 @@ class Run(ABC):
             try:
                 phase.carry_out()
             except KeyboardInterrupt:
+                if not self.begun:
+                    raise
                 line = f"stopped {phase.reached}; go on with: {self.way_on}"
                 raise RunStoppedError(line) from None
         return left
@@ -125,6 +139,11 @@ class TrainingRun(Run):
     def phases(self) -> Sequence[Phase]:
         """See ``Run``."""
         return [self.training]
+
+    @property
+    def begun(self) -> bool:
+        """See ``Run``."""
+        return (self.directory / TRAINING).is_file()
 
     @property
     def subject(self) -> tuple[SearchSpace, Architecture]:
@@ -181,6 +200,12 @@ class SearchRun(Run):
     def suggested_task(self) -> str | None:
         """See ``Run``."""
         return self.state.config.task or None
+
+    @property
+    def suggested_settings(self) -> Mapping[str, Any]:
+        """See ``Run``."""
+        training = self.state.config.training
+        return {name: training[name] for name in ("alpha", "parts") if name in training}
 
     @property
     def place_of_training(self) -> Path | None:

@@ -24,7 +24,7 @@ from naopt.run.supernet import shared_evaluator
 from naopt.searchers import Objective, Searcher, searchers
 from naopt.spaces import Architecture, SearchSpace, create_space
 from naopt.tables import load_table
-from naopt.tasks import tasks
+from naopt.tasks import find_task, located
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +164,9 @@ def _look_up(config: RunConfig) -> tuple[RunConfig, Evaluator]:
 
 
 def _train(config: RunConfig) -> tuple[RunConfig, Evaluator]:
-    task, colon, source = config.task.partition(":")
-    name = config.space or WORKLOADS[tasks.get(task).kind].default_space
+    spec = located(config.task)
+    name = config.space or WORKLOADS[find_task(spec)[0].kind].default_space
     space = create_space(name, config.space_options)
-    if colon and source and tasks.get(task).takes_source:
-        source = str(Path(source).resolve())
-    spec = task + colon + source
     evaluator = TrainingEvaluator(space, spec, config.training, device=config.device, threads=config.threads)
     update = {"task": spec, "space": name, "training": _dump(evaluator.settings)}
     return config.model_copy(update=update), evaluator

@@ -114,6 +114,7 @@ def _make(directory: Path, setup: Setup, prior: Sequence[Prior]) -> None:
         "metrics": {name: {"goal": info.goal, "unit": info.unit} for name, info in setup.evaluator.metrics.items()},
         "surrogates": sorted(setup.evaluator.surrogates),
         "config": plain(setup.config.to_values()),
+        "remarks": list(setup.evaluator.remarks),
         "seconds": 0.0,
     }
     try:

@@ -11,12 +11,15 @@ from naopt.tasks.base import (
     create_image_task,
     create_task,
     create_text_task,
+    find_task,
+    located,
     tasks,
 )
 from naopt.tasks.cifar import Cifar10Task, Cifar100Task
 from naopt.tasks.digits import DigitsTask
 from naopt.tasks.image_files import FileSplits, ImageFiles
 from naopt.tasks.images import FolderTask, ImagesTask
+from naopt.tasks.options import ImageOptions
 from naopt.tasks.python_docs import PythonDocsTask
 from naopt.tasks.text import AnyTextTask, PennTreebankTask, WikiText2Task
 
@@ -30,6 +33,7 @@ __all__ = [
     "FileSplits",
     "FolderTask",
     "ImageFiles",
+    "ImageOptions",
     "ImageTask",
     "ImagesTask",
     "Limits",
@@ -42,5 +46,7 @@ __all__ = [
     "create_image_task",
     "create_task",
     "create_text_task",
+    "find_task",
+    "located",
     "tasks",
 ]

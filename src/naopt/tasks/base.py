@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from naopt.errors import InputError
+from naopt.errors import InputError, UnknownNameError
 from naopt.registry import Registry
+from naopt.tasks.options import ImageOptions
 from naopt.tasks.parts import PARTS, Part
 from naopt.tasks.resizing import resize
 
@@ -40,13 +43,16 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What a task loads: three splits that have no image in common, the class names, and remarks on what was done."""
+    """What a task loads: three splits that have no image in common, the class names, and remarks on what was done.
+
+    The remarks are for whoever owns the data, a line each.
+    """
 
     train: Split
     valid: Split
     test: Split
     classes: tuple[str, ...]
-    note: str = ""
+    remarks: tuple[str, ...] = ()
 
     def resized(self, side: int) -> Dataset:
         """The same with square images of ``side`` pixels: see ``naopt.tasks.resizing.resize``."""
@@ -54,7 +60,7 @@ class Dataset:
             return self
         parts = (Split(resize(split.images, side), split.labels) for split in (self.train, self.valid, self.test))
         train, valid, test = parts
-        return Dataset(train, valid, test, self.classes, self.note)
+        return Dataset(train, valid, test, self.classes, self.remarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +72,14 @@ class Corpus:
         valid: what settings are chosen by.
         test: what the final perplexity is measured on.
         words: the vocabulary; a word's place is its index.
-        note: remarks on what was done.
+        remarks: on what was done, a line each.
     """
 
     train: NDArray[np.int32]
     valid: NDArray[np.int32]
     test: NDArray[np.int32]
     words: tuple[str, ...]
-    note: str = ""
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for part in PARTS:
@@ -116,7 +122,8 @@ class Task(ABC):
     on nothing but the source and the limits: not on a run's seed, not on the order of a folder's entries.
 
     Args:
-        source: what stands after the colon of ``NAME:SOURCE``; empty for a task that takes none.
+        source: what stands after the colon of ``NAME:SOURCE``; empty for a task that takes none. ``~`` is the home
+            directory.
 
     Attributes:
         kind: what ``load`` gives: ``images`` (a ``Dataset``) or ``text`` (a ``Corpus``).
@@ -129,7 +136,7 @@ class Task(ABC):
     takes_source: ClassVar[bool] = False
 
     def __init__(self, source: str = "") -> None:
-        self.source = source
+        self.source = _expanded(source)
 
     @abstractmethod
     def load(self, limits: Limits = ALL) -> Dataset | Corpus:
@@ -144,6 +151,20 @@ class ImageTask(Task):
     @abstractmethod
     def load(self, limits: Limits = ALL) -> Dataset:
         """See ``Task.load``. The parts have no image in common."""
+
+    def with_options(self, options: ImageOptions) -> Self:
+        """The same task, whose image files are read in another way, if it has any.
+
+        ``load`` may leave ``options.side`` to ``Dataset.resized``.
+
+        Raises:
+            InputError: it has no image files, and the options say how to read them.
+        """
+        for name in ("alpha", "parts"):
+            if getattr(options, name) != getattr(ImageOptions(), name):
+                rule = "has a use only with images in files (images:PATH)"
+                raise InputError(name, getattr(options, name), rule)
+        return self
 
     def files(self, limits: Limits = ALL) -> FileSplits:  # noqa: ARG002
         """The splits of ``load`` as files, for data that do not fit in memory, if the task has files of images.
@@ -182,19 +203,48 @@ class TextTask(Task):
         """See ``Task.load``."""
 
 
-def create_task(spec: str) -> Task:
-    """A task from ``NAME`` or ``NAME:SOURCE`` (``digits``, ``images:PATH``, ``ptb:PATH``).
+def find_task(spec: str) -> tuple[type[Task], str]:
+    """Class and source of ``NAME`` or ``NAME:SOURCE`` (``digits``, ``images:PATH``, ``ptb:PATH``).
 
     Raises:
-        InputError: unknown name (with the nearest one), a missing or superfluous source, or one that does not exist.
+        InputError: unknown name (with the nearest one), or a missing or superfluous source.
     """
     name, colon, source = spec.partition(":")
-    cls = tasks.get(name)
+    try:
+        cls = tasks.get(name)
+    except UnknownNameError:
+        path = Path(_expanded(spec))
+        if not path.exists():
+            raise
+        ways = " or ".join(f"{known}:{spec}" for known in _ANY)
+        raise InputError("task", spec, f"is a {'folder' if path.is_dir() else 'file'}; write {ways}") from None
     if cls.takes_source and not source:
         raise InputError("task", spec, f"needs a source; write {name}:PATH")
     if colon and not cls.takes_source:
         raise InputError("task", spec, f"takes no source; write {name}")
+    return cls, source
+
+
+_ANY = ("images", "text")
+"""Tasks whose source may be anything of their kind."""
+
+
+def create_task(spec: str) -> Task:
+    """A task from ``NAME`` or ``NAME:SOURCE``. Raises ``InputError`` as ``find_task``, or for a source that is none."""
+    cls, source = find_task(spec)
     return cls(source)
+
+
+def located(spec: str) -> str:
+    """A task's specification that names the same data in whatever folder it is used. Raises as ``find_task``."""
+    _, source = find_task(spec)
+    if not source:
+        return spec
+    return f"{spec.partition(':')[0]}:{Path(_expanded(source)).resolve()}"
+
+
+def _expanded(path: str) -> str:
+    return os.path.expanduser(path)  # noqa: PTH111 - a path's own way raises where there is no home
 
 
 def create_image_task(spec: str) -> ImageTask:

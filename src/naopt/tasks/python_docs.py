@@ -28,7 +28,7 @@ class PythonDocsTask(TextTask):
     Some 50,000 tokens: lower case, words and punctuation, a sentence a line, numbers as ``N``; without tables, grammar,
     code and headings, and without paragraphs that stand in several topics. Whole topics are train (80 %), valid or
     test (10 % each), fixed. Words that training text has once read as ``<unk>``. The text is another in each release of
-    Python, so figures are comparable within one release; the corpus' note says which.
+    Python, so figures are comparable within one release; a remark says which.
     """
 
     def load(self, limits: Limits = ALL) -> Corpus:
@@ -38,8 +38,8 @@ class PythonDocsTask(TextTask):
         except ImportError as error:
             raise InputError("task", "python-docs", "this Python comes without its module pydoc_data") from error
         words = share_out_topics(topics)
-        note = f"documentation of Python {platform.python_version()}"
-        return build_corpus("python-docs", words, limits, minimum_count=_MINIMUM_COUNT, note=note)
+        remark = f"documentation of Python {platform.python_version()}"
+        return build_corpus("python-docs", words, limits, minimum_count=_MINIMUM_COUNT, remarks=[remark])
 
 
 def sentences(text: str) -> list[list[str]]:

@@ -14,11 +14,14 @@ import numpy as np
 from naopt.errors import InputError
 from naopt.tasks.base import ALL, Corpus, Limits, TextTask, tasks
 from naopt.tasks.parts import PARTS, Part
-from naopt.tasks.trees import ARCHIVES, Tree, open_tree
+from naopt.tasks.sources import archive_kind, open_tree
+from naopt.tasks.trees import Tree
 
 EOS, UNKNOWN = "<eos>", "<unk>"
 SHORTEST_PART = 100
 """Tokens below which a part is refused: shorter than a few steps of the smallest batch that is of use."""
+MOSTLY = 0.5
+"""Share of ``<unk>`` above which a part is warned of."""
 _NAMES = ("ptb.{}.txt", "wiki.{}.tokens", "{}.txt")
 _CUTS, _FEWEST_LINES = (0.9, 0.95), 20
 """Where a single file is cut into train, valid and test."""
@@ -60,7 +63,7 @@ def split_words(text: str) -> list[str]:
 
 def build_corpus(
     source: str, words: Words, limits: Limits = ALL, *, minimum_count: int = 1, maximum_words: int | None = None,
-    note: str = "",
+    remarks: Sequence[str] = (),
 ) -> Corpus:  # fmt: skip
     """Turns words into indices; the vocabulary is that of the training part, in order of first appearance.
 
@@ -73,7 +76,8 @@ def build_corpus(
         limits: how many tokens of each part to keep; the vocabulary does not depend on it.
         minimum_count: how often a word has to occur in training text.
         maximum_words: keeps that many of the most frequent words, ``<eos>`` and ``<unk>`` left out.
-        note: the corpus' note; by default it says how much ``<unk>`` stands for, if this function put it there.
+        remarks: the corpus' first ones. Further ones say how much ``<unk>`` stands for, if this function put it there,
+            and warn of a part that is mostly ``<unk>``.
 
     Raises:
         InputError: a part of fewer than 100 tokens, or fewer than two words in training text.
@@ -99,11 +103,17 @@ def build_corpus(
         index.setdefault(UNKNOWN, len(index))
     unknown = index.get(UNKNOWN, -1)
     whole = {part: np.fromiter(map(index.get, words[part], repeat(unknown)), np.int32) for part in PARTS}
-    if not note and not prepared and unknown >= 0:
-        shares = (f"{100 * (ids == unknown).mean():.1f} % of {part}" for part, ids in whole.items())
-        note = f"{UNKNOWN} stands for {', '.join(shares)}"
+    said = list(remarks)
+    if unknown >= 0:
+        shares = {part: float((ids == unknown).mean()) for part, ids in whole.items()}
+        if not prepared:
+            said.append(f"{UNKNOWN} stands for {', '.join(f'{100 * shares[part]:.1f} % of {part}' for part in shares)}")
+        mostly = [part for part in PARTS if shares[part] > MOSTLY]
+        if mostly:
+            rule = f"more than half of {' and '.join(mostly)} is {UNKNOWN}"
+            said.append(f"warning: {rule}; perplexity there says little: is the text of train of the same kind?")
     train, valid, test = (whole[part][: limits.of(part)].copy() for part in PARTS)
-    return Corpus(train, valid, test, tuple(index), note)
+    return Corpus(train, valid, test, tuple(index), tuple(said))
 
 
 def compare_sizes(words: Words, published: Sizes) -> str:
@@ -147,7 +157,7 @@ class FilesTask(TextTask):
         minimum_count: see ``build_corpus``.
         maximum_words: see ``build_corpus``.
         published: tokens of ``train``, ``valid`` and ``test``, ends of line included, and words of a published corpus;
-            a text of other sizes is remarked upon in the corpus' note.
+            a text of other sizes is remarked upon.
     """
 
     takes_source = True
@@ -162,14 +172,14 @@ class FilesTask(TextTask):
     def load(self, limits: Limits = ALL) -> Corpus:
         """See ``Task.load``."""
         words = self._words()
-        note = compare_sizes(words, self.published) if self.published else ""
+        remark = compare_sizes(words, self.published) if self.published else ""
         return build_corpus(
             self.source,
             words,
             limits,
             minimum_count=self.minimum_count,
             maximum_words=self.maximum_words,
-            note=note,
+            remarks=[remark] if remark else [],
         )
 
     def _check(self) -> None:
@@ -213,7 +223,7 @@ class AnyTextTask(FilesTask):
             super()._check()
 
     def _is_file(self) -> bool:
-        return Path(self.source).is_file() and not self.source.endswith(ARCHIVES)
+        return Path(self.source).is_file() and archive_kind(self.source) is None
 
     def _words(self) -> Words:
         if not self._is_file():

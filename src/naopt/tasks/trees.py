@@ -1,13 +1,11 @@
-"""Files below a root, in a directory or a tar archive."""
+"""Files below a root: what a task reads from, be it a directory or an archive."""
 
 from __future__ import annotations
 
 import os
-import tarfile
-import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from naopt.errors import InputError
-from naopt.tasks.parts import Part
 
-PART_FOLDERS: Mapping[str, Part] = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
-"""Names of folders that hold a part of the data."""
 _CODING = ("utf-8", "surrogateescape")
-ARCHIVES = (".tar", ".tar.gz", ".tgz")
+_KNOWN_FROM = 2
+"""Below folders of this depth, which are parts or classes, a folder is entered once, however many links lead to it."""
+_SYSTEM = frozenset({"__MACOSX", "lost+found", "$RECYCLE.BIN", "System Volume Information", "@eaDir"})
+"""What systems put beside a user's data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +64,20 @@ class Files:
         return Files(self.source, paths, np.concatenate([self.places, other.places]))
 
 
-def _encode(paths: Sequence[str]) -> NDArray[np.bytes_]:
-    # Names that are not UTF-8 come from the operating system as surrogates.
+def encode(paths: Sequence[str]) -> NDArray[np.bytes_]:
+    """Paths as ``Files`` holds them: names that are not UTF-8 come from the operating system as surrogates."""
     return np.array([path.encode(*_CODING) for path in paths], dtype=np.bytes_)
 
 
 class Tree(ABC):
-    """Files below a root, named by their path from it; a directory or a tar archive."""
+    """Files below a root, named by their path from it."""
 
     def __init__(self, source: str) -> None:
         self.source = source
 
     @abstractmethod
     def entries(self) -> tuple[list[str], list[str]]:
-        """Paths of all files and of all folders, sorted; hidden ones are left out."""
+        """Paths of all files and of all folders, sorted; hidden ones are left out. Called before all else."""
 
     @abstractmethod
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -89,22 +87,77 @@ class Tree(ABC):
     def open_files(self, paths: Sequence[str]) -> Files:
         """The same files for reading one by one, in any order. Raises ``InputError`` if that would be slow."""
 
+    @abstractmethod
+    def identity(self, path: str) -> Hashable:
+        """What is equal for two paths of one and the same file, and of no other."""
+
+    @abstractmethod
+    def linked(self, path: str) -> bool:
+        """Whether a link leads to the file, so that it lies somewhere else."""
+
+    def other_names(self, paths: Iterable[str]) -> set[str]:
+        """Those of the paths whose file has another path among them, by which it is to be read.
+
+        That is the one without a link, and of several the first.
+        """
+        chosen: dict[Hashable, str] = {}
+        others: set[str] = set()
+        for path in paths:
+            file = self.identity(path)
+            first = chosen.setdefault(file, path)
+            if self.linked(first) and not self.linked(path):
+                chosen[file] = path
+                others.add(first)
+            elif first != path:
+                others.add(path)
+        return others
+
 
 class FolderTree(Tree):
-    """A directory."""
+    """A directory. Links are followed, but not back to a folder that holds them."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self._links: set[str] = set()
 
     def entries(self) -> tuple[list[str], list[str]]:
-        """See ``Tree.entries``."""
+        """See ``Tree.entries``. Raises ``InputError`` for a folder that cannot be read."""
         files: list[str] = []
         folders: list[str] = []
-        for where, below, here in os.walk(self.source, followlinks=True):
-            below[:] = [name for name in below if not _hidden((name,))]
-            # Millions of files: strings are several times faster here than paths.
-            base = Path(where).relative_to(self.source).as_posix()
-            before = "" if base == "." else f"{base}/"
-            folders += [before + name for name in below]
-            files += [before + name for name in here if not _hidden((name,))]
+        self._links = set()
+        above: set[Hashable] = set()
+        # Folders before links, so that what several paths lead to is found by its own.
+        left = deque([("", 0, _identity(self.source), above)])
+        while left:
+            path, depth, mark, known = left.popleft()
+            if mark in known:
+                continue
+            if depth <= _KNOWN_FROM:
+                known = {*known, mark}
+            else:
+                known.add(mark)
+            if path:
+                folders.append(path)
+            before = f"{path}/" if path else ""
+            for entry in self._scan(path):
+                if hidden((entry.name,)):
+                    continue
+                link, below = entry.is_symlink(), before + entry.name
+                if link:
+                    self._links.add(below)
+                if _is_folder(entry):
+                    (left.append if link else left.appendleft)((below, depth + 1, _identity(entry.path), known))
+                elif _is_file(entry) or (link and not Path(entry.path).exists()):
+                    files.append(below)
         return sorted(files), sorted(folders)
+
+    def _scan(self, path: str) -> list[os.DirEntry[str]]:
+        folder = f"{self.source}/{path}"
+        try:
+            with os.scandir(folder) as entries:
+                return list(entries)
+        except OSError as error:
+            raise InputError("folder", folder.rstrip("/"), error.strerror or "cannot be read") from error
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """See ``Tree.read``."""
@@ -116,76 +169,43 @@ class FolderTree(Tree):
 
     def open_files(self, paths: Sequence[str]) -> Files:
         """See ``Tree.open_files``."""
-        return Files(self.source, _encode(paths))
+        return Files(self.source, encode(paths))
+
+    def identity(self, path: str) -> Hashable:
+        """See ``Tree.identity``."""
+        return _identity(f"{self.source}/{path}")
+
+    def linked(self, path: str) -> bool:
+        """See ``Tree.linked``."""
+        if not self._links:
+            return False
+        ends = [place for place, character in enumerate(path) if character == "/"]
+        return any(path[:end] in self._links for end in (*ends, len(path)))
 
 
-class TarTree(Tree):
-    """A tar archive, read in place; a folder that holds everything counts as the root."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__(source)
-        self._places: dict[str, tuple[int, int]] = {}
-
-    def entries(self) -> tuple[list[str], list[str]]:
-        """See ``Tree.entries``. Raises ``InputError`` for an archive that is damaged."""
-        files: dict[str, tuple[int, int]] = {}
-        folders: set[str] = set()
-        with self._open() as archive:
-            for member in archive:
-                parts = [part for part in member.name.split("/") if part not in ("", ".")]
-                if not _hidden(parts):
-                    path = "/".join(parts)
-                    if member.isdir():
-                        folders.add(path)
-                    elif member.isfile():
-                        files[path] = member.offset_data, member.size
-        for path in {path.rpartition("/")[0] for path in (*files, *folders)}:
-            parts = path.split("/")
-            folders.update("/".join(parts[:length]) for length in range(1, len(parts) + 1))
-        folders.discard("")
-        tops = {path.partition("/")[0] for path in (*files, *folders)}
-        root = ""
-        if len(tops) == 1 and not tops & set(PART_FOLDERS) and any("/" in path for path in folders):
-            root = f"{tops.pop()}/"
-        self._places = {path.removeprefix(root): place for path, place in files.items()}
-        return sorted(self._places), sorted(path.removeprefix(root) for path in folders if path.startswith(root))
-
-    def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """See ``Tree.read``; one pass forward through the archive, without reading its headers again."""
-        with self._open() as archive:
-            assert archive.fileobj is not None
-            for path in sorted(paths, key=self._places.__getitem__):
-                offset, size = self._places[path]
-                archive.fileobj.seek(offset)
-                yield path, archive.fileobj.read(size)
-
-    def open_files(self, paths: Sequence[str]) -> Files:
-        """See ``Tree.open_files``; a compressed archive is refused."""
-        if not self.source.endswith(".tar"):
-            raise InputError("archive", self.source, "is compressed, so its images cannot be streamed; unpack it")
-        places = np.array([self._places[path] for path in paths], dtype=np.int64).reshape(-1, 2)
-        return Files(self.source, _encode(paths), places)
-
-    @contextmanager
-    def _open(self) -> Iterator[tarfile.TarFile]:
-        try:
-            with tarfile.open(self.source) as archive:
-                yield archive
-        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-            raise InputError("archive", self.source, f"cannot be read: {error}") from error
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
-def _hidden(parts: Sequence[str]) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in parts)
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it can be read as a file, which a pipe cannot: it would wait for ever."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return True  # so that reading it says what is wrong
 
 
-def open_tree(source: str) -> Tree:
-    """The tree of a directory or archive. Raises ``InputError`` if it is neither."""
-    path = Path(source)
-    if path.is_dir():
-        return FolderTree(source)
-    if not path.exists():
-        raise InputError("folder", source, "does not exist")
-    if source.endswith(ARCHIVES):
-        return TarTree(source)
-    raise InputError("folder", source, f"is neither a folder nor an archive ({', '.join(ARCHIVES)})")
+def _identity(path: str) -> Hashable:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - millions of files: several times faster than a path's
+    except OSError:
+        return path
+    return (found.st_dev, found.st_ino) if found.st_ino else os.path.realpath(path)
+
+
+def hidden(parts: Sequence[str]) -> bool:
+    """Whether a path, by its parts, is none of the user's data."""
+    return any(part.startswith(".") or part in _SYSTEM for part in parts)

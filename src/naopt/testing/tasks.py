@@ -32,6 +32,8 @@ class TaskSuite(Suite):
         assert isinstance(task, ImageTask | TextTask), "a task derives from ImageTask or TextTask"
         data, expected = task.load(_FEW), Dataset if isinstance(task, ImageTask) else Corpus
         assert isinstance(data, expected), f"load must give a {expected.__name__}, not a {type(data).__name__}"
+        lines = isinstance(data.remarks, tuple) and all(isinstance(line, str) for line in data.remarks)
+        assert lines, f"remarks must be a tuple of lines: {data.remarks!r}"
 
     def test_splits_are_well_formed(self, task: Task) -> None:
         data = task.load()

@@ -15,17 +15,17 @@ from naopt.training.images import ImageSource, Normalisation, Statistics, channe
 from naopt.training.settings import TrainingSettings
 from naopt.training.streaming import StreamedImages, sample_statistics
 
-Loaded = tuple[dict[Part, ImageSource], dict[str, Any]]
-"""Images by part, and what one has to know to use a network that was trained on them (``image_facts``)."""
+LoadedImages = tuple[dict[Part, ImageSource], dict[str, Any], tuple[str, ...]]
+"""Images by part, what one has to know to use a network that was trained on them (``image_facts``), and remarks."""
 
 
 def load_images(
     task: ImageTask, settings: TrainingSettings, device: torch.device, *, test: bool, final: bool
-) -> Loaded:
+) -> LoadedImages:
     """Reads a task's images.
 
     Args:
-        task: which.
+        task: which, with the settings' ``image_options``.
         settings: limits, size, normalisation, and whether images stay in their files.
         device: where they go.
         test: the test images too.
@@ -57,12 +57,12 @@ def load_images(
         part: to_device(split.images, split.labels, statistics, device, per_image=per_image)
         for part, split in chosen.items()
     }
-    return parts, image_facts(data.classes, pixels.shape[1:], statistics)
+    return parts, image_facts(data.classes, pixels.shape[1:], statistics), data.remarks
 
 
 def _stream_images(
     task: ImageTask, settings: TrainingSettings, device: torch.device, *, test: bool, final: bool
-) -> Loaded:
+) -> LoadedImages:
     assert settings.image_size is not None
     splits = task.files(Limits(settings.train_limit, settings.valid_limit, None if test else 0))
     if test and not len(splits.test):
@@ -79,7 +79,8 @@ def _stream_images(
     parts: dict[Part, ImageSource] = {
         part: StreamedImages(files, settings, normalize, device) for part, files in chosen.items()
     }
-    return parts, image_facts(splits.classes, (3, settings.image_size, settings.image_size), statistics)
+    shape = (3, settings.image_size, settings.image_size)
+    return parts, image_facts(splits.classes, shape, statistics), splits.remarks
 
 
 def image_facts(classes: Sequence[str], shape: tuple[int, ...], statistics: Statistics) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from naopt.tasks.image_files import to_rgb
+from naopt.tasks.decoding import Picture
 
 Box = tuple[int, int, int, int]
 """Left, upper, right and lower edge, in pixels."""
@@ -44,12 +44,10 @@ def random_box(width: int, height: int, rng: np.random.Generator) -> Box:
     return left, upper, left + across, upper + down
 
 
-def training_image(
-    image: Image.Image, size: int, *, flip: bool, jitter: Jitter, rng: np.random.Generator
-) -> Image.Image:
+def training_image(image: Picture, size: int, *, flip: bool, jitter: Jitter, rng: np.random.Generator) -> Image.Image:
     """A random box of an image that is not decoded yet, resized, mirrored half of the time, with other colours.
 
-    Of a JPEG that is much larger than needed only the lower frequencies are decoded (``Image.draft``): several times
+    Of a JPEG that is much larger than needed only the lower frequencies are decoded (``Picture.draft``): several times
     faster, and the pixels differ a little from those of a full decoding.
 
     Returns:
@@ -57,8 +55,8 @@ def training_image(
     """
     width, height = image.size
     left, upper, right, lower = random_box(width, height, rng)
-    _draft(image, size / (right - left), size / (lower - upper))
-    decoded = to_rgb(image)
+    image.draft(width * (size / (right - left)), height * (size / (lower - upper)))
+    decoded = image.decode()
     across, down = decoded.width / width, decoded.height / height
     left, right = round(left * across), round(right * across)
     upper, lower = round(upper * down), round(lower * down)
@@ -69,7 +67,7 @@ def training_image(
     return colour_jitter(resized, jitter, rng) if any(jitter) else resized
 
 
-def evaluation_image(image: Image.Image, size: int) -> Image.Image:
+def evaluation_image(image: Picture, size: int) -> Image.Image:
     """The centre of an image that is not decoded yet: the shorter side becomes 8/7 of ``size``, the rest is cut off.
 
     Returns:
@@ -78,16 +76,11 @@ def evaluation_image(image: Image.Image, size: int) -> Image.Image:
     width, height = image.size
     shorter = round(size * RESIZED)
     scale = shorter / min(width, height)
-    _draft(image, scale, scale)
+    image.draft(width * scale, height * scale)
     across, down = (max(shorter, int(shorter * side / min(width, height))) for side in (width, height))
-    resized = to_rgb(image).resize((across, down), Image.Resampling.BILINEAR)
+    resized = image.decode().resize((across, down), Image.Resampling.BILINEAR)
     left, upper = round((across - size) / 2), round((down - size) / 2)
     return resized.crop((left, upper, left + size, upper + size))
-
-
-def _draft(image: Image.Image, across: float, down: float) -> None:
-    """Lets a JPEG be decoded at 1/2, 1/4 or 1/8 if that is still at least these scales."""
-    image.draft(None, (math.ceil(image.width * across), math.ceil(image.height * down)))
 
 
 def colour_jitter(image: Image.Image, jitter: Jitter, rng: np.random.Generator) -> Image.Image:

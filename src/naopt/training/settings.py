@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from naopt.networks.settings import NetworkSettings
+from naopt.tasks.options import Alpha, ImageOptions
 
 Precision = Literal["float32", "bfloat16", "float16", "auto"]
 
@@ -37,6 +38,9 @@ class TrainingSettings(NetworkSettings):
         normalisation: of pixels, by each channel's mean and deviation over the training images (``dataset``, PyTorch
             port), or by each image's own (``image``, the TensorFlow program's standardisation).
         image_size: side to which images are resized; null leaves them as they are.
+        alpha: what transparent images in files are put on; ``ignore`` leaves the colours as they are stored.
+        parts: which folders of images are parts: empty to tell by their names, ``none`` if every folder is a class,
+            else ``train:FOLDER,valid:FOLDER,test:FOLDER``, of which all but ``train`` may be left out.
         stream: read images from their files batch by batch, in random crops of ``image_size``, instead of keeping
             them all in memory: for ImageNet.
         crop_padding: pixels by which an image is shifted at most, in each direction.
@@ -70,6 +74,8 @@ class TrainingSettings(NetworkSettings):
     clip_norm: float = Field(default=5.0, ge=0)
     normalisation: Literal["dataset", "image"] = "dataset"
     image_size: int | None = Field(default=None, ge=1, le=4096)
+    alpha: Alpha = "white"
+    parts: str = ""
     stream: bool = False
     crop_padding: int = Field(default=4, ge=0)
     flip: bool = True
@@ -82,6 +88,11 @@ class TrainingSettings(NetworkSettings):
     precision: Precision = "float32"
     channels_last: bool = False
     compile: bool = False
+
+    @property
+    def image_options(self) -> ImageOptions:
+        """How image files are read."""
+        return ImageOptions(self.image_size, self.alpha, self.parts)
 
     @model_validator(mode="after")
     def _check(self) -> TrainingSettings:

@@ -5,8 +5,9 @@ Imports torch only to train.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from naopt.training.distributed import World
     from naopt.training.trainer import Trainer
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -33,11 +36,19 @@ class Loaded:
         parts: what the trainer of this kind takes.
         facts: what one has to know to use the trained network, in JSON values: classes and normalisation, or words.
         device: where the data is.
+        remarks: on what was done to the data, a line each.
     """
 
     parts: Any
     facts: Mapping[str, Any]
     device: torch.device
+    remarks: tuple[str, ...] = ()
+
+
+def log_remarks(remarks: Sequence[str]) -> None:
+    """Tells a user what was done to the data."""
+    for remark in remarks:
+        _log.warning("data: %s", remark)
 
 
 class Workload(ABC):
@@ -73,9 +84,22 @@ class Workload(ABC):
             rule = f"has no networks for {self.task.kind}; those of {self.default_space} are for it"
             raise InputError("space", space.name, rule)
 
-    def check(self) -> None:
-        """Reads all data, that of the test too. Raises ``InputError`` for what cannot be used."""
-        self.task.load(Limits(*self.limits(), None))
+    def check(self) -> tuple[str, ...]:
+        """Reads all data, that of the test too, and logs what was done to it.
+
+        Returns:
+            Remarks, a line each.
+
+        Raises:
+            InputError: data that cannot be used.
+        """
+        remarks = self.look(Limits(*self.limits(), None))
+        log_remarks(remarks)
+        return remarks
+
+    def look(self, limits: Limits) -> tuple[str, ...]:
+        """Reads data once, and gives the remarks on it. Raises as ``check``."""
+        return self.task.load(limits).remarks
 
     @abstractmethod
     def limits(self) -> tuple[int | None, int | None]:

@@ -30,16 +30,16 @@ class ImageWorkload(Workload):
     default_metric = "valid_acc"
     metrics: ClassVar[Mapping[str, MetricInfo]] = {"acc": MetricInfo("max", "%"), "loss": MetricInfo("min", "nat")}
 
+    def __init__(self, task: ImageTask, settings: TrainingSettings) -> None:
+        super().__init__(task.with_options(settings.image_options), settings)
+
     def limits(self) -> tuple[int | None, int | None]:
         """See ``Workload.limits``."""
         return self.settings.train_limit, self.settings.valid_limit
 
-    def check(self) -> None:
-        """See ``Workload.check``. Images that are streamed are only listed: there may be millions."""
-        if self.settings.stream:
-            self.task.files(Limits(*self.limits(), None))
-        else:
-            super().check()
+    def look(self, limits: Limits) -> tuple[str, ...]:
+        """See ``Workload.look``. Images that are streamed are only listed: there may be millions."""
+        return self.task.files(limits).remarks if self.settings.stream else super().look(limits)
 
     def supports(self, space: SearchSpace) -> bool:
         """See ``Workload.supports``."""
@@ -51,7 +51,8 @@ class ImageWorkload(Workload):
         """See ``Workload.load``. Final training takes training and validation images together."""
         from naopt.training.image_data import load_images
 
-        return Loaded(*load_images(self.task, self.settings, device, test=test, final=final), device)
+        parts, facts, remarks = load_images(self.task, self.settings, device, test=test, final=final)
+        return Loaded(parts, facts, device, remarks)
 
     def build(self, space: SearchSpace, architecture: Architecture, loaded: Loaded) -> ChildNetwork:
         """See ``Workload.build``."""

@@ -47,7 +47,7 @@ class TextWorkload(Workload):
     def load(self, device: torch.device, *, test: bool, final: bool = False) -> Loaded:  # noqa: ARG002
         """See ``Workload.load``. The validation text stays one in final training."""
         corpus = self.task.load(Limits(*self.limits(), None if test else 0))
-        return Loaded(corpus, {"words": list(corpus.words)}, device)
+        return Loaded(corpus, {"words": list(corpus.words)}, device, corpus.remarks)
 
     def build(self, space: SearchSpace, architecture: Architecture, loaded: Loaded) -> LanguageModel:
         """See ``Workload.build``."""

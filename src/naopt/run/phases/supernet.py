@@ -94,6 +94,7 @@ class SupernetTraining(Phase):
 
         with stop_after_step() as stopped:
             trainer, about = self._assembled()
+            stopped.waits = True
             weights = self._state.directory / SUPERNET
             if weights.is_file():
                 check_numbering(self._state.directory, self._state.setup.config, self._state.setup.space)
