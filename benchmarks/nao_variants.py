@@ -33,7 +33,8 @@ class SomeBlocks(EmbeddingModel):
 
     seen: tuple[str, ...] = ("tokens",)
 
-    def _split(self, points: Array) -> list[Array]:
+    def split(self, points: Array) -> list[Array]:
+        """See ``EmbeddingModel``."""
         blocks = self.pretrained.embedding.blocks
         return [points[:, blocks[name]] for name in self.seen if name in blocks] or [points]
 
@@ -60,7 +61,8 @@ class TokensAndPaths(SomeBlocks):
 class OneKernel(EmbeddingModel):
     """One kernel for the whole point, in place of one for each block."""
 
-    def _split(self, points: Array) -> list[Array]:
+    def split(self, points: Array) -> list[Array]:
+        """See ``EmbeddingModel``."""
         return [points]
 
 
@@ -104,10 +106,10 @@ class Line(GaussianProcess):
         """Variance of the noise."""
         return self._noise
 
-    def left_out(self) -> Array:
+    def left_out(self) -> tuple[Array, Array]:
         """See ``GaussianProcess``."""
-        guessed: Array = self._targets - self._inverse @ self._targets / np.diag(self._inverse)
-        return guessed
+        precision = np.diag(self._inverse)
+        return self._targets - self._inverse @ self._targets / precision, self._noise / precision
 
     def believing(self, groups: Sequence[Array]) -> GaussianProcess:
         """See ``GaussianProcess``."""
@@ -144,11 +146,11 @@ class MeanOnly(EmbeddingModel):
 
     def improvement(self, points: Array, pending: Array | None = None) -> Array:  # noqa: ARG002
         """The mean."""
-        return self._fitted().predict(self._split(points))[0]
+        return self._fitted().predict(self.split(points))[0]
 
     def uphill(self, points: Array) -> Array:
         """Directions of the mean's gradient."""
-        _, _, of_mean, _ = self._fitted().slopes(self._split(points))
+        _, _, of_mean, _ = self._fitted().slopes(self.split(points))
         return of_length_one(np.concatenate(of_mean, axis=1))
 
 

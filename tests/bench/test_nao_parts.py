@@ -135,7 +135,8 @@ def test_the_line_is_a_process_with_the_scalar_product_for_a_kernel() -> None:
     left = prior * (other**2).sum(axis=1) - (cross * np.linalg.solve(covariance, cross.T).T).sum(axis=1)
     np.testing.assert_allclose(variance, line.noise * left)
     without = nao_variants.Line().fit([x[1:]], y[1:], line.parameters)
-    assert line.left_out().shape == (20,)
+    assert [column.shape for column in line.left_out()] == [(20,), (20,)]
+    assert (line.left_out()[1] > line.noise).all()
     assert without.noise > 0
 
 

@@ -91,13 +91,15 @@ def test_predictions_and_what_is_left_out_are_the_textbooks(kernel: Any) -> None
     mean, _ = naive_process(found, points, targets, found.encode(others), scales)
     np.testing.assert_allclose(found.means(others), mean, atol=1e-7)
     np.testing.assert_allclose(found.predict(others), Targets.fit(scores, "rank").inverse(mean), atol=1e-7)
-    left_out = []
+    left_out, variances = [], []
     for row in range(len(some)):
         rest = np.delete(np.arange(len(some)), row)
-        mean, _ = naive_process(found, points[rest], targets[rest], points[row : row + 1], scales)
+        mean, variance = naive_process(found, points[rest], targets[rest], points[row : row + 1], scales)
         left_out.append(mean[0])
+        variances.append(variance[0] + np.exp(parameters_of(found)[-1]) + 1e-6)
     assert found._process is not None
-    np.testing.assert_allclose(found._process.left_out(), left_out, atol=1e-7)
+    np.testing.assert_allclose(found._process.left_out()[0], left_out, atol=1e-7)
+    np.testing.assert_allclose(found._process.left_out()[1], variances, atol=1e-7)
     assert log["kendall_tau"] == pytest.approx(kendall_tau(scores, np.array(left_out)))
     assert log["pairwise_accuracy"] == pytest.approx(pairwise_accuracy(scores, np.array(left_out)))
     assert log["spearman"] == pytest.approx(spearman(scores, np.array(left_out)))
@@ -145,7 +147,7 @@ def test_far_above_the_best_uphill_follows_the_mean() -> None:
     found._best -= 1e6
     points = found.encode(drawn(NB201, 3, seed=1)) + 0.05
     assert found._process is not None
-    of_mean = np.concatenate(found._process.slopes(found._split(points))[2], axis=1)
+    of_mean = np.concatenate(found._process.slopes(found.split(points))[2], axis=1)
     np.testing.assert_allclose(
         found.uphill(points), of_mean / np.linalg.norm(of_mean, axis=1, keepdims=True), atol=1e-3
     )

@@ -249,7 +249,7 @@ def test_exhausted_spaces_end_the_search() -> None:
     assert search.ask(3) == []
 
 
-def test_failures_count_as_worst_or_teach_nothing() -> None:
+def test_what_diverges_counts_as_the_worst_and_other_failures_have_no_score() -> None:
     space = create_space("nasbench201")
     search = searcher(space, 40, initial=6)
     rng = np.random.default_rng(0)
@@ -261,8 +261,8 @@ def test_failures_count_as_worst_or_teach_nothing() -> None:
     search.tell(fourth, Measurement({}, 0.0, "diverged", "loss is not finite"))
     search.tell(fifth, Measurement({}, 0.0, "oom", "no memory"))
     architectures, scores = scored(search.history, search.objective)
-    assert architectures == [second, third, fourth, fifth]
-    assert scores.tolist() == [3.0, 5.0, 3.0, 3.0]
+    assert architectures == [second, third, fourth]
+    assert scores.tolist() == [3.0, 5.0, 3.0]
 
 
 def test_without_two_scores_it_samples() -> None:

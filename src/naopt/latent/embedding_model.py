@@ -14,6 +14,7 @@ from naopt.latent.base import PerformanceModel
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.latent.pretraining import Pretrained, pretrained
+from naopt.latent.schedule import scheduled
 from naopt.latent.targets import Targets
 from naopt.metrics import kendall_tau, pairwise_accuracy, spearman
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_FIRST_SCHEDULED = 8
 _FEWEST_JUDGED = 3
 _FLAT = 1e-12
 
@@ -74,15 +74,15 @@ class EmbeddingModel(PerformanceModel):
         self._targets = Targets.fit(scores, self.settings.normalisation)
         targets = self._targets.transform(scores)
         parameters = self._scheduled(points, scores)
-        self._process = self.new_process().fit(self._split(points), targets, parameters)
-        self._best = float(self._process.predict(self._split(points))[0].max())
+        self._process = self.new_process().fit(self.split(points), targets, parameters)
+        self._best = float(self._process.predict(self.split(points))[0].max())
         log = {
             "fit_seconds": time.perf_counter() - started,
             "train_size": float(len(scores)),
             "noise": self._process.noise,
         }
         if len(scores) >= _FEWEST_JUDGED and np.ptp(scores) > 0:
-            guessed = self._process.left_out()
+            guessed, _ = self._process.left_out()
             log |= {
                 "held_out": float(len(scores)),
                 "pairwise_accuracy": pairwise_accuracy(scores, guessed),
@@ -96,15 +96,12 @@ class EmbeddingModel(PerformanceModel):
         return GaussianProcess(self.settings.kernel)
 
     def _scheduled(self, points: Array, scores: Array) -> Array:
-        count = size = min(_FIRST_SCHEDULED, len(scores))
-        while size <= len(scores):
-            count = size
-            size = max(size + 1, int(np.ceil(size * self.settings.refit_growth)))
+        count = scheduled(len(scores), self.settings.refit_growth)
         first = (points[:count].tobytes(), scores[:count].tobytes())
         known = self._parameters.get(count)
         if known is None or known[0] != first:
             targets = Targets.fit(scores[:count], self.settings.normalisation).transform(scores[:count])
-            process = self.new_process().fit(self._split(points[:count]), targets)
+            process = self.new_process().fit(self.split(points[:count]), targets)
             assert process.parameters is not None
             self._parameters = {count: (first, process.parameters)}
         return self._parameters[count][1]
@@ -117,7 +114,7 @@ class EmbeddingModel(PerformanceModel):
             return np.zeros(0)
         process = self._fitted()
         assert self._targets is not None
-        mean, _ = process.predict(self._split(self.encode(architectures)))
+        mean, _ = process.predict(self.split(self.encode(architectures)))
         return self._targets.inverse(mean)
 
     def improvement(self, points: Array, pending: Array | None = None) -> Array:
@@ -132,13 +129,13 @@ class EmbeddingModel(PerformanceModel):
         """
         process = self._fitted()
         if pending is not None and len(pending):
-            process = process.believing(self._split(pending))
-        mean, variance = process.predict(self._split(points))
+            process = process.believing(self.split(pending))
+        mean, variance = process.predict(self.split(points))
         return log_expected_improvement(mean, np.sqrt(variance), self._best)
 
     def uphill(self, points: Array) -> Array:
         """Directions ``(n, dimensions)`` of unit length in which the expected improvement grows most."""
-        mean, variance, of_mean, of_variance = self._fitted().slopes(self._split(points))
+        mean, variance, of_mean, of_variance = self._fitted().slopes(self.split(points))
         deviation = np.sqrt(variance)
         # The slope by the mean over that by the deviation, Phi(z) / phi(z): it is left where both vanish.
         below = (self._best - mean) / deviation
@@ -150,13 +147,17 @@ class EmbeddingModel(PerformanceModel):
 
     def means(self, architectures: Sequence[Architecture]) -> Array:
         """Targets ``(n,)`` that the process expects."""
-        return self._fitted().predict(self._split(self.encode(architectures)))[0]
+        return self._fitted().predict(self.split(self.encode(architectures)))[0]
 
     # Encoding and decoding.
 
     def encode(self, architectures: Sequence[Architecture]) -> Array:
         """Points ``(n, dimensions)``."""
         return self.pretrained.embedding.encode(architectures)
+
+    def split(self, points: Array) -> list[Array]:
+        """Points ``(n, dimensions)`` by blocks, one for each kernel."""
+        return self.pretrained.embedding.split(points)
 
     def decode(self, points: Array) -> list[Tokens]:
         """The architecture of each point; every one is valid."""
@@ -169,9 +170,6 @@ class EmbeddingModel(PerformanceModel):
     def presented(self, architectures: Sequence[Architecture]) -> list[Tokens]:
         """Canonical tokens."""
         return self.pretrained.embedding.features.canonical(architectures)
-
-    def _split(self, points: Array) -> list[Array]:
-        return self.pretrained.embedding.split(points)
 
     def _fitted(self) -> GaussianProcess:
         if self._process is None:

@@ -14,6 +14,9 @@ from naopt.spaces import Architecture, SearchSpace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+EVERY = ("tokens", "numbers", "paths", "sizes", "flow", "local")
+"""The groups of features that ``nao`` embeds."""
+
 _SAMPLE = 1000
 _SPACES = 8
 

@@ -77,14 +77,13 @@ class GaussianProcess:
         return float(self._unpack(self._known())[2])
 
     @one_thread()
-    def left_out(self) -> Array:
-        """What the process with these parameters predicts of each datum from all others ``(n,)``.
+    def left_out(self) -> tuple[Array, Array]:
+        """What the process with these parameters predicts of each datum from all others.
 
-        Rasmussen & Williams 2006, Eq. 5.12.
+        Mean and variance, noise included, each ``(n,)``. Rasmussen & Williams 2006, Eq. 5.12.
         """
-        inverse = cho_solve((self._root, True), np.eye(len(self._given)))
-        guessed: Array = self._given - self._solved / np.diag(inverse)
-        return guessed
+        precision = np.diag(cho_solve((self._root, True), np.eye(len(self._given))))
+        return self._given - self._solved / precision, 1 / precision
 
     def believing(self, groups: Sequence[Array]) -> GaussianProcess:
         """The process after it was told that its means at further points ``(m, columns)`` are true."""

@@ -18,6 +18,7 @@ from naopt.spaces import Architecture, SearchSpace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from naopt.latent.gaussian_process import GaussianProcess
     from naopt.searchers.scan import Model, Predicted, Scan
 
 CandidateKind = Literal["auto", "scan", "local"]
@@ -29,7 +30,7 @@ FEWEST_SCORES = 2
 """Fewer teach a predictor nothing."""
 
 _FEWEST_BELIEVED = 6
-_COUNTS_AS_WORST = ("diverged", "oom", "timeout")
+_COUNTS_AS_WORST = "diverged"
 _LARGE = 1_000_000
 _MISSES = 50
 
@@ -39,10 +40,10 @@ def scored(
 ) -> tuple[list[Architecture], NDArray[np.float64]]:
     """What a predictor learns from: architectures and scores ``(n,)``, larger is better.
 
-    Diverged, timed-out and out-of-memory architectures have the worst score of the others; other failures, and a
-    history without a single score, teach nothing.
+    Diverged architectures have the worst score of the others. Other failures say nothing of quality; what can be
+    learned from them is learned by ``Feasible``. A history without a single score teaches nothing.
     """
-    known = [(a, objective.score(m), m.status in _COUNTS_AS_WORST) for a, m in history]
+    known = [(a, objective.score(m), m.status == _COUNTS_AS_WORST) for a, m in history]
     worst = min((score for _, score, _ in known if score is not None), default=None)
     pairs = [(a, worst if score is None else score) for a, score, failed in known if score is not None or failed]
     if worst is None:
@@ -116,6 +117,10 @@ class Mutants:
     def __len__(self) -> int:
         return len(self.architectures)
 
+    def architecture(self, index: int) -> Architecture:
+        """A candidate."""
+        return self.architectures[index]
+
     def proposal(self, index: int, predicted: float | None) -> Proposal:
         """A candidate with its origin and parent."""
         architecture = self.architectures[index]
@@ -179,6 +184,12 @@ class Candidates:
         parent = self._parents.get(architecture)
         origin = "scan" if self._scan is not None else "mutation" if parent else "random"
         return Proposal(architecture, origin, predicted, parent)
+
+    def normal(self, process: GaussianProcess, told: Sequence[Architecture]) -> Predicted:
+        """Means and variances of a process over the groups of features, fitted to what was ``told``."""
+        if self.surround(told):
+            return self.predict_near(process.predict_from, told)
+        return self.predict(process.predict)
 
     def predict(self, model: Model) -> Predicted:
         """What a model says of all candidates, arrays ``(n,)``, ``n >= 1``."""

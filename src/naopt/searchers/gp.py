@@ -11,6 +11,7 @@ from pydantic import Field
 from naopt.configuration import PresetSettings
 from naopt.searchers.base import Objective, Proposal, searchers
 from naopt.searchers.candidates import CandidateKind, Candidates, require_scannable
+from naopt.searchers.feasible import Unlikely
 from naopt.searchers.predictor import GROUPS, Acquisition, Encoding, Prediction, PredictorSearcher, Turn
 from naopt.spaces import Architecture, SearchSpace
 
@@ -109,10 +110,7 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
 
     def predicts(self, model: Beliefs, candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Posterior means and deviations."""
-        if candidates.surround(model.architectures):
-            mean, variance = candidates.predict_near(model.process.predict_from, model.architectures)
-        else:
-            mean, variance = candidates.predict(model.process.predict)
+        mean, variance = candidates.normal(model.process, model.architectures)
         return mean, np.sqrt(variance)
 
     def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -132,7 +130,7 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
         while len(left) and len(chosen) < turn.wanted:
             mean, deviation = self.predicts(beliefs, candidates)
             best = float(beliefs.targets.max())
-            at = int(left[self.ranked(Prediction(mean[left], deviation[left], best), turn.rng)[0]])
+            at = int(left[self._first(Prediction(mean[left], deviation[left], best), left, candidates, turn.rng)])
             (predicted,) = self.in_units(mean[[at]], learned.targets)
             chosen.append(candidates.proposal(at, predicted))
             left = left[left != at]
@@ -140,6 +138,23 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
                 known = [candidates.architecture(at)]
                 beliefs = beliefs.believing(known, self._groups(known), mean[[at]])
         return chosen
+
+    def _first(
+        self, predicted: Prediction, left: NDArray[np.int64], candidates: Candidates, rng: np.random.Generator
+    ) -> int:
+        """The place among those ``left`` of the one to measure.
+
+        Expected improvements are taken times the probability of being measurable; by another acquisition the first is
+        taken that is not unlikely to be.
+        """
+        options = self.options
+        values = predicted.valued(options.acquisition, rng, options.bound_weight)
+        order = predicted.ordered(values)
+        if options.acquisition == "ei":
+            return self.feasible.first(order, values, lambda place: candidates.architecture(int(left[place])))
+        unlikely = Unlikely(self.feasible)
+        places = (place for place in order.tolist() if candidates.architecture(int(left[place])) not in unlikely)
+        return next(places, int(order[0]))
 
     def _groups(self, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
         from naopt.latent.encoding import encoded

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from naopt.latent.settings import LatentSettings
-from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new
+from naopt.searchers.base import Known, Objective, Proposal, Searcher
 from naopt.searchers.candidates import FEWEST_SCORES, scored
+from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class LatentSearcher(Searcher, Generic[FoundT]):
     """Random architectures first; then rounds: fit the latent model, search its space, propose the best of that.
 
     A searcher says how it will ``search``, and ``choose`` among what it found. What a round leaves open is filled up
-    with random architectures (origin ``refill``). Diverged, timed-out and out-of-memory architectures count as the
-    worst score; other failures teach nothing.
+    with random architectures (origin ``refill``). Diverged architectures count as the worst score. What hardly can be
+    measured, by all failures (``Feasible``), is passed over.
 
     While others are pending the model is fitted and its space is searched anew after every ``new_per_round`` results,
     as in rounds; until then the next best of the same search is proposed that is neither told nor pending. Before as
@@ -60,6 +61,7 @@ class LatentSearcher(Searcher, Generic[FoundT]):
         super().__init__(space, objective, settings, seed=seed, budget=budget)
         self.initial, self.new_per_round = initial, new_per_round
         self._latent_settings, self._device = settings, device
+        self.feasible = Feasible(space)
         self._model: LatentModel | None = None
         self._log: dict[str, Any] = {}
         self._latest: tuple[tuple[int, int | None], FoundT] | None = None
@@ -134,13 +136,14 @@ class LatentSearcher(Searcher, Generic[FoundT]):
             if self._latest is None or self._latest[0] != key:
                 self._latest = key, self.search(architectures, scores, *key)
             found = self._latest[1]
-            chosen = self.choose(found, known, wanted)
+            unlikely = Unlikely(self.feasible.learn(self.history[:told]))
+            chosen = self.choose(found, Known(known, unlikely), wanted)
             taken = [proposal.architecture for proposal in chosen]
             chosen += self._random(wanted - len(chosen), "refill", Known(known, taken), pending)
             return self.complete(found, chosen)
 
-    def _random(
-        self, count: int, origin: str, known: Collection[Architecture], pending: Sequence[Architecture]
-    ) -> list[Proposal]:
-        rng = self.generator(_OF_RANDOM, pending=pending)
-        return [Proposal(architecture, origin) for architecture in sample_new(self.space, known, count, rng)]
+    def _random(self, count: int, origin: str, known: Known, pending: Sequence[Architecture]) -> list[Proposal]:
+        rng, unlikely = self.generator(_OF_RANDOM, pending=pending), Unlikely(self.feasible.learn(self.history))
+        return [
+            Proposal(architecture, origin) for architecture in sample_likely(self.space, known, unlikely, count, rng)
+        ]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.base import Known, Objective, Proposal, Searcher, searchers
 from naopt.searchers.candidates import FEWEST_SCORES, fewest_scores, scored
+from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
 
@@ -30,7 +31,8 @@ class NAOSearcher(Searcher):
     paths, and some neighbours of the best, those are proposed whose own embedding promises most.
     ``preset=paper`` is Algorithm 1 with the jointly fitted LSTM auto-encoder. docs/searchers/nao.md compares them.
 
-    Diverged, timed-out and out-of-memory architectures count as the worst score; other failures teach nothing.
+    Diverged architectures count as the worst score. From every failure it learns what can be measured (``Feasible``),
+    and proposes by expected improvement times that probability.
     """
 
     settings_type = NAOSettings
@@ -49,6 +51,7 @@ class NAOSearcher(Searcher):
         self.new_per_round = count(settings.new_per_round, settings.round_share, _NEW)
         self.seeds = count(settings.seeds, settings.seeds_share, _SEEDS)
         self._rounds: NAORounds | None = None
+        self._feasible = Feasible(space)
         self._log: dict[str, Any] = {}
 
     @property
@@ -83,8 +86,10 @@ class NAOSearcher(Searcher):
         self._log = {}
         told, out = len(self.history), len(pending)
         rng, known = self.generator(pending=pending), Known(self.seen, pending)
-        if told + out < self.initial:
-            return self._random(min(count, self.initial - told - out), known, rng)
+        failed = sum(not measurement.ok for _, measurement in self.history)
+        missing = self.initial + min(failed, self.initial) - told - out
+        if missing > 0:
+            return self._random(min(count, missing), known, rng)
         wanted = count if pending else min(count, self.new_per_round)
         if self.options.rounds is not None:
             done = (told + out - self.initial) // self.new_per_round
@@ -96,6 +101,7 @@ class NAOSearcher(Searcher):
         architectures, scores = scored(self.history[:told], self.objective)
         if len(scores) < fewest_scores(self.initial, pending):
             return self._random(wanted, known, rng)
+        self.rounds.feasible.learn(self.history[:told])
         chosen, log = self.rounds.propose(architectures, scores, known, pending, wanted, rng)
         sign = 1 if self.objective.goal == "max" else -1
         predicted = [p.predicted for p in chosen if p.predicted is not None]
@@ -107,7 +113,8 @@ class NAOSearcher(Searcher):
         ]
 
     def _random(self, count: int, known: Known, rng: np.random.Generator) -> list[Proposal]:
-        return [Proposal(a, "random") for a in sample_new(self.space, known, count, rng)]
+        unlikely = Unlikely(self._feasible.learn(self.history))
+        return [Proposal(a, "random") for a in sample_likely(self.space, known, unlikely, count, rng)]
 
 
 _ORIGINS = ("ascent", "neighbour", "refill")

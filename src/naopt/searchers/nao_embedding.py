@@ -11,7 +11,9 @@ import numpy as np
 from naopt.latent.embedding_model import EmbeddingModel
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.threads import one_thread
-from naopt.searchers.base import Known, Proposal
+from naopt.searchers.base import Known, Proposal, sample_new
+from naopt.searchers.candidates import mutants
+from naopt.searchers.feasible import Feasible, Unlikely
 from naopt.searchers.nao_rounds import Found, NAORounds
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+_LIKELY_MUTANTS, _LIKELY_RANDOM, _CHANGES = 100, 50, 3
 _HOP_WIDTH = 8
 """From how many of the best that it found an ascent goes on."""
 
@@ -37,10 +40,14 @@ class EmbeddingRounds(NAORounds):
     model_type: ClassVar[type[EmbeddingModel]] = EmbeddingModel
 
     def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int) -> None:
-        super().__init__(space, options, seeds, seed)
         fields = {name: getattr(options, name) for name in EmbeddingSettings.model_fields}
         self.model = self.model_type(space, EmbeddingSettings(**fields))
+        super().__init__(space, options, seeds, seed)
         self._pending: Array | None = None
+
+    def new_feasible(self) -> Feasible:
+        """What can be measured, by the points of the embedding."""
+        return Feasible(self.space, lambda architectures: self.model.split(self.model.encode(architectures)))
 
     def propose(
         self,
@@ -73,8 +80,22 @@ class EmbeddingRounds(NAORounds):
         found: Found = {}
         log |= self.ascend(found, seeds, rng)
         self.add_neighbours(found, seeds, rng)
+        if self.feasible.concludes:
+            self._add_likely(found, seeds, rng)
         chosen = self.filled_up(self.choose(found, wanted), seeds, wanted, rng)
         return chosen, log | {"seeds": len(seeds), "ascent_seconds": time.perf_counter() - started}
+
+    def _add_likely(self, found: Found, seeds: list[Architecture], rng: np.random.Generator) -> None:
+        """Files mutants of the seeds, and random architectures, that can probably be measured.
+
+        Expected improvement knows no limit, so ascents end where nothing can be measured, and next to nothing is left
+        of them; the way along a limit is found by changes of several tokens.
+        """
+        new = Known(self.known, found, Unlikely(self.feasible))
+        for mutant, seed in mutants(self.space, seeds, _LIKELY_MUTANTS, new, rng, _CHANGES).items():
+            self.collect(found, mutant, "neighbour", seed)
+        for architecture in sample_new(self.space, Known(new, found), _LIKELY_RANDOM, rng):
+            found[architecture] = Proposal(architecture, "random")
 
     def ascend(self, found: Found, seeds: list[Architecture], rng: np.random.Generator) -> dict[str, float]:
         """Files what decodes along the ascents from the seeds and, hop by hop, from the best of that."""
@@ -128,21 +149,26 @@ class EmbeddingRounds(NAORounds):
         return self.model.decode(points)
 
     def choose(self, found: Found, wanted: int) -> list[Proposal]:
-        """The greatest expected improvements, one after the other, each after the ones before are believed."""
+        """The greatest expected improvements, one after the other, each after the ones before are believed.
+
+        Times the probability that an architecture can be measured, where failures say anything about that (Gardner et
+        al. 2014, "Bayesian optimization with inequality constraints", Eq. 6); all as logarithms.
+        """
         proposals = list(found.values())
         if not proposals or wanted < 1:
             return []
-        points = self.model.encode([proposal.architecture for proposal in proposals])
+        architectures = [proposal.architecture for proposal in proposals]
+        points, log_feasible = self.model.encode(architectures), self.feasible.log_weight(architectures)
         chosen: list[int] = []
         for _ in range(min(wanted, len(proposals))):
-            values = self._improvement(points, points[chosen])
+            values = self._improvement(points, points[chosen]) + log_feasible
             values[chosen] = -np.inf
             chosen.append(int(values.argmax()))
         return [proposals[index] for index in chosen]
 
     def _most_promising(self, found: Found, count: int) -> list[Architecture]:
         architectures = list(found)
-        values = self._improvement(self.model.encode(architectures))
+        values = self._improvement(self.model.encode(architectures)) + self.feasible.log_weight(architectures)
         return [architectures[index] for index in np.argsort(-values, kind="stable")[:count]]
 
     def _improvement(self, points: Array, chosen: Array | None = None) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from naopt.latent import GradientAscent, LatentModel
 from naopt.latent.settings import LatentSettings
 from naopt.searchers.base import Known, Proposal
+from naopt.searchers.feasible import Unlikely
 from naopt.searchers.nao_rounds import Found, NAORounds
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
@@ -49,7 +50,7 @@ class JointRounds(NAORounds):
         rng: np.random.Generator,
     ) -> tuple[list[Proposal], dict[str, Any]]:
         """See ``NAORounds``; the log holds losses, held-out quality and yields of fit and ascent."""
-        self.known = known
+        self.known, self.unlikely = known, Unlikely(self.feasible)
         with self.model.reproducible(self.seed):
             self._fit(architectures, scores)
             started = time.perf_counter()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from naopt.searchers.base import Known, Proposal, sample_new
+from naopt.searchers.base import Known, Proposal
+from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
 
@@ -31,7 +32,12 @@ class NAORounds(ABC):
 
     def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int) -> None:
         self.space, self.options, self.seeds, self.seed = space, options, seeds, seed
-        self.known = Known()
+        self.known = self.unlikely = Known()
+        self.feasible = self.new_feasible()
+
+    def new_feasible(self) -> Feasible:
+        """What can be measured, by all features of the space."""
+        return Feasible(self.space)
 
     @abstractmethod
     def propose(
@@ -48,7 +54,7 @@ class NAORounds(ABC):
         Args:
             architectures: what was measured, at least 2.
             scores: of them ``(n,)``.
-            known: what must not be proposed.
+            known: what must not be proposed. What hardly can be measured is known to ``feasible``.
             pending: the part of it that others are at work on.
             wanted: how many, at least 1.
             rng: all randomness of the round.
@@ -63,8 +69,8 @@ class NAORounds(ABC):
         """Scores ``(n,)``."""
 
     def collect(self, found: Found, architecture: Architecture, origin: str, parent: Architecture) -> bool:
-        """Files an architecture that is new; says whether it was."""
-        if architecture in self.known or architecture in found:
+        """Files an architecture that is new and not ``unlikely``; says whether it was."""
+        if architecture in self.known or architecture in found or architecture in self.unlikely:
             return False
         found[architecture] = Proposal(architecture, origin, parent=parent)
         return True
@@ -87,7 +93,8 @@ class NAORounds(ABC):
                 if mutant not in taken:
                     self.collect(mutants, mutant, "refill", seed)
             chosen = chosen + self.choose(mutants, wanted - len(chosen))
-        known = Known(self.known, {proposal.architecture for proposal in chosen})
-        chosen = chosen + [Proposal(a, "refill") for a in sample_new(self.space, known, wanted - len(chosen), rng)]
+        known, missing = Known(self.known, {proposal.architecture for proposal in chosen}), wanted - len(chosen)
+        others = sample_likely(self.space, known, Unlikely(self.feasible), missing, rng)
+        chosen = chosen + [Proposal(a, "refill") for a in others]
         predicted = self.predict([proposal.architecture for proposal in chosen])
         return [replace(p, predicted=float(value)) for p, value in zip(chosen, predicted, strict=True)]

@@ -177,6 +177,10 @@ class PNASSearcher(EnsembleSearcher):
             return self.choose(grown, turn)
         return [grown.proposal(index, None) for index in range(min(turn.wanted, len(grown)))]
 
+    def described(self, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
+        """One-hot tokens alone, since expansions are many."""
+        return [self.rows(list(architectures))]
+
     def rows(self, architectures: list[Architecture]) -> NDArray[np.float64]:
         """One-hot tokens of the canonical form."""
         from naopt.latent.features import one_hot

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from naopt.configuration import PresetSettings
-from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new
+from naopt.latent.encoding import EVERY, encoded
+from naopt.searchers.base import Known, Objective, Proposal, Searcher
 from naopt.searchers.candidates import best_first, fewest_scores, scored
+from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ GROUPS: dict[Encoding, tuple[str, ...]] = {
     "paths": ("paths",),
     "both": ("tokens", "paths"),
     "sizes": ("tokens", "paths", "sizes"),
-    "all": ("tokens", "numbers", "paths", "sizes", "flow", "local"),
+    "all": EVERY,
 }
 """Groups of features that make up each encoding; ``all`` are those that ``nao`` embeds."""
 
@@ -47,6 +50,9 @@ class Pool(Protocol):
 
     def __len__(self) -> int:
         """How many."""
+
+    def architecture(self, index: int) -> Architecture:
+        """One of them."""
 
     def proposal(self, index: int, predicted: float | None) -> Proposal:
         """One of them with its origin and parent."""
@@ -89,10 +95,17 @@ class Prediction:
 
     def ranked(self, acquisition: Acquisition, rng: np.random.Generator, weight: float = 0.0) -> NDArray[np.int64]:
         """Candidates by an acquisition value, best first; of equal ones, the larger mean. Not a number is the worst."""
+        return self.ordered(self.valued(acquisition, rng, weight))
+
+    def valued(self, acquisition: Acquisition, rng: np.random.Generator, weight: float = 0.0) -> Array:
+        """Acquisition values ``(n,)``; expected improvements as logarithms."""
         from naopt.latent.acquisition import acquire
 
-        value = acquire(acquisition, self.mean, self.deviation, self.best, weight, rng)
-        return np.lexsort((-self.mean, -np.nan_to_num(value, nan=-np.inf)))
+        return acquire(acquisition, self.mean, self.deviation, self.best, weight, rng)
+
+    def ordered(self, values: Array) -> NDArray[np.int64]:
+        """Candidates by such values."""
+        return np.lexsort((-self.mean, -np.nan_to_num(values, nan=-np.inf)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +122,8 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
 
     A searcher says what the ``candidates`` of a round are, what model is ``fitted``, what it ``predicts`` of them, and
     how they are ``ranked``. Every fit starts from scratch, so that it depends on the history and the seed
-    alone. Diverged, timed-out and out-of-memory architectures count as the worst score; other failures teach nothing.
-    What a round leaves open is filled up with random architectures (origin ``refill``).
+    alone. Diverged architectures count as the worst score. What hardly can be measured, by all failures (``Feasible``),
+    is passed over. What a round leaves open is filled up with random architectures (origin ``refill``).
 
     While others are pending the model is fitted anew after every ``batch`` results, as in rounds; until then the same
     one chooses among new candidates, best first, and what is pending is no candidate.
@@ -141,6 +154,7 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
         super().__init__(space, objective, settings, seed=seed, budget=budget)
         self.initial, self.batch, self.normalisation = initial, batch, normalisation
         self.log: dict[str, Any] = {}
+        self.feasible = Feasible(space, self.described)
         self._shared: tuple[int, Learned[ModelT]] | None = None
 
     # What each searcher says.
@@ -165,6 +179,10 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
     @abstractmethod
     def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
         """Candidates, the one to measure first at the front."""
+
+    def described(self, architectures: Sequence[Architecture]) -> list[Array]:
+        """Groups of features ``(n, columns)`` by which it is learned what can be measured."""
+        return list(encoded(self.space, architectures, EVERY).values())
 
     def learns_from(self, pending: Sequence[Architecture]) -> int:
         """On how many measurements the model of the next ``ask`` is fitted."""
@@ -209,12 +227,14 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
         return len(scores) >= fewest_scores(self.initial, pending)
 
     def choose(self, candidates: PoolT, turn: Turn) -> list[Proposal]:
-        """The first of the ranked candidates."""
+        """The first of the ranked candidates that are not unlikely to be measured."""
         learned = self.learned(turn)
         mean, deviation = self.predicts(learned.model, candidates)
-        order = self.ranked(Prediction(mean, deviation, learned.best), turn.rng)[: turn.wanted]
-        predicted = self.in_units(mean[order], learned.targets)
-        return [candidates.proposal(index, value) for index, value in zip(order.tolist(), predicted, strict=True)]
+        order = self.ranked(Prediction(mean, deviation, learned.best), turn.rng).tolist()
+        unlikely = Unlikely(self.feasible)
+        first = list(islice((i for i in order if candidates.architecture(i) not in unlikely), turn.wanted))
+        predicted = self.in_units(mean[first], learned.targets)
+        return [candidates.proposal(index, value) for index, value in zip(first, predicted, strict=True)]
 
     def learned(self, turn: Turn) -> Learned[ModelT]:
         """What the model makes of the measurements; while others are pending, fitted once for many."""
@@ -225,6 +245,7 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
             if self._shared is not None and self._shared[0] == count:
                 return self._shared[1]
             rng = np.random.default_rng([self.seed, count, _OF_FIT])
+        self.feasible.learn(self.history[:count])
         architectures, scores = scored(self.history[:count], self.objective)
         targets = Targets.fit(scores, self.normalisation)
         y = targets.transform(scores)
@@ -240,4 +261,5 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
         return [float(score) if np.isfinite(score) else None for score in scores]
 
     def _random(self, count: int, origin: str, turn: Turn, taken: Collection[Architecture] = ()) -> list[Proposal]:
-        return [Proposal(a, origin) for a in sample_new(self.space, Known(turn.known, taken), count, turn.rng)]
+        known, unlikely = Known(turn.known, taken), Unlikely(self.feasible.learn(self.history))
+        return [Proposal(a, origin) for a in sample_likely(self.space, known, unlikely, count, turn.rng)]

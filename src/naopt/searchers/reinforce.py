@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from naopt.configuration import PresetSettings
 from naopt.latent.threads import one_torch_thread
 from naopt.measurement import Measurement
-from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.base import Known, Objective, Proposal, Searcher, searchers
+from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class ReinforceSearcher(Searcher):
 
     Departures: no architecture is measured twice (one that was is drawn again, and teaches nothing anew), so the
     gradient is that of a policy restricted to what is new, up to its normalisation; rewards are standardised
-    unless ``reward=raw``; failed measurements teach nothing.
+    unless ``reward=raw``; failed measurements give no reward, and what hardly can be measured (``Feasible``) is drawn
+    again.
 
     Asked while others are pending it writes with the policy of this moment, and learns from results as they are told:
     some steps after they were written, without a correction for that. What no controller wrote (earlier searches)
@@ -109,6 +111,7 @@ class ReinforceSearcher(Searcher):
     ) -> None:
         super().__init__(space, objective, settings, seed=seed, budget=budget)
         self.options = settings
+        self.feasible = Feasible(space)
         self._controller: Controller | None = None
         self._optimiser: Optimizer | None = None
         self._memory: ArchitectureMemory | None = None
@@ -154,6 +157,7 @@ class ReinforceSearcher(Searcher):
         controller, rng, known = self.controller, self.generator(pending=pending), Known(self.seen, pending)
         left = self.options.batch - len(self.history) % self.options.batch
         wanted = count if pending else min(count, left)
+        unlikely = Unlikely(self.feasible.learn(self.history))
         found: dict[Architecture, Proposal] = {}
         draws = misses = 0
         while len(found) < wanted and misses < self.options.attempts:
@@ -162,7 +166,7 @@ class ReinforceSearcher(Searcher):
             for tokens in controller.sample(some, rng):
                 draws += 1
                 architecture = self.space.architecture(tokens)
-                if architecture in known or architecture in found:
+                if architecture in known or architecture in found or architecture in unlikely:
                     misses += 1
                 elif len(found) < wanted:
                     found[architecture] = Proposal(architecture, "controller")
@@ -170,7 +174,8 @@ class ReinforceSearcher(Searcher):
         chosen = list(found.values())
         if len(chosen) < wanted:
             missing = wanted - len(chosen)
-            chosen += [Proposal(a, "refill") for a in sample_new(self.space, Known(known, found), missing, rng)]
+            others = sample_likely(self.space, Known(known, found), unlikely, missing, rng)
+            chosen += [Proposal(a, "refill") for a in others]
         self._log["draws"] = draws
         return chosen
 

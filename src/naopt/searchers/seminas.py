@@ -139,7 +139,7 @@ class SemiNASSearcher(LatentSearcher[FoundLabels]):
     LSTM reads forwards only, and there are no residual connections. An architecture with a predicted label that decodes
     to itself is new, and may be measured (origin ``pseudo-label``).
 
-    Diverged, timed-out and out-of-memory architectures count as the worst score; other failures teach nothing.
+    Diverged architectures count as the worst score; what hardly can be measured is passed over.
     """
 
     settings_type = SemiNASSettings

@@ -103,8 +103,8 @@ class TNAOSearcher(LatentSearcher[FoundPoints]):
     what it measures decides where the next swarm starts and what is known, and teaches the model nothing.
 
     Departures: the paper's text was not available, so all but these parts is ours; by default the model is fitted again
-    each round, which ``preset=two-stage`` does not do. Diverged, timed-out and out-of-memory architectures count as the
-    worst score; other failures teach nothing.
+    each round, which ``preset=two-stage`` does not do. Diverged architectures count as the worst score; what
+    hardly can be measured is passed over.
     """
 
     settings_type = TNAOSettings

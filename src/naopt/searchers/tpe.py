@@ -13,6 +13,7 @@ from pydantic import Field
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class TPESearcher(Searcher):
     Every position is a categorical parameter. Where only some choices are valid after those before, the parameter is
     the position together with these choices: it draws among them, and learns from architectures that had the same ones
     to choose from (the tree of the name). Departures: the first architectures are uniform over the space; failed
-    measurements teach nothing; and one that was measured is drawn again, from half as many candidates each time. With
-    all of them TPE soon insists on a handful of architectures; a single candidate is a draw from l itself.
+    measurements are in neither density, and what hardly can be measured (``Feasible``) is drawn again; and one that was
+    measured is drawn again, from half as many candidates each time. With all of them TPE soon insists on a handful of
+    architectures; a single candidate is a draw from l itself.
 
     Raises:
         InputError: Optuna is not installed.
@@ -64,6 +66,7 @@ class TPESearcher(Searcher):
         if find_spec("optuna") is None:
             raise InputError("searcher", "tpe", "needs Optuna, which is not installed; pip install 'naopt[optuna]'")
         self.options = settings
+        self.feasible = Feasible(space)
         self._study: Study | None = None
         self._told = self._scored = 0
 
@@ -102,6 +105,7 @@ class TPESearcher(Searcher):
             if missing > 0 or not self._scored:
                 wanted = min(count, missing) if missing > 0 else count
                 return [Proposal(a, "random") for a in sample_new(self.space, known, wanted, rng)]
+            unlikely = Unlikely(self.feasible.learn(self.history))
             wanted, misses = count if pending else min(count, self.options.batch), 0
             found: dict[Architecture, Proposal] = {}
             with self._running(study, pending):
@@ -109,14 +113,15 @@ class TPESearcher(Searcher):
                     most = max(1, self.options.candidates >> misses)
                     study.sampler = self._sampler(int(rng.integers(2**32)), most, bool(pending))
                     architecture = self._draw(study)
-                    if architecture in known or architecture in found:
+                    if architecture in known or architecture in found or architecture in unlikely:
                         misses += 1
                     else:
                         found[architecture], misses = Proposal(architecture, "tpe"), 0
         chosen = list(found.values())
         if len(chosen) < wanted:
             missing = wanted - len(chosen)
-            chosen += [Proposal(a, "refill") for a in sample_new(self.space, Known(known, found), missing, rng)]
+            others = sample_likely(self.space, Known(known, found), unlikely, missing, rng)
+            chosen += [Proposal(a, "refill") for a in others]
         return chosen
 
     @contextmanager

@@ -1,0 +1,182 @@
+"""What a searcher learns from architectures that could not be measured: which others hardly can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import logsumexp
+
+from naopt.latent.encoding import EVERY, encoded
+from naopt.latent.features import one_hot
+from naopt.latent.schedule import scheduled
+from naopt.measurement import Measurement
+from naopt.searchers.base import Known, sample_new
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from naopt.latent.feasibility import FeasibilityModel
+
+    Array = NDArray[np.float64]
+    Encode = Callable[[Sequence[Architecture]], Sequence[Array]]
+
+_LOG_LIKELY = float(np.log(0.5))
+"""What has less than half of the highest probability is unlikely."""
+_GROWTH = 1.2
+_CHUNK = 64
+_BEHIND = -1e6
+
+
+def as_written(space: SearchSpace, architectures: Sequence[Architecture]) -> list[Array]:
+    """One-hot identities ``(n, columns)``, and how often each choice is there ``(n, choices)``.
+
+    What can be measured may depend on what computes nothing: a cell of NAS-Bench-201 has the parameters of operations
+    whose outputs nobody reads, which features of canonical forms do not see. Most limits are on a sum over the choices.
+    """
+    written = one_hot(space, [architecture.identity for architecture in architectures])
+    names = [(position.choices, choice) for position in space.positions for choice in position.choices]
+    place = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    adding = np.zeros((len(names), len(place)))
+    adding[np.arange(len(names)), [place[name] for name in names]] = 1.0
+    return [written, written @ adding]
+
+
+class Feasible:
+    """Knowledge of what can be measured, from every outcome but interruptions.
+
+    Two models, one of all features and one of identities alone, which is what most limits depend on, are mixed by how
+    well they foresee each outcome from all others. What is known is a function of the outcomes and their order;
+    parameters of the processes are fitted anew each time the outcomes have grown by a fifth.
+
+    Args:
+        space: of the architectures.
+        encode: groups of features of ``n >= 1`` architectures, each ``(n, columns)``; all that ``nao`` embeds if not
+            given. Identities come on top.
+    """
+
+    def __init__(self, space: SearchSpace, encode: Encode | None = None) -> None:
+        self._space, self._encode = space, encode
+        self._models: list[tuple[int, FeasibilityModel]] = []
+        self._weights = np.empty(0)
+        self._parameters: tuple[int, list[Array | None]] = 0, []
+        self._learned = 0
+        self._highest = 0.0
+
+    def learn(self, history: Sequence[tuple[Architecture, Measurement]]) -> Feasible:
+        """Learns from all that was told, of which earlier calls had the first part, and forgets what it knew."""
+        outcomes = [(architecture, m.ok) for architecture, m in history if m.status != "interrupted"]
+        if len(outcomes) == self._learned:
+            return self
+        self._learned, self._models = len(outcomes), []
+        feasible = np.array([ok for _, ok in outcomes], dtype=np.bool_)
+        if feasible.all() or not feasible.any():
+            return self
+        from naopt.latent.feasibility import FeasibilityModel
+
+        views = self._views([architecture for architecture, _ in outcomes])
+        parameters = self._scheduled(views, feasible)
+        models = [FeasibilityModel(view, feasible, given) for view, given in zip(views, parameters, strict=True)]
+        self._models = [(index, model) for index, model in enumerate(models) if model.concludes]
+        if self._models:
+            foreseen = np.array([model.foreseen for _, model in self._models])
+            self._weights = foreseen - logsumexp(foreseen)
+            self._highest = float(self._mixed(views)[feasible].max())
+        return self
+
+    @property
+    def concludes(self) -> bool:
+        """Whether failures are known to repeat by structure."""
+        return bool(self._models)
+
+    def log_probability(self, architectures: Sequence[Architecture]) -> Array:
+        """Logarithm of the probability that each can be measured ``(n,)``; 0 where nothing is known."""
+        if not self._models or not architectures:
+            return np.zeros(len(architectures))
+        return self._mixed(self._views(architectures))
+
+    def log_weight(self, architectures: Sequence[Architecture]) -> Array:
+        """The same ``(n,)``, to be added to logarithms of expected improvements: the unlikely comes behind all else."""
+        found = self.log_probability(architectures)
+        return np.where(found >= self._highest + _LOG_LIKELY, found, found + _BEHIND)
+
+    def is_likely(self, architecture: Architecture) -> bool:
+        """Whether its probability is half of the highest one of what could be measured, or more."""
+        return float(self.log_probability([architecture])[0]) >= self._highest + _LOG_LIKELY
+
+    def first(self, order: NDArray[np.int64], values: Array, architecture: Callable[[int], Architecture]) -> int:
+        """The candidate with the largest value times probability.
+
+        Args:
+            order: indices ``(n,)``, ``n >= 1``, largest value first.
+            values: logarithms by index.
+            architecture: by index. The most promising are looked at, until no probability could help the next one.
+        """
+        best, found = -np.inf, int(order[0])
+        for at in range(0, len(order) if self.concludes else 0, _CHUNK):
+            some = order[at : at + _CHUNK].tolist()
+            if values[some[0]] <= best:
+                break
+            together = values[some] + self.log_weight([architecture(index) for index in some])
+            if together.max() > best:
+                best, found = float(together.max()), some[int(together.argmax())]
+        return found
+
+    def _views(self, architectures: Sequence[Architecture]) -> list[list[Array]]:
+        """What either model sees."""
+        groups = self._encode(architectures) if self._encode else encoded(self._space, architectures, EVERY).values()
+        written = as_written(self._space, architectures)
+        return [[*groups, *written], written]
+
+    def _mixed(self, views: Sequence[Sequence[Array]]) -> Array:
+        parts = [
+            weight + model.log_probability(views[index])
+            for weight, (index, model) in zip(self._weights, self._models, strict=True)
+        ]
+        return np.asarray(logsumexp(parts, axis=0), dtype=np.float64)
+
+    def _scheduled(self, views: Sequence[Sequence[Array]], feasible: NDArray[np.bool_]) -> list[Array | None]:
+        """Parameters of the models' processes by the first part of the outcomes; ``None`` if it is all of one kind."""
+        from naopt.latent.feasibility import FeasibilityModel
+
+        count = scheduled(len(feasible), _GROWTH)
+        if feasible[:count].all() or not feasible[:count].any():
+            return [None] * len(views)
+        if self._parameters[0] != count:
+            models = [FeasibilityModel([group[:count] for group in view], feasible[:count]) for view in views]
+            self._parameters = count, [model.process.parameters for model in models]
+        return self._parameters[1]
+
+
+class Unlikely(Known):
+    """What can hardly be measured, for searchers to take for known; a lookup costs a prediction, once."""
+
+    def __init__(self, feasible: Feasible) -> None:
+        super().__init__()
+        self._feasible = feasible
+        self._found: dict[Architecture, bool] = {}
+
+    def __contains__(self, architecture: object) -> bool:
+        if not self._feasible.concludes or not isinstance(architecture, Architecture):
+            return False
+        if architecture not in self._found:
+            self._found[architecture] = not self._feasible.is_likely(architecture)
+        return self._found[architecture]
+
+    def __iter__(self) -> Iterator[Architecture]:
+        return iter(())
+
+    def __bool__(self) -> bool:
+        return self._feasible.concludes
+
+
+def sample_likely(
+    space: SearchSpace, known: Known, unlikely: Known, count: int, rng: np.random.Generator
+) -> list[Architecture]:
+    """``sample_new`` outside what is ``unlikely``, and inside it where nothing else is left."""
+    found = sample_new(space, Known(known, unlikely), count, rng) if unlikely else []
+    if len(found) < count:
+        found += sample_new(space, Known(known, set(found)), count - len(found), rng)
+    return found
