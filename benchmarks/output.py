@@ -25,6 +25,7 @@ def publish(
         ValueError: a number that is none, where ``allow_nan`` is false.
     """
     if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
         write_text(out / f"{name}.md", text)
         write_text(out / f"{name}.json", json.dumps(document, indent=1, allow_nan=allow_nan) + "\n")
     sys.stdout.write(json.dumps(document) + "\n" if as_json else text)
