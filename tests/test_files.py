@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from naopt.files import move_into_place, whole_file, write_bytes, write_text
+from naopt.files import NotWrittenError, move_into_place, whole_file, write_bytes, write_text
 
 IMPORTS = "import os, signal, sys\nfrom pathlib import Path\n"
 WRITE = "from naopt.files import write_text\nwrite_text(Path(sys.argv[1]), 'new' * 100_000)\n"
@@ -120,7 +120,7 @@ def test_what_is_no_file_is_written_itself(tmp_path: Path) -> None:
         [sys.executable, "-c", IMPORTS + WRITE, "/dev/stdout"], check=True, capture_output=True, text=True
     )
     assert done.stdout == "new" * 100_000
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(NotWrittenError, match="Is a directory"):
         write_text(tmp_path, "x")
 
 

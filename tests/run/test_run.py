@@ -135,9 +135,39 @@ def test_directories_that_are_taken(tmp_path: Path, record: RunRecord, config: R
         start_run(tmp_path / "toy.npz" / "run", config)
 
 
-def test_an_empty_directory_is_used(tmp_path: Path, config: RunConfig) -> None:
+def test_an_empty_directory_is_filled_where_it_is(
+    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to("target")
+    assert start_run(tmp_path / "link", config).finished
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target" / "run.db").is_file()
+    (tmp_path / "here" / "lost+found").mkdir(parents=True)  # as new volumes have it
+    before = (tmp_path / "here").stat().st_ino
+    monkeypatch.chdir(tmp_path / "here")
+    assert start_run(".", config).finished
+    assert (tmp_path / "here").stat().st_ino == before == Path().stat().st_ino
+    for name in ("run.db.part", "config.toml.part", "run.db.part-wal", "run.lock"):  # of a killed one
+        (tmp_path / "killed").mkdir(exist_ok=True)
+        (tmp_path / "killed" / name).write_text("half")
+    assert start_run(tmp_path / "killed", config).finished
+
+
+def test_links_that_lead_nowhere(tmp_path: Path, config: RunConfig) -> None:
+    (tmp_path / "link").symlink_to("volume/run")
+    with pytest.raises(InputError, match=r"run '.*link': is a link to volume/run, which is not there"):
+        start_run(tmp_path / "link", config)
+    assert not (tmp_path / "volume").exists()
+
+
+def test_two_processes_do_not_begin_in_one_directory(tmp_path: Path, config: RunConfig) -> None:
     (tmp_path / "run").mkdir()
-    assert start_run(tmp_path / "run", config).finished
+    with (
+        FileLock(tmp_path / "run" / "run.lock"),
+        pytest.raises(InputError, match="is being begun by another process"),
+    ):
+        start_run(tmp_path / "run", config)
 
 
 def test_nothing_is_written_for_what_cannot_be_searched(tmp_path: Path, config: RunConfig) -> None:
@@ -152,12 +182,19 @@ def test_nothing_is_left_when_the_directory_cannot_be_made(
     tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
+        if target.name == name:
+            raise OSError(28, "No space left on device")
+        replace(self, target)
 
+    replace = Path.replace
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(InputError, match="No space left on device"):
-        start_run(tmp_path / "run", config)
-    assert [path.name for path in tmp_path.iterdir()] == ["toy.npz"]
+    (tmp_path / "empty").mkdir()
+    for name in ("run.db", "config.toml"):
+        for directory in ("run", "empty"):
+            with pytest.raises(InputError, match="No space left on device"):
+                start_run(tmp_path / directory, config)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "toy.npz"]
+        assert not list((tmp_path / "empty").iterdir())
 
 
 def test_directories_that_are_no_runs(tmp_path: Path, record: RunRecord) -> None:

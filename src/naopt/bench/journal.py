@@ -19,7 +19,7 @@ from naopt.bench.comparison import Comparison
 from naopt.bench.quality import QualityStudy, QualityTrial
 from naopt.bench.trials import SearchTrial
 from naopt.errors import InputError
-from naopt.files import write_text
+from naopt.files import append_line, make_folder, write_text
 from naopt.tables import Table
 
 if TYPE_CHECKING:
@@ -57,16 +57,15 @@ class TrialFolder(Generic[T]):
         self._folder = Path(folder)
         self._lines = self._folder / "trials.jsonl"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             self._agree(fixed, competitors)
             self.trials = self._read(trial_type)
         except OSError as error:
             raise InputError("--out", str(folder), error.strerror or "cannot be used") from error
 
     def append(self, trial: T) -> None:
-        """Adds a finished trial."""
-        with self._lines.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(trial), allow_nan=False) + "\n")
+        """Adds a finished trial. Raises ``NotWrittenError``."""
+        append_line(self._lines, json.dumps(asdict(trial), allow_nan=False))
         self.trials.append(trial)
 
     def _agree(self, fixed: dict[str, Any], competitors: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ A command module holds one function with typer annotations and imports everythin
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from collections.abc import Sequence
@@ -30,12 +31,16 @@ from naopt.cli.tell import tell
 from naopt.cli.train import train
 from naopt.cli.zoo import zoo
 from naopt.errors import InputError, NaoptError, RunStoppedError
+from naopt.files import NotWrittenError
 from naopt.logs import show_logs
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """Base of all usage errors; typer carries its own copy of click from 0.26 on, and uses the package before."""
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 3
+
+_OF_THE_MACHINE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG)
+"""What the system says of paths and disks, whatever a command does; any other ``OSError`` is a bug."""
 
 app = typer.Typer(
     name="naopt",
@@ -87,7 +92,8 @@ def run(arguments: Sequence[str]) -> int:
 
     Returns:
         0 done; 2 bad usage or input; 3 stopped unfinished, can be resumed; 1 any other error that naopt raises on
-        purpose. All but 0 put one line on standard error. Other exceptions are bugs and pass through.
+        purpose, and for paths that the system refuses. All but 0 put one line on standard error. Other exceptions are
+        bugs and pass through.
     """
     try:
         code = app(args=list(arguments) or ["--help"], prog_name="naopt", standalone_mode=False)
@@ -97,6 +103,12 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(str(error), STOPPED)
     except NaoptError as error:
         return _fail(str(error), FAILED)
+    except NotWrittenError as error:
+        return _fail(error.line, FAILED)
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        return _fail(f"{error.filename or 'temporary files'}: {error.strerror}", FAILED)
     except ClickException as error:
         bare = type(error).__name__ == "NoArgsIsHelpError"  # whose message is the whole help text
         message = "Missing command." if bare else getattr(error, "format_message", error.__str__)()

@@ -88,7 +88,7 @@ def bench(
     )
     if against is not None and against not in listed:
         raise UnknownNameError("--against, searcher", against, listed)
-    with own_folder(out):
+    with own_folder(out), kept(out is not None, "stopped; with --out DIR the trials that ended would have been kept"):
         journal = Journal(out, comparison) if out else None
         found = _run(comparison, workers, journal)
         document = summarise_trials(comparison, found, against)
@@ -108,10 +108,7 @@ def _run(comparison: Comparison, workers: int, journal: Journal | None) -> list[
     wanted = set(comparison.searches)
     known = journal.trials if journal else []
     done = [trial for trial in known if (trial.searcher, trial.trial, trial.crew) in wanted]
-    with (
-        kept(journal is not None, "stopped; with --out DIR the trials that ended would have been kept"),
-        progress("trials", len(wanted), len(done)) as advance,
-    ):
+    with progress("trials", len(wanted), len(done)) as advance:
 
         def on_trial(trial: SearchTrial) -> None:
             if journal:

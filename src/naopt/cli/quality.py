@@ -73,7 +73,7 @@ def quality(
     )
     if against is not None and against not in study.models:
         raise UnknownNameError("--against, model", against, study.models)
-    with own_folder(out):
+    with own_folder(out), kept(out is not None, "stopped; with --out DIR the fits that ended would have been kept"):
         journal = QualityJournal(out, study) if out else None
         document = summarise_quality(study, _run(study, workers, journal), against)
         if out:
@@ -100,10 +100,7 @@ def _run(study: QualityStudy, workers: int, journal: QualityJournal | None) -> l
 
     wanted = {(m, size, trial) for m in study.models for size in study.train_sizes for trial in range(study.trials)}
     done = [t for t in journal.trials if (t.model, t.size, t.trial) in wanted] if journal else []
-    with (
-        kept(journal is not None, "stopped; with --out DIR the fits that ended would have been kept"),
-        progress("fits", len(wanted), len(done)) as advance,
-    ):
+    with progress("fits", len(wanted), len(done)) as advance:
 
         def on_trial(trial: QualityTrial) -> None:
             if journal:

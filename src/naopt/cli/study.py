@@ -44,13 +44,14 @@ def names_with_settings(text: str) -> list[str]:
 def own_folder(out: Path | None) -> Iterator[None]:
     """Makes the folder, and keeps other processes out of it. Raises ``InputError`` if one is in it."""
     from naopt.errors import InputError
+    from naopt.files import make_folder
     from naopt.locking import locked
 
     if out is None:
         yield
         return
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     except OSError as error:
         raise InputError("--out", str(out), error.strerror or "cannot be used") from error
     with locked(out / ".lock", "written"):
@@ -105,12 +106,13 @@ def kept(journal: bool, on_stop: str) -> Iterator[None]:
         on_stop: what to say after an interrupt if they are not.
 
     Raises:
-        RunStoppedError: an interrupt, and the trials are kept.
+        RunStoppedError: an interrupt or a full disk, and the trials are kept.
         NaoptError: an interrupt, and they are not.
         JobError: a trial failed.
     """
     from naopt.bench import JobError
     from naopt.errors import NaoptError, RunStoppedError
+    from naopt.files import NotWrittenError
 
     try:
         yield
@@ -118,6 +120,8 @@ def kept(journal: bool, on_stop: str) -> Iterator[None]:
         if journal:
             raise RunStoppedError("stopped; the same command goes on with the trials that are missing") from None
         raise NaoptError(on_stop) from None
+    except NotWrittenError as error:
+        raise RunStoppedError(f"{error.line}; the same command goes on with the trials that are missing") from error
     except JobError as error:
         if journal:
             raise JobError(f"{error}; the trials that ended are kept") from error

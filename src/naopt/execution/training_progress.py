@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from naopt.errors import InputError
+from naopt.files import writing
 
 if TYPE_CHECKING:
     from naopt.training.trainer import Trainer
@@ -74,11 +75,13 @@ def tensorboard_writer(directory: Path) -> Iterator[Callable[[Mapping[str, float
     writer = SummaryWriter(str(directory))
 
     def write(figures: Mapping[str, float], epoch: int) -> None:
-        for name, value in figures.items():
-            writer.add_scalar(name, value, epoch)
-        writer.flush()
+        with writing(directory):
+            for name, value in figures.items():
+                writer.add_scalar(name, value, epoch)
+            writer.flush()
 
     try:
         yield write
     finally:
-        writer.close()
+        with writing(directory):
+            writer.close()

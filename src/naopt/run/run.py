@@ -12,6 +12,7 @@ from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.execution.observer import Observer
 from naopt.execution.phase import Phase
+from naopt.files import NotWrittenError
 from naopt.final import FinalTraining
 from naopt.final.names import RESULT, TRAINING
 from naopt.locking import UnlockableError, locked
@@ -108,6 +109,9 @@ class Run(ABC):
             except KeyboardInterrupt:
                 line = f"stopped {phase.reached}; go on with: {self.way_on}"
                 raise RunStoppedError(line) from None
+            except NotWrittenError as error:
+                line = f"{self.noun} '{self.directory}': {error.line}; go on with: {self.way_on}"
+                raise RunStoppedError(line) from error
         return left
 
 
