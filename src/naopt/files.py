@@ -47,7 +47,7 @@ def whole_file(path: str | Path, *, contested: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     with writing(path):
-        if path.exists() and not path.is_file():
+        if is_stream(path) or path.is_dir():
             yield path
             return
         whole = path.resolve()
@@ -90,6 +90,24 @@ def move_into_place(draft: Path, path: Path) -> None:
         os.fsync(file.fileno())
     draft.replace(path)
     _keep_names(path.parent)
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether there is something; text that cannot be a path is nothing. Raises ``OSError`` where one may not look."""
+    try:
+        Path(path).stat()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+            return False
+        raise
+    except ValueError:
+        return False
+    return True
+
+
+def is_stream(path: Path) -> bool:
+    """Whether it is something to write to that is no file: a pipe, or ``/dev/stdout``, wherever that leads."""
+    return path.parts[:2] == ("/", "dev") or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def make_folder(path: Path) -> None:

@@ -15,14 +15,9 @@ from naopt.by_hand import search as by_hand
 from naopt.cli.app import run
 from naopt.locking import locked
 from naopt.run import load_run
+from tests.cli.full_disk import full_disk
 from tests.run.toys import write_table
 
-FULL = """
-import resource, sys
-from naopt.cli.app import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-main()
-"""
 READ = """
 import json, sys
 from naopt.cli.app import run
@@ -39,14 +34,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_table(tmp_path / "toy.npz")
 
 
-def test_a_full_disk() -> None:
-    pytest.importorskip("resource")
-    command = [sys.executable, "-c", FULL, *SEARCH]
-    untraced = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
-    full = subprocess.run(command, capture_output=True, text=True, check=False, env=untraced)
-    assert full.returncode == 3
-    assert full.stderr.startswith("naopt: run 'run': cannot write run.db: ")
-    assert full.stderr.count("\n") == 1
+def test_a_full_disk(capsys: pytest.CaptureFixture[str]) -> None:
+    with full_disk(40_000):
+        assert run(SEARCH) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("naopt: run 'run': cannot write run.db: ")
+    assert err.count("\n") == 1
     kept = load_run("run").evaluated
     assert len(kept) < 60
     assert run(["resume", "run"]) == 0

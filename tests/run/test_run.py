@@ -178,8 +178,9 @@ def test_nothing_is_written_for_what_cannot_be_searched(tmp_path: Path, config: 
     assert [path.name for path in tmp_path.iterdir()] == ["toy.npz"]
 
 
+@pytest.mark.parametrize("name", ["run.db", "config.toml"])
 def test_nothing_is_left_when_the_directory_cannot_be_made(
-    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def full(self: Path, target: Path) -> None:
         if target.name == name:
@@ -189,12 +190,11 @@ def test_nothing_is_left_when_the_directory_cannot_be_made(
     replace = Path.replace
     monkeypatch.setattr(Path, "replace", full)
     (tmp_path / "empty").mkdir()
-    for name in ("run.db", "config.toml"):
-        for directory in ("run", "empty"):
-            with pytest.raises(InputError, match="No space left on device"):
-                start_run(tmp_path / directory, config)
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "toy.npz"]
-        assert not list((tmp_path / "empty").iterdir())
+    for directory in ("run", "empty"):
+        with pytest.raises(InputError, match="No space left on device"):
+            start_run(tmp_path / directory, config)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "toy.npz"]
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_directories_that_are_no_runs(tmp_path: Path, record: RunRecord) -> None:

@@ -39,8 +39,10 @@ ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if 
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 3
 
-_OF_THE_MACHINE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG)
-"""What the system says of paths and disks, whatever a command does; any other ``OSError`` is a bug."""
+_REFUSED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+"""What the system says of a path that was given, wherever that is noticed."""
+_BROKEN = (errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What it says of a disk. Any other ``OSError`` is a bug."""
 
 app = typer.Typer(
     name="naopt",
@@ -106,9 +108,11 @@ def run(arguments: Sequence[str]) -> int:
     except NotWrittenError as error:
         return _fail(error.line, FAILED)
     except OSError as error:
-        if error.errno not in _OF_THE_MACHINE:
-            raise
-        return _fail(f"{error.filename or 'temporary files'}: {error.strerror}", FAILED)
+        if error.errno in _REFUSED and error.filename is not None:
+            return _fail(str(InputError("path", str(error.filename), error.strerror or "cannot be used")), USAGE)
+        if error.errno in _BROKEN:
+            return _fail(f"{error.filename or 'temporary files'}: {error.strerror}", FAILED)
+        raise
     except ClickException as error:
         bare = type(error).__name__ == "NoArgsIsHelpError"  # whose message is the whole help text
         message = "Missing command." if bare else getattr(error, "format_message", error.__str__)()

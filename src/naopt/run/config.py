@@ -18,7 +18,7 @@ from pydantic import Field, PositiveInt, field_validator
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
-from naopt.files import write_bytes
+from naopt.files import is_there, write_bytes
 
 SECTIONS = ("space", "searcher", "training")
 
@@ -131,9 +131,9 @@ class RunConfig(Settings):
     @classmethod
     def read(cls, path: Path) -> RunConfig:
         """Reads a run's configuration. Raises ``InputError`` if there is none, or it is damaged."""
-        if not path.parent.is_dir():
+        if not is_there(path.parent) or not path.parent.is_dir():
             raise InputError("run", str(path.parent), "there is no such directory")
-        if not path.is_file():
+        if not is_there(path) or not path.is_file():
             raise InputError("run", str(path.parent), f"has no {path.name}; it is not a run's directory")
         return cls.from_values(read_values(path))
 

@@ -13,7 +13,12 @@ from naopt.locking import locked
 from naopt.run.names import CONFIG, LOCK
 from naopt.store.store import DATABASE
 
-_NOTHING = {"lost+found", LOCK, f"{CONFIG}.part", *(f"{DATABASE}.part{end}" for end in ("", "-wal", "-shm", "-journal"))}
+_NOTHING = {
+    "lost+found",
+    LOCK,
+    f"{CONFIG}.part",
+    *(f"{DATABASE}.part{end}" for end in ("", "-wal", "-shm", "-journal")),
+}
 """What an empty directory may hold: what a new volume has, and what is left of a run that was killed while it began."""
 
 

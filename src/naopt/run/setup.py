@@ -14,6 +14,7 @@ from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads import WORKLOADS, create_workload
 from naopt.execution import Engine, FailurePolicy, create_engine
 from naopt.execution.whole import Manner
+from naopt.files import is_there
 from naopt.one_shot import OneShotSettings
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
@@ -128,7 +129,7 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     objective = Objective(metric, evaluator.metrics[metric].goal)
     batch = config.workers if config.search_batch == "workers" else config.search_batch
     enqueue = tuple(evaluator.space.format(evaluator.space.parse(text)) for text in config.enqueue)
-    history = tuple(str(Path(source).resolve()) if Path(source).exists() else source for source in config.history)
+    history = tuple(str(Path(source).resolve()) if is_there(source) else source for source in config.history)
     update = {"metric": metric, "searcher_settings": _dump(settings), "search_batch": batch, "enqueue": enqueue}
     config = config.model_copy(update={**update, "history": history})
     return Setup(config, evaluator.space, evaluator, objective, settings)
@@ -159,7 +160,7 @@ def _look_up(config: RunConfig) -> tuple[RunConfig, Evaluator]:
         and create_space(config.space, config.space_options).name != space.name
     ):
         raise InputError("space", config.space, f"table {table.name} is of space {space.name}")
-    source = str(Path(config.table).resolve()) if Path(config.table).exists() else config.table
+    source = str(Path(config.table).resolve()) if is_there(config.table) else config.table
     return config.model_copy(update={"table": source, "space": space.name, "space_options": {}}), evaluator
 
 
