@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ def whole_file(path: str | Path, *, contested: bool = False) -> Iterator[Path]:
             yield path
             return
         whole = path.resolve()
-        part = whole.with_name(f"{whole.name}.{os.getpid()}.part" if contested else f"{whole.name}.part")
+        part = whole.with_name(f"{whole.name}.{secrets.token_hex(4)}.part" if contested else f"{whole.name}.part")
         part.unlink(missing_ok=True)
         part.touch()
         mode = part.stat().st_mode
