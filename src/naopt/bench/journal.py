@@ -5,7 +5,6 @@ A folder holds ``settings.json``, what the trials depend on, and ``trials.jsonl`
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict
@@ -20,7 +19,6 @@ from naopt.bench.quality import QualityStudy, QualityTrial
 from naopt.bench.trials import SearchTrial
 from naopt.errors import InputError
 from naopt.files import append_line, make_folder, write_text
-from naopt.tables import Table
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -132,7 +130,7 @@ class Journal(TrialFolder[SearchTrial]):
         fixed = {
             "naopt": __version__,
             "table": comparison.table.name,
-            "contents": _fingerprint(comparison.table),
+            "contents": comparison.table.checksum,
             "metric": comparison.metric,
             "report_metric": comparison.report_metric,
             "budget": comparison.budget,
@@ -169,17 +167,9 @@ class QualityJournal(TrialFolder[QualityTrial]):
         fixed = {
             "naopt": __version__,
             "table": study.table.name,
-            "contents": _fingerprint(study.table),
+            "contents": study.table.checksum,
             "metric": study.metric,
             "held_out": study.held_out,
             "seed": study.seed,
         }
         super().__init__(folder, TypeAdapter(QualityTrial), fixed, dict.fromkeys(study.models))
-
-
-def _fingerprint(table: Table) -> str:
-    digest = hashlib.sha256(table.tokens.tobytes())
-    for name in sorted(table.metrics):
-        digest.update(name.encode())
-        digest.update(table.metrics[name].tobytes())
-    return digest.hexdigest()[:16]

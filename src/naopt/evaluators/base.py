@@ -43,6 +43,11 @@ class Evaluator(ABC):
     thread_safe: bool = True
     batch: int | None = None
 
+    @property
+    def table_contents(self) -> Mapping[str, str]:
+        """Name and checksum of the table that it looks up in, by which a run notices another; empty for none."""
+        return {}
+
     def prepare(self) -> None:  # noqa: B027
         """Loads what ``evaluate`` needs; idempotent. Raises ``InputError`` for data that cannot be used."""
 

@@ -13,6 +13,7 @@ from naopt.evaluators.base import Evaluator
 from naopt.execution.observer import Observer
 from naopt.files import whole_file
 from naopt.run.config import RunConfig
+from naopt.run.contents import CONTENTS
 from naopt.run.names import CONFIG
 from naopt.run.place import check_free, made
 from naopt.run.record import RunRecord
@@ -110,6 +111,7 @@ def _make(directory: Path, setup: Setup, prior: Sequence[Prior]) -> None:
         "objective": {"metric": setup.objective.metric, "goal": setup.objective.goal},
         "metrics": {name: {"goal": info.goal, "unit": info.unit} for name, info in setup.evaluator.metrics.items()},
         "surrogates": sorted(setup.evaluator.surrogates),
+        CONTENTS: dict(setup.evaluator.table_contents),
         "config": plain(setup.config.to_values()),
         "seconds": 0.0,
     }
