@@ -41,8 +41,13 @@ def quality_of(file: str, *more: str) -> list[str]:
 
 
 def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    return json_and_lines(capsys)[0]
+
+
+def json_and_lines(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], str]:
+    out, err = capsys.readouterr()
+    found: dict[str, Any] = json.loads(out)
+    return found, err
 
 
 def test_bench_as_json(file: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +125,8 @@ def test_bench_goes_on_from_what_is_there(
     limit = 99
     assert run(bench(file, "--out", str(tmp_path / "out"), "--json")) == 0
     assert sorted(calls) == [("line", 0), ("line", 1), ("random", 0), ("random", 1)]
-    resumed = document(capsys)
+    resumed, said = json_and_lines(capsys)
+    assert said == "3 of 4 trials were made before, with the same settings and code\n"
     assert run(bench(file, "--json")) == 0
     direct = document(capsys)
     for found in (resumed, direct):
@@ -128,7 +134,11 @@ def test_bench_goes_on_from_what_is_there(
             del searcher["seconds_per_trial"], searcher["searcher_seconds_per_trial"]
     assert resumed == direct
     assert run(bench(file, "--out", str(tmp_path / "out"), "--seed", "1")) == 2
-    assert "made with seed 0" in capsys.readouterr().err
+    assert "made with seed 0, not 1; choose another folder, or make them again with --force" in capsys.readouterr().err
+    assert run(bench(file, "--out", str(tmp_path / "out"), "--seed", "1", "--force", "--json")) == 0
+    _, said = json_and_lines(capsys)
+    assert said == "4 trials were made with other settings or other code, and are made again\n"
+    assert len(calls) == 8
 
 
 def test_what_was_not_kept_is_said(

@@ -19,6 +19,9 @@ OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Keep finished trials there, go on from them, and write a page."),
 ]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Make again what the folder has of other settings or other code.")
+]
 AgainstOption = Annotated[
     str | None, typer.Option("--against", metavar="NAME", help="With which the others are compared, trial by trial.")
 ]
@@ -56,6 +59,14 @@ def own_folder(out: Path | None) -> Iterator[None]:
         raise InputError("--out", str(out), error.strerror or "cannot be used") from error
     with locked(out / ".lock", "written"):
         yield
+
+
+def note_reuse(what: str, done: int, total: int, dropped: int) -> None:
+    """Says which trials of a folder count, and which do not."""
+    if dropped:
+        note(f"{dropped} {what} were made with other settings or other code, and are made again")
+    if done:
+        note(f"{done} of {total} {what} were made before, with the same settings and code")
 
 
 @contextmanager
