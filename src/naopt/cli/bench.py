@@ -113,7 +113,7 @@ def _run(comparison: Comparison, workers: int, journal: Journal | None) -> list[
     done = [trial for trial in known if (trial.searcher, trial.trial, trial.crew) in wanted]
     if journal:
         note_reuse("trials", len(done), len(wanted), journal.dropped)
-    with progress("trials", len(wanted), len(done)) as advance:
+    with progress("trials", len(wanted), len(done), workers) as advance:
 
         def on_trial(trial: SearchTrial) -> None:
             if journal:

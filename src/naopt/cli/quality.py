@@ -105,7 +105,7 @@ def _run(study: QualityStudy, workers: int, journal: QualityJournal | None) -> l
     done = [t for t in journal.trials if (t.model, t.size, t.trial) in wanted] if journal else []
     if journal:
         note_reuse("fits", len(done), len(wanted), journal.dropped)
-    with progress("fits", len(wanted), len(done)) as advance:
+    with progress("fits", len(wanted), len(done), workers) as advance:
 
         def on_trial(trial: QualityTrial) -> None:
             if journal:

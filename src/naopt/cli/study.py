@@ -70,42 +70,32 @@ def note_reuse(what: str, done: int, total: int, dropped: int) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int, done: int) -> Iterator[Callable[[], None]]:
+def progress(what: str, total: int, done: int, workers: int = 1) -> Iterator[Callable[[], None]]:
     """Progress on standard error, with the time that is left: a bar in a terminal, else a line now and then.
 
     Yields:
         What is to be called after each trial.
     """
-    console = stderr_console()
-    if not console.is_terminal:
-        yield _lines(what, total, done)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(what, total=total, completed=done)
-        yield lambda: bar.advance(task)
+    from naopt.execution.time_left import TimeLeft, TimeLeftColumn
 
+    console, left = stderr_console(), TimeLeft(total, done, workers)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeftColumn())
+    count, said = done, time.monotonic()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total, completed=done, left=left)
 
-def _lines(what: str, total: int, done: int) -> Callable[[], None]:
-    started = said = time.monotonic()
-    count = done
+        def advance() -> None:
+            nonlocal count, said
+            count += 1
+            left.reached(count)
+            bar.advance(task)
+            if not console.is_terminal and time.monotonic() - said >= _SILENCE:
+                said = time.monotonic()
+                note(f"{count} of {total} {what}, {left}")
 
-    def advance() -> None:
-        nonlocal count, said
-        count += 1
-        now = time.monotonic()
-        if now - said >= _SILENCE:
-            said = now
-            left = (now - started) / (count - done) * (total - count)
-            note(f"{count} of {total} {what}, {_duration(left)} left")
-
-    return advance
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        yield advance
 
 
 @contextmanager
