@@ -93,6 +93,11 @@ def move_into_place(draft: Path, path: Path) -> None:
     _keep_names(path.parent)
 
 
+def at_home(path: str | Path) -> str:
+    """A path in which ``~`` is the user's home directory; as it is where there is none."""
+    return os.path.expanduser(path)  # noqa: PTH111 - a path's own way raises where there is no home
+
+
 def is_there(path: str | Path) -> bool:
     """Whether there is something; text that cannot be a path is nothing. Raises ``OSError`` where one may not look."""
     try:

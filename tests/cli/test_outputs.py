@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import naopt
 from naopt.cli.app import run
+from naopt.run import RunConfig
 from naopt.tables import load_table
 from tests.cli.test_train import CELL
 from tests.run.toys import write_table
@@ -98,6 +100,30 @@ def test_an_input_is_never_replaced(capsys: pytest.CaptureFixture[str], command:
     assert run([*command, "--force"]) == 2
     assert "which is read; name another file" in capsys.readouterr().err
     assert contents() == before
+
+
+def test_home_is_found_in_paths_that_the_shell_left_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.chdir(tmp_path)
+    random = ["--metric", "cost", "--searcher", "random", "--budget", "2"]
+    for name, table in enumerate((["--table", "~/toy.npz"], ["--table=~/toy.npz"], ["--set", "table=~/toy.npz"])):
+        assert run(["search", *table, *random, "--run", f"~/home-{name}", "--history", "~/run"]) == 0
+        assert RunConfig.read(folder / f"home-{name}" / "config.toml").table == str(folder / "toy.npz")
+    assert run(["show", "~/run"]) == 0
+    assert run(["table", "info", "~/toy.npz"]) == 0
+    assert run(["report", "~/run", "--out", "~/page.html", "--against", "~/home-0"]) == 0
+    assert run(["table", "import", "csv", "~/t.csv", "~/imported.npz", "--metric", "acc"]) == 0
+    found = naopt.search(None, "~/toy.npz", objective="cost", budget=2, searcher="random", run="~/python")
+    assert found.directory == folder / "python"
+    assert naopt.load_run("~/python").trials == naopt.resume("~/python", "~/toy.npz").trials
+    assert {"page.html", "imported.npz", "home-0", "python"} <= {path.name for path in folder.iterdir()}
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where there is no home directory
+    capsys.readouterr()
+    assert run(["table", "info", "~/toy.npz"]) == 2
+    assert "table '~/toy.npz': no such file" in capsys.readouterr().err
 
 
 def test_the_page_of_a_run_is_made_anew_and_devices_are_written(capfd: pytest.CaptureFixture[str]) -> None:

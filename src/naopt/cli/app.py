@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -31,7 +32,7 @@ from naopt.cli.tell import tell
 from naopt.cli.train import train
 from naopt.cli.zoo import zoo
 from naopt.errors import InputError, NaoptError, RunStoppedError
-from naopt.files import NotWrittenError
+from naopt.files import NotWrittenError, at_home
 from naopt.logs import show_logs
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -43,6 +44,8 @@ _REFUSED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
 """What the system says of a path that was given, wherever that is noticed."""
 _BROKEN = (errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What it says of a disk. Any other ``OSError`` is a bug."""
+
+_HOME = re.compile(r"(--[a-z-]+=|)(~(?:/.*)?)", re.DOTALL)
 
 app = typer.Typer(
     name="naopt",
@@ -98,7 +101,7 @@ def run(arguments: Sequence[str]) -> int:
         bugs and pass through.
     """
     try:
-        code = app(args=list(arguments) or ["--help"], prog_name="naopt", standalone_mode=False)
+        code = app(args=[_at_home(a) for a in arguments] or ["--help"], prog_name="naopt", standalone_mode=False)
     except InputError as error:
         return _fail(str(error), USAGE)
     except RunStoppedError as error:
@@ -118,6 +121,12 @@ def run(arguments: Sequence[str]) -> int:
         message = "Missing command." if bare else getattr(error, "format_message", error.__str__)()
         return _fail(f"{message.replace('Value error, ', '')} (see naopt --help)", USAGE)
     return code if isinstance(code, int) else DONE
+
+
+def _at_home(argument: str) -> str:
+    """An argument that is a path below ``~``, or an option with one, which the shell left as it was: it was quoted."""
+    found = _HOME.fullmatch(argument)
+    return argument if found is None else found[1] + at_home(found[2])
 
 
 def _fail(message: str, code: int) -> int:

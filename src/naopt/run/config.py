@@ -18,7 +18,7 @@ from pydantic import Field, PositiveInt, field_validator
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
-from naopt.files import is_there, write_bytes
+from naopt.files import at_home, is_there, write_bytes
 
 SECTIONS = ("space", "searcher", "training")
 
@@ -95,6 +95,11 @@ class RunConfig(Settings):
         if value != "workers" and (type(value) is not int or value < 1):
             raise ValueError("must be a whole number of at least 1, or workers")
         return value
+
+    @field_validator("table", "supernet", "history", mode="after")
+    @classmethod
+    def _find_home(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        return at_home(value) if isinstance(value, str) else tuple(map(at_home, value))
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> RunConfig:

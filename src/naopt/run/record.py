@@ -10,6 +10,7 @@ from typing import Any
 
 from naopt.errors import InputError
 from naopt.execution.trial import Trial
+from naopt.files import at_home
 from naopt.measurement import Measurement
 from naopt.one_shot import one_shot
 from naopt.run.config import RunConfig
@@ -172,7 +173,7 @@ def load_run(directory: str | Path, config: RunConfig | None = None) -> RunRecor
     Raises:
         InputError: the directory is missing, is not a search's, or is damaged.
     """
-    directory = Path(directory)
+    directory = Path(at_home(directory))
     config = config or RunConfig.read(directory / CONFIG)
     with RunStore(directory / DATABASE, writable=False) as store:
         return record_of(directory, config, store)

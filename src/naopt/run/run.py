@@ -12,7 +12,7 @@ from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.execution.observer import Observer
 from naopt.execution.phase import Phase
-from naopt.files import NotWrittenError
+from naopt.files import NotWrittenError, at_home
 from naopt.final import FinalTraining
 from naopt.final.names import RESULT, TRAINING
 from naopt.locking import UnlockableError, locked
@@ -261,7 +261,7 @@ def open_run(
     Raises:
         InputError: the directory is missing, or is not a run's, or its configuration is damaged.
     """
-    directory = Path(directory)
+    directory = Path(at_home(directory))
     if _holds_training(directory) and not (directory / CONFIG).is_file():
         return TrainingRun(directory)
     config = RunConfig.read(directory / CONFIG)

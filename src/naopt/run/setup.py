@@ -167,12 +167,13 @@ def _look_up(config: RunConfig, check: Check) -> tuple[RunConfig, Evaluator]:
     evaluator = TableEvaluator(table, [metric, *(name for name in table.infos if name != metric)], config.noise)
     space = evaluator.space
     if config.space not in ("", space.name):
+        rule = f"table {table.name} is of space {space.name}"
         try:
             other = create_space(config.space, config.space_options).name != space.name
-        except UnknownNameError:
-            other = True
+        except UnknownNameError as error:
+            raise InputError("space", config.space, f"{error.rule}; {rule}") from None
         if other:
-            raise InputError("space", config.space, f"table {table.name} is of space {space.name}")
+            raise InputError("space", config.space, rule)
     source = str(Path(config.table).resolve()) if is_there(config.table) else config.table
     return config.model_copy(update={"table": source, "space": space.name, "space_options": {}}), evaluator
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from naopt._version import __version__
 from naopt.evaluators.base import Evaluator
 from naopt.execution.observer import Observer
-from naopt.files import whole_file
+from naopt.files import at_home, whole_file
 from naopt.run.config import RunConfig
 from naopt.run.contents import CONTENTS
 from naopt.run.names import CONFIG
@@ -59,7 +59,7 @@ def new_run(
     observers: Sequence[Observer] = (),
 ) -> SearchRun:
     """Makes the directory of a search, which is to be carried out. As ``start_run``."""
-    directory = Path(directory)
+    directory = Path(at_home(directory))
     state = SearchState(directory, config, evaluator, observers)
     state.config = state.setup.config
     check_free(directory)

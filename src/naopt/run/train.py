@@ -7,6 +7,7 @@ from typing import Any
 
 from naopt.errors import InputError
 from naopt.evaluators.final import FinalResult
+from naopt.files import at_home
 from naopt.final import FinalTraining
 from naopt.final.names import RESULT, TRAINING, WEIGHTS
 from naopt.final.request import TrainingRequest
@@ -27,7 +28,7 @@ def new_training(
     Raises:
         InputError: the directory holds another training, or a complete one.
     """
-    directory = Path(directory)
+    directory = Path(at_home(directory))
     phase = FinalTraining(directory, request)
     phase.checkpoint_seconds, phase.tensorboard = checkpoint_seconds, tensorboard
     known = FinalTraining(directory) if (directory / TRAINING).is_file() else None
