@@ -271,7 +271,7 @@ def test_a_run_of_an_older_naopt_does_not_know_its_table(tmp_path: Path, record:
     rewrite(record.directory, "DELETE FROM results WHERE trial > 3")
     good = load_table(tmp_path / "toy.npz")
     save_table(replace(good, name="t", space=GenericSpace(good.space.positions, "t")), tmp_path / "toy.npz")
-    with pytest.raises(InputError, match="space 'toy': unknown; .*; table t is of space t"):
+    with pytest.raises(InputError, match=r"space 'toy': unknown; .*; table t is of space t"):
         resume_run(record.directory)
 
 
