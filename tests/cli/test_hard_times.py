@@ -110,7 +110,8 @@ def test_folders_that_one_may_only_read(capfd: pytest.CaptureFixture[str]) -> No
         *["naopt: path 'hidden/run': Permission denied", "2"] * 2,
         *["naopt: path 'hidden/toy.npz': Permission denied", "2"],
         *["naopt: run 'hidden/run': Permission denied", "2"],
-        f"naopt: architecture '{'x' * 300}:': at position 0: not the text form of any space; give --space if it has one",
+        f"naopt: architecture '{'x' * 300}:': at position 0: not the text form of any space; "
+        "give --space if it has one",
         "2",
     ]
 

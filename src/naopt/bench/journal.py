@@ -21,7 +21,7 @@ from naopt.bench.settings import searcher_name
 from naopt.bench.sources import source_checksum
 from naopt.bench.trials import SearchTrial
 from naopt.errors import InputError
-from naopt.files import append_line, make_folder, write_bytes, write_text
+from naopt.files import NotWrittenError, append_line, is_full, make_folder, write_bytes, write_text
 from naopt.searchers import searchers as registry
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class TrialFolder(ABC, Generic[T]):
 
     Raises:
         InputError: the folder cannot be used, belongs to something else, or has a line that is no trial.
+        NotWrittenError: the disk is full.
     """
 
     kind: ClassVar[str]
@@ -80,6 +81,8 @@ class TrialFolder(ABC, Generic[T]):
             written = {**fixed, self.kind: known[0] | competitors, "sources": known[1] | sources}
             write_text(path, json.dumps(written, indent=1))
         except OSError as error:
+            if isinstance(error, NotWrittenError) and is_full(error):
+                raise
             raise InputError("--out", str(folder), error.strerror or "cannot be used") from error
 
     def append(self, trial: T) -> None:
