@@ -8,8 +8,8 @@ import pytest
 
 from naopt.cli.app import run
 from naopt.run import load_run
-from tests.cli.full_disk import full_disk
 from tests.cli.test_train import CELL, TINY
+from tests.full_disk import full_disk
 from tests.run.toys import write_table
 
 TABLE = ["--table", "toy.npz", "--metric", "cost"]

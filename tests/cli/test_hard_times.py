@@ -15,7 +15,7 @@ from naopt.by_hand import search as by_hand
 from naopt.cli.app import run
 from naopt.locking import locked
 from naopt.run import load_run
-from tests.cli.full_disk import full_disk
+from tests.full_disk import full_disk
 from tests.run.toys import write_table
 
 READ = """

@@ -17,7 +17,7 @@ from naopt.errors import InputError, RunStoppedError
 from naopt.measurement import Measurement
 from naopt.store import integrity
 from naopt.store.store import RunStore, create_database
-from tests.cli.full_disk import full_disk
+from tests.full_disk import full_disk
 
 READ = """
 import sys
