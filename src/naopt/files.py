@@ -118,9 +118,14 @@ def is_stream(path: Path) -> bool:
 
 def make_folder(path: Path) -> None:
     """Makes a folder, and those above it, where it is not there yet. Raises ``OSError``, which says why not."""
+    refuse_dangling(path)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def refuse_dangling(path: Path) -> None:
+    """Raises ``FileNotFoundError`` for a link to what is not there: a volume that is not mounted, say."""
     if path.is_symlink() and not path.exists():
         raise FileNotFoundError(errno.ENOENT, f"is a link to {path.readlink()}, which is not there", str(path))
-    path.mkdir(parents=True, exist_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -147,7 +147,7 @@ def why_none(record: RunRecord) -> str:
     """Why no evaluation has succeeded: the commonest reason."""
     found = record.failures()
     if not found:
-        return "none was begun before the time limit" if record.time_is_up else "none was begun"
+        return "none ended before the time limit" if record.time_is_up else "there is nothing to evaluate"
     (kind, reason), count = next(iter(found.items()))
     return f"{count} of {len(record.failed)} failed alike: {kind}: {reason}"
 

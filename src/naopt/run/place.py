@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from naopt.errors import InputError
-from naopt.files import make_folder
+from naopt.files import make_folder, refuse_dangling
 from naopt.locking import locked
 from naopt.run.names import CONFIG, LOCK
 from naopt.store.store import DATABASE
@@ -36,30 +38,46 @@ def check_free(directory: Path) -> None:
 
 
 @contextmanager
-def made(directory: Path) -> Iterator[None]:
-    """Within it the files of a run are written, and nobody else's. If that fails, nothing is left of them.
+def made(directory: Path) -> Iterator[Path]:
+    """A folder for the files of a new run: ``directory`` when the block ends, whole; if it fails, nothing is left.
+
+    A directory that is not there is made beside itself and renamed. An empty one stays what it is, a mounted volume or
+    the folder that a shell is in, and is filled while it is locked; what makes it a run has to be written last.
 
     Raises:
         InputError: as ``check_free``; or the directory or the files cannot be made.
     """
     check_free(directory)
-    new = not directory.exists()
     try:
-        make_folder(directory)
-        with locked(directory / LOCK, "begun"):
-            check_free(directory)
-            try:
-                yield
-            except BaseException:
-                for name in (CONFIG, DATABASE, *_NOTHING - {"lost+found"}):
-                    (directory / name).unlink(missing_ok=True)
-                raise
-    except BaseException as error:
-        if new:
-            with suppress(OSError):
-                directory.rmdir()
-        if isinstance(error, OSError):
-            raise InputError("run", str(directory), error.strerror or "cannot be made") from error
-        if isinstance(error, sqlite3.Error):
-            raise InputError("run", str(directory), f"cannot be made: {error}") from error
+        with _filled(directory) if directory.exists() else _renamed(directory) as place:
+            yield place
+    except OSError as error:
+        raise InputError("run", str(directory), error.strerror or "cannot be made") from error
+    except sqlite3.Error as error:
+        raise InputError("run", str(directory), f"cannot be made: {error}") from error
+
+
+@contextmanager
+def _renamed(directory: Path) -> Iterator[Path]:
+    make_folder(directory.parent)
+    refuse_dangling(directory)
+    draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        draft.chmod(0o755)
+        yield draft
+        draft.replace(directory)
+    except BaseException:
+        shutil.rmtree(draft)
         raise
+
+
+@contextmanager
+def _filled(directory: Path) -> Iterator[Path]:
+    with locked(directory / LOCK, "begun"):
+        check_free(directory)
+        try:
+            yield directory
+        except BaseException:
+            for name in (CONFIG, DATABASE, *_NOTHING - {"lost+found"}):
+                (directory / name).unlink(missing_ok=True)
+            raise

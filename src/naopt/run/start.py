@@ -115,7 +115,7 @@ def _make(directory: Path, setup: Setup, prior: Sequence[Prior]) -> None:
         "config": plain(setup.config.to_values()),
         "seconds": 0.0,
     }
-    with made(directory):
-        with whole_file(directory / DATABASE) as draft:
+    with made(directory) as place:
+        with whole_file(place / DATABASE) as draft:
             create_database(draft, meta, prior)
-        setup.config.write(directory / CONFIG)  # last: with it the directory is a run's
+        setup.config.write(place / CONFIG)  # last: with it the directory is a run's
