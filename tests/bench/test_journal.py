@@ -151,6 +151,17 @@ def test_other_comparisons_are_refused(changes: dict[str, Any], rule: str, tmp_p
         Journal(tmp_path, comparison(**changes))
 
 
+def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:
+    for name in ("report.html", "trials.csv", "trials.jsonl"):
+        folder = tmp_path / name.replace(".", "-")
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(InputError, match=f"{name}': exists, and is of no comparison; choose another folder, or"):
+            Journal(folder, comparison())
+        assert [(path.name, path.read_text()) for path in folder.iterdir()] == [(name, "mine")]
+        assert Journal(folder, comparison(), force=True).trials == []
+
+
 def test_damage_is_named(tmp_path: Path) -> None:
     Journal(tmp_path, comparison())
     beyond = dataclasses.replace(run_trial(comparison(), "line", 0), selected=[(1, 125)])

@@ -32,6 +32,10 @@ else:
     T = TypeVar("T")
 
 
+_WRITTEN = ("trials.jsonl", "report.html", "bench.json", "trials.csv", "simulated.csv", "regret.svg", "quality.json")
+"""What comparisons and studies write, the pages included."""
+
+
 class TrialFolder(ABC, Generic[T]):
     """The trials in a folder.
 
@@ -95,6 +99,11 @@ class TrialFolder(ABC, Generic[T]):
     ) -> tuple[tuple[dict[str, Any], dict[str, str]], set[str]]:
         """Competitors that are known, their settings and their code, and those whose trials were made otherwise."""
         if not path.exists():
+            taken = next((name for name in _WRITTEN if (self._folder / name).exists()), None)
+            if taken is not None and not self._force:
+                rule = f"exists, and is of no {self.whole}; choose another folder, or replace it with --force"
+                raise InputError("--out", str(self._folder / taken), rule)
+            self._lines.unlink(missing_ok=True)
             return ({}, {}), set()
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
