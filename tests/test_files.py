@@ -8,8 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from naopt.files import move_into_place, whole_file, write_bytes, write_text
+from naopt.files import (
+    NotWrittenError,
+    append_line,
+    is_full,
+    is_there,
+    move_into_place,
+    whole_file,
+    write_bytes,
+    write_text,
+)
+from tests.full_disk import full_disk
 
 IMPORTS = "import os, signal, sys\nfrom pathlib import Path\n"
 WRITE = "from naopt.files import write_text\nwrite_text(Path(sys.argv[1]), 'new' * 100_000)\n"
@@ -120,7 +131,7 @@ def test_what_is_no_file_is_written_itself(tmp_path: Path) -> None:
         [sys.executable, "-c", IMPORTS + WRITE, "/dev/stdout"], check=True, capture_output=True, text=True
     )
     assert done.stdout == "new" * 100_000
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(NotWrittenError, match="Is a directory"):
         write_text(tmp_path, "x")
 
 
@@ -130,3 +141,42 @@ def test_a_finished_draft_takes_its_place(tmp_path: Path) -> None:
     move_into_place(tmp_path / "draft", tmp_path / "file")
     assert (tmp_path / "file").read_text() == "new"
     assert not (tmp_path / "draft").exists()
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """Also where a library in Rust says it, whose errors are none of the system's."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(NotWrittenError) as caught, whole_file(path) as part:
+        save_file({"x": np.zeros(3)}, part / "no folder")
+    assert caught.value.line == f"cannot write {path}: Not a directory"
+    with pytest.raises(NotWrittenError) as caught, full_disk(100):
+        write_text(path, "new" * 100)
+    assert (caught.value.line, is_full(caught.value)) == (f"cannot write {path}: File too large", True)
+    assert path.read_text() == "old"
+    with pytest.raises(ValueError, match="no system"), whole_file(path):
+        raise ValueError("no system's error")
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]
+
+
+def test_lines_are_added_whole(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    append_line(path, "naïve")
+    with pytest.raises(NotWrittenError, match="File too large"), full_disk(10):
+        append_line(path, "x" * 100)
+    append_line(path, "last")
+    assert path.read_text(encoding="utf-8") == "naïve\nlast\n"
+
+
+def test_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "link").symlink_to("link")
+    known = {str(tmp_path): True, str(tmp_path / "none" / "none"): False, "x" * 5000: False, "a\0b": False}
+    assert {path: is_there(path) for path in known} == known
+    assert not is_there(tmp_path / "link")
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(PermissionError):
+        is_there(tmp_path)

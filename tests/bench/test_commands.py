@@ -2,7 +2,6 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,8 +40,13 @@ def quality_of(file: str, *more: str) -> list[str]:
 
 
 def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    return json_and_lines(capsys)[0]
+
+
+def json_and_lines(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], str]:
+    out, err = capsys.readouterr()
+    found: dict[str, Any] = json.loads(out)
+    return found, err
 
 
 def test_bench_as_json(file: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +124,8 @@ def test_bench_goes_on_from_what_is_there(
     limit = 99
     assert run(bench(file, "--out", str(tmp_path / "out"), "--json")) == 0
     assert sorted(calls) == [("line", 0), ("line", 1), ("random", 0), ("random", 1)]
-    resumed = document(capsys)
+    resumed, said = json_and_lines(capsys)
+    assert said == "3 of 4 trials were made before, with the same settings and code\n"
     assert run(bench(file, "--json")) == 0
     direct = document(capsys)
     for found in (resumed, direct):
@@ -128,7 +133,11 @@ def test_bench_goes_on_from_what_is_there(
             del searcher["seconds_per_trial"], searcher["searcher_seconds_per_trial"]
     assert resumed == direct
     assert run(bench(file, "--out", str(tmp_path / "out"), "--seed", "1")) == 2
-    assert "made with seed 0" in capsys.readouterr().err
+    assert "made with seed 0, not 1; choose another folder, or make them again with --force" in capsys.readouterr().err
+    assert run(bench(file, "--out", str(tmp_path / "out"), "--seed", "1", "--force", "--json")) == 0
+    _, said = json_and_lines(capsys)
+    assert said == "4 trials were made with other settings or other code, and are made again\n"
+    assert len(calls) == 12
 
 
 def test_what_was_not_kept_is_said(
@@ -294,10 +303,10 @@ def test_a_folder_belongs_to_one_process(file: str, tmp_path: Path, capsys: pyte
 
 
 def test_progress_says_how_long_it_takes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 10.0, 40.0, 4000.0])
-    monkeypatch.setattr("naopt.cli.study.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     with progress("trials", 10, 4) as advance:
-        for _ in range(3):
+        for now[0] in (10.0, 40.0, 4000.0):
             advance()
     # Two done in 40 s leave four; three in 4,000 s leave three.
     assert capsys.readouterr().err.splitlines() == ["6 of 10 trials, 80 s left", "7 of 10 trials, 67 min left"]

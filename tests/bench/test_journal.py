@@ -1,10 +1,12 @@
 import dataclasses
+import importlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from naopt._version import __version__
 from naopt.bench import (
     Comparison,
     Journal,
@@ -14,7 +16,9 @@ from naopt.bench import (
     run_trial,
     searcher_settings,
 )
+from naopt.bench.sources import source_checksum
 from naopt.errors import InputError
+from naopt.searchers import RandomSearcher, searchers
 from tests.bench.stubs import cube
 
 pytestmark = pytest.mark.usefixtures("stub_searchers")
@@ -53,6 +57,55 @@ def test_more_trials_and_searchers_may_join(tmp_path: Path) -> None:
     assert len(Journal(tmp_path, comparison(("random",), trials=9)).trials) == 1
     with pytest.raises(InputError, match="its trials of line were made with other settings"):
         Journal(tmp_path, comparison(sets=("step=2",)))
+
+
+def test_other_code_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A searcher in a module of its own, whose settings and base class are elsewhere."""
+    where = tmp_path / "modules"
+    where.mkdir()
+    monkeypatch.syspath_prepend(where)
+    texts = {
+        "own_base": "from naopt.searchers import RandomSearcher\nclass Base(RandomSearcher):\n    pass\n",
+        "own_settings": "from naopt.configuration import Settings\nclass Own(Settings):\n    step: int = 1\n",
+        "own_line": "from own_base import Base\nfrom own_settings import Own\n\n"
+        "class Line(Base):\n    settings_type = Own\n",
+    }
+    for name, text in texts.items():
+        (where / f"{name}.py").write_text(text)
+    line = importlib.import_module("own_line").Line
+    monkeypatch.setitem(searchers._objects, "own", line)
+    names = ("own", "random")
+    journal = Journal(tmp_path / "out", comparison(names))
+    for name in names:
+        journal.append(run_trial(comparison(names), name, 0))
+    assert len(Journal(tmp_path / "out", comparison(names)).trials) == 2
+    for name, text in texts.items():
+        (where / f"{name}.py").write_text(text + "# changed\n")
+        with pytest.raises(InputError, match="its trials of own were made with other code; choose another folder, or"):
+            Journal(tmp_path / "out", comparison(names))
+        assert len(Journal(tmp_path / "out", comparison(("random",))).trials) == 2
+        (where / f"{name}.py").write_text(text)
+    (where / "own_line.py").write_text(texts["own_line"] + "# changed\n")
+    again = Journal(tmp_path / "out", comparison(names), force=True)
+    assert ([trial.searcher for trial in again.trials], again.dropped) == (["random"], 1)
+    assert [trial.searcher for trial in Journal(tmp_path / "out", comparison(names)).trials] == ["random"]
+    whole = Journal(tmp_path / "out", comparison(names, seed=1), force=True)
+    assert (whole.trials, whole.dropped) == ([], 1)
+    assert Journal(tmp_path / "out", comparison(names, seed=1)).trials == []
+
+
+def test_the_code_of_naopt_has_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Journal(tmp_path, comparison(("random",)))
+    known = json.loads((tmp_path / "settings.json").read_text(encoding="utf-8"))
+    assert (known["naopt"], known["sources"]) == (__version__, {"random": ""})
+    monkeypatch.setattr("naopt.bench.journal.__version__", "0")
+    with pytest.raises(InputError, match=f"made with naopt {__version__}, not 0; choose another folder, or make them"):
+        Journal(tmp_path, comparison(("random",)))
+
+
+def test_code_that_was_typed_has_no_checksum() -> None:
+    typed = type("Typed", (RandomSearcher,), {"__module__": "nowhere"})
+    assert source_checksum(typed) == source_checksum(RandomSearcher) == ""
 
 
 def test_checkpoints_are_those_of_the_comparison(tmp_path: Path) -> None:
@@ -96,6 +149,17 @@ def test_other_comparisons_are_refused(changes: dict[str, Any], rule: str, tmp_p
     Journal(tmp_path, comparison())
     with pytest.raises(InputError, match=rule):
         Journal(tmp_path, comparison(**changes))
+
+
+def test_files_of_others_are_not_replaced(tmp_path: Path) -> None:
+    for name in ("report.html", "trials.csv", "trials.jsonl"):
+        folder = tmp_path / name.replace(".", "-")
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(InputError, match=f"{name}': exists, and is of no comparison; choose another folder, or"):
+            Journal(folder, comparison())
+        assert [(path.name, path.read_text()) for path in folder.iterdir()] == [(name, "mine")]
+        assert Journal(folder, comparison(), force=True).trials == []
 
 
 def test_damage_is_named(tmp_path: Path) -> None:

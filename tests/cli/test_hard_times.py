@@ -15,14 +15,9 @@ from naopt.by_hand import search as by_hand
 from naopt.cli.app import run
 from naopt.locking import locked
 from naopt.run import load_run
+from tests.full_disk import full_disk
 from tests.run.toys import write_table
 
-FULL = """
-import resource, sys
-from naopt.cli.app import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-main()
-"""
 READ = """
 import json, sys
 from naopt.cli.app import run
@@ -39,14 +34,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_table(tmp_path / "toy.npz")
 
 
-def test_a_full_disk() -> None:
-    pytest.importorskip("resource")
-    command = [sys.executable, "-c", FULL, *SEARCH]
-    untraced = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
-    full = subprocess.run(command, capture_output=True, text=True, check=False, env=untraced)
-    assert full.returncode == 3
-    assert full.stderr.startswith("naopt: run 'run': cannot write run.db: ")
-    assert full.stderr.count("\n") == 1
+def test_a_full_disk(capsys: pytest.CaptureFixture[str]) -> None:
+    with full_disk(40_000):
+        assert run(SEARCH) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("naopt: run 'run': cannot write run.db: ")
+    assert err.count("\n") == 1
     kept = load_run("run").evaluated
     assert len(kept) < 60
     assert run(["resume", "run"]) == 0
@@ -74,17 +68,24 @@ def test_folders_that_one_may_only_read(capfd: pytest.CaptureFixture[str]) -> No
     assert run(ASK) == 0
     commands = ["resume done", "show done", "report done", "resume lab", "show lab", "ask lab --pending", "ask lab"]
     commands += ["tell lab 0 acc=1", " ".join([*SEARCH[:-1], "done/new"])]
-    folders = [Path("done"), Path("lab")]
-    for path in [file for folder in folders for file in folder.iterdir()] + folders:
+    commands += ["report done --out page.html", " ".join([*SEARCH[:-1], "shut/empty"])]
+    commands += [f"{verb} hidden/run" for verb in ("show", "resume", "report", "ranking", "probe")]
+    commands += ["table info hidden/toy.npz", "search --table toy.npz --run hidden/run", f"show {'x' * 300}:"]
+    folders = [Path("done"), Path("lab"), Path("shut")]
+    for name in ("shut/empty", "hidden/run"):
+        Path(name).mkdir(parents=True)
+    for path in [file for folder in folders[:2] for file in folder.iterdir()] + folders:
         path.chmod(0o555)
+    Path("hidden").chmod(0)
     command = [sys.executable, "-c", READ, json.dumps(commands)]
     if os.geteuid() == 0:
         if shutil.which("setpriv") is None:
             pytest.skip("root may write everywhere, and there is no setpriv")
         command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
-    for folder in folders:
+    for folder in (*folders, Path("hidden")):
         folder.chmod(0o755)
+    assert {path.name for path in Path("shut/empty").iterdir()} >= {"config.toml", "run.db"}
     assert said.stderr.splitlines() == [
         "run 'done' is finished; nothing to do",
         "no report: done/report.html: Permission denied",
@@ -101,6 +102,16 @@ def test_folders_that_one_may_only_read(capfd: pytest.CaptureFixture[str]) -> No
         "naopt: run 'lab': cannot be written to: Permission denied",
         "2",
         "naopt: run 'done/new': Permission denied",
+        "2",
+        "0",
+        "0",
+        *["naopt: path 'hidden/run': Permission denied", "2"],
+        *["naopt: path 'hidden/run/training.json': Permission denied", "2"] * 2,
+        *["naopt: path 'hidden/run': Permission denied", "2"] * 2,
+        *["naopt: path 'hidden/toy.npz': Permission denied", "2"],
+        *["naopt: run 'hidden/run': Permission denied", "2"],
+        f"naopt: architecture '{'x' * 300}:': at position 0: not the text form of any space; "
+        "give --space if it has one",
         "2",
     ]
 

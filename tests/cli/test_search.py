@@ -108,10 +108,16 @@ def test_without_success_there_is_no_best(
         return Measurement(status="oom", reason="too large")
 
     monkeypatch.setattr(TableEvaluator, "evaluate", fail)
-    assert run([*search, "--run", "found"]) == 0
-    out = capsys.readouterr().out
+    assert run([*search, "--run", "found"]) == 1
+    out, err = capsys.readouterr()
     assert "best:       none; no evaluation has succeeded" in out
     assert "oom:        20 x too large" in out
+    line = "naopt: run 'found': no evaluation has succeeded; 20 of 20 failed alike: oom: too large\n"
+    assert err.endswith(line)
+    assert run(["resume", "found", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["best"] is None
+    assert err.endswith(line)
     assert run(["show", "found", "--json"]) == 0
     found = document(capsys)
     assert found["best"] is None

@@ -32,17 +32,20 @@ def test_files_of_architectures() -> None:
 
 def test_what_is_known_stays_known_when_files_are_gone(capsys: pytest.CaptureFixture[str]) -> None:
     Path("known.csv").write_text("fate,value,score\nfine,9,5\n", encoding="utf-8")
-    assert search("--history", "known.csv", "--history", "toy.npz", "--budget", "1") == 0
+    assert search("--history", "known.csv", "--history", "toy.npz", "--budget", "1") == 1  # what is left has no score
     Path("known.csv").unlink()
-    assert run(["resume", "run"]) == 0
+    assert run(["resume", "run"]) == 1
     assert load_run("run").config.history == (str(Path("known.csv").resolve()), str(Path("toy.npz").resolve()))
 
 
 def test_a_time_limit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert search("--time", "1s", "--set", "time=0.000001") == 0
-    assert "time:       its limit of 1e-06 s is reached" in capsys.readouterr().out
-    assert run(["resume", "run"]) == 0
-    assert "run 'run' is finished; nothing to do" in capsys.readouterr().err
+    line = "naopt: run 'run': no evaluation has succeeded; none ended before the time limit\n"
+    assert search("--time", "1s", "--set", "time=0.000001") == 1
+    out, err = capsys.readouterr()
+    assert "time:       its limit of 1e-06 s is reached" in out
+    assert err == line
+    assert run(["resume", "run"]) == 1
+    assert capsys.readouterr().err == "run 'run' is finished; nothing to do\n" + line
     assert run(["resume", "run", "--time", "1h30m"]) == 0
     out, err = capsys.readouterr()
     assert err == ""

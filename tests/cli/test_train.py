@@ -38,6 +38,15 @@ def test_an_architecture_is_trained_and_tested(capsys: pytest.CaptureFixture[str
     assert "already holds final.safetensors" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["curve.csv", "vocabulary.txt", "checkpoint.safetensors", "final.safetensors"])
+def test_files_of_others_are_not_replaced(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    Path("out").mkdir()
+    Path("out", name).write_text("mine")
+    assert run(["train", CELL, "--task", "digits", "--run", "out", *TINY]) == 2
+    assert f"run 'out': already holds {name}; name another directory with --run" in capsys.readouterr().err
+    assert [path.read_text() for path in Path("out").iterdir()] == ["mine"]
+
+
 @pytest.mark.usefixtures("in_this_process")
 def test_the_best_of_a_run_is_trained_on_its_task(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from naopt.execution import Estimate, LogObserver, Trial
 from naopt.execution.progress import ProgressBar
+from naopt.execution.time_left import TimeLeft
 from naopt.measurement import Measurement
 from naopt.searchers import Objective
 from tests.run.toys import toy
@@ -50,6 +51,51 @@ def test_lines_say_what_there_is_to_say(monkeypatch: pytest.MonkeyPatch) -> None
         now[0] = 60.0
         bar.measured(trial(FAILED))
     assert out.getvalue() == "1 of 1 evaluated, 1 failed\n"
+
+
+def test_the_time_left_is_that_of_the_whole_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """8 of 20 after 242 s, the last of them quick: a window of half a minute would say 24 s."""
+    now = [0.0]
+    monkeypatch.setattr("naopt.execution.time_left.time.monotonic", lambda: now[0])
+    left = TimeLeft(20)
+    assert left.seconds is None
+    for done, seconds in enumerate((60, 120, 180, 230, 234, 237, 240, 242), start=1):
+        now[0] = seconds
+        left.reached(done)
+    assert left.seconds == pytest.approx(242 / 8 * 12)
+    assert str(left) == "6 min left"
+    now[0] = 252
+    assert left.seconds == pytest.approx(242 / 8 * 12 - 10)
+    now[0] = 3000  # the ninth takes as long as all before it together, and more
+    assert left.seconds == pytest.approx(3000 / 9 * 11)
+    left.reached(9)
+    assert left.seconds == pytest.approx(3000 / 9 * 11)
+    left.reached(20)
+    assert left.seconds == 0
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_what_was_done_before_and_what_others_do_counts(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    now = [0.0]
+    monkeypatch.setattr("naopt.execution.time_left.time.monotonic", lambda: now[0])
+    left = TimeLeft(100, 60, workers)
+    for done in range(1, 9):  # each takes a minute, so many go on at a time
+        now[0] = 60.0 * -(-done // workers)
+        left.reached(60 + done)
+        if done in (1, 8):
+            assert left.seconds == pytest.approx(60 * (40 - done) / workers)
+
+
+def test_bars_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("naopt.execution.time_left.time.monotonic", lambda: now[0])
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=200, color_system=None)
+    with ProgressBar(20, [], Objective("score"), console) as bar:
+        for index, now[0] in enumerate((60.0, 120.0, 180.0, 230.0, 234.0, 237.0, 240.0, 242.0)):
+            bar.measured(trial(Measurement({"score": 1.0}), index))
+    assert "8/20" in out.getvalue()
+    assert "6 min left" in out.getvalue().splitlines()[-2]
 
 
 def took(estimate: Estimate, *seconds: float) -> None:

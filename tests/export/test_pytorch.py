@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -185,6 +186,24 @@ def test_prediction_and_weights_elsewhere(tmp_path: Path) -> None:
         name, probability = module.predict(network, image)
         assert name == found.facts.classes[int(probabilities.argmax())]
         assert probability == pytest.approx(float(probabilities.max()), abs=1e-5)
+
+
+def test_files_that_are_renamed(tmp_path: Path) -> None:
+    found = subject(CELL)
+    path = tmp_path / "network.py"
+    write_pytorch(found.deploy(), found.facts, path)
+    expected = import_file(path).load().state_dict()
+    path = path.rename(tmp_path / "renamed.py")
+    for name in ("network.safetensors", "renamed.safetensors"):  # as written, and renamed with it
+        (tmp_path / "network.safetensors").rename(tmp_path / name)
+        loaded = import_file(path).load().state_dict()
+        assert all(torch.equal(loaded[key], tensor) for key, tensor in expected.items())
+    (tmp_path / "renamed.safetensors").rename(tmp_path / "elsewhere.safetensors")
+    exported = import_file(path)
+    line = "network.safetensors is not there; its weights were written as network.safetensors: load(PATH)"
+    with pytest.raises(FileNotFoundError, match=re.escape(line)):
+        exported.load()
+    assert exported.load(tmp_path / "elsewhere.safetensors").state_dict().keys() == expected.keys()
 
 
 def test_a_stranger_runs_the_file(tmp_path: Path) -> None:

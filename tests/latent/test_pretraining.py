@@ -16,8 +16,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from naopt.latent import decoder, pretraining
+from naopt.latent.cache import cache_directory
 from naopt.latent.embedding_settings import EmbeddingSettings
-from naopt.latent.pretraining import Pretrained, cache_directory, pretrained
+from naopt.latent.pretraining import Pretrained, pretrained
 from naopt.spaces import ConvCellSpace, GenericSpace, NASBench201Space, Position, SearchSpace
 
 FAST: dict[str, Any] = {"unlabelled": 60, "pretraining_steps": 3, "decoder_size": 8}
@@ -30,8 +31,11 @@ def grid(*sizes: int, name: str = "grid", kind: str = "") -> GenericSpace:
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, in memory too."""
+    """An empty cache, in memory too, and no temporary files."""
     monkeypatch.setenv("NAOPT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("naopt.latent.cache._said", set())
     monkeypatch.setattr(pretraining, "_memory", {})
     return tmp_path / "cache"
 
@@ -136,26 +140,83 @@ def test_a_broken_file_is_made_again(how: str, directory: Path) -> None:
         assert load_file(path)["unit"] == made.unit
 
 
-def test_a_directory_that_cannot_be_written_to_keeps_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, directory: Path
+def no_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+@pytest.mark.parametrize("why", ["there is no home directory", "Not a directory", "No space left on device"])
+def test_what_the_cache_does_not_take_is_kept_among_temporary_files(
+    why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    if why == "Not a directory":
+        (tmp_path / "file").write_bytes(b"")
+        monkeypatch.setenv("NAOPT_CACHE", str(tmp_path / "file" / "cache"))
+    elif why == "there is no home directory":
+        for name in ("NAOPT_CACHE", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(Path, "home", no_home)
+    else:
+
+        def full(arrays: Any, path: Path, names: Any) -> None:
+            path.write_bytes(b"half a f")
+            if path.is_relative_to(tmp_path / "cache"):
+                raise SafetensorError(f"Error while serializing: I/O error: {why} (os error 28)")
+            save_file(arrays, path, names)
+
+        monkeypatch.setattr(pretraining, "save_file", full)
     made = pretrained(grid(3, 3), SETTINGS)
-    (tmp_path / "file").write_bytes(b"")
-    monkeypatch.setenv("NAOPT_CACHE", str(tmp_path / "file" / "cache"))
+    folder = tmp_path / "temporary" / f"naopt-{os.getuid()}"
+    assert pretrained(grid(2, 3), SETTINGS).unit > 0
+    assert [path.suffix for path in folder.iterdir()] == [".safetensors"] * 2
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (line,) = caplog.messages
+    assert line.startswith("no file can be kept in the cache (")
+    assert line.endswith(f"{why}): they are kept in {folder}; NAOPT_CACHE names another folder")
+    assert not list((tmp_path / "cache").glob("*"))
     forget()
+    monkeypatch.setattr(pretraining, "train_decoder", None)
     assert same(pretrained(grid(3, 3), SETTINGS), made)
-    assert list(directory.iterdir()) != []
 
 
-@pytest.mark.parametrize("error", [OSError("no space left"), SafetensorError("no space left")])
-def test_a_file_is_whole_or_not_there(error: Exception, monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+def test_where_no_file_can_be_kept_every_process_makes_them(
+    monkeypatch: pytest.MonkeyPatch, directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(_: Any, path: Path, __: Any) -> None:
         path.write_bytes(b"half a f")
-        raise error
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pretraining, "save_file", fail)
     assert pretrained(grid(3, 3), SETTINGS).unit > 0
-    assert list(directory.iterdir()) == []
+    assert not [path for path in directory.parent.rglob("*") if path.is_file()]
+    assert "every process makes them again" in caplog.messages[0]
+
+
+def test_a_temporary_folder_of_another_user_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = os.getuid() + 1
+    (tmp_path / "temporary" / f"naopt-{other}").mkdir()
+    monkeypatch.setattr(os, "getuid", lambda: other)
+    monkeypatch.delenv("NAOPT_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert pretrained(grid(3, 3), SETTINGS).unit > 0
+    assert "belongs to another user" in caplog.messages[0]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_two_processes_make_the_same_entry(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def both(arrays: Any, path: Path, names: Any) -> None:
+        monkeypatch.setattr(pretraining, "save_file", save_file)
+        pretraining._memory.clear()
+        pretrained(grid(3, 3), SETTINGS)  # the other one, which ends first
+        save_file(arrays, path, names)
+
+    monkeypatch.setattr(pretraining, "save_file", both)
+    made = pretrained(grid(3, 3), SETTINGS)
+    assert [path.suffix for path in directory.iterdir()] == [".safetensors"]
+    forget()
+    assert same(pretrained(grid(3, 3), SETTINGS), made)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from naopt.errors import InputError, RunStoppedError
+from naopt.files import NotWrittenError
 from naopt.locking import locked
 from naopt.measurement import Measurement, MetricInfo
 from naopt.ranking.rank import Ranking, rank
@@ -334,5 +335,5 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("training")
 def test_a_result_that_cannot_be_written(runs: list[Path]) -> None:
     found = rank(runs[0], children=2, top=1)
-    with pytest.raises(InputError, match="run"):
+    with pytest.raises(NotWrittenError, match=r"ranking\.json"):
         found.write(runs[0] / "config.toml")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from naopt.bench import Comparison, QualityStudy, QualityTrial, SearchTrial, summarise_quality, summarise_trials
 from naopt.bench.trials import OriginCount
 from naopt.configuration import Settings
-from naopt.errors import InputError
+from naopt.files import NotWrittenError
 from naopt.report.bench_charts import found_chart, regret_chart
 from naopt.report.bench_elements import decimals_of, interval
 from naopt.report.bench_page import render_bench, write_bench
@@ -172,7 +172,7 @@ def test_files_hold_every_trial(tmp_path: Path) -> None:
         None if t.queries_to_optimum is None else str(t.queries_to_optimum) for t in trials
     ]
     ET.parse(tmp_path / "regret.svg")
-    with pytest.raises(InputError, match="--out"):
+    with pytest.raises(NotWrittenError, match=r"bench\.json"):
         write_bench(found, trials, tmp_path / "none")
 
 

@@ -15,6 +15,7 @@ from naopt.report.summary import (
     value_of,
 )
 from naopt.run.record import RunRecord
+from naopt.searchers import Objective
 from naopt.spaces import ConvCellSpace
 from tests.report.runs import make_run
 
@@ -103,3 +104,26 @@ def test_metrics_parents_and_values() -> None:
     parents = parent_index(by_hand().trials)
     assert parents == {2: 0, 3: 0, 4: 0}
     assert parent_index(by_hand().trials[2:]) == {}
+
+
+def test_nothing_comes_from_a_later_query() -> None:
+    """What the searcher knew from elsewhere, and measured itself in the end."""
+    trials = by_hand().trials
+    later = trials[3].architecture
+    known = [replace(trials[1], parent=later), replace(trials[3], parent=later), replace(trials[4], parent=later)]
+    assert parent_index([*reversed(known), trials[0]]) == {4: 3}
+
+
+@pytest.mark.parametrize("metric", ["valid_acc", "valid_accuracy", "accuracy", "valid_acc/cifar10"])
+def test_of_equal_ones_less_loss_then_size_then_the_earlier(metric: str) -> None:
+    loss = {"accuracy": "loss", "valid_acc/cifar10": "valid_loss/cifar10"}.get(metric, "valid_loss")
+    rows = [(2.0, 0.5, 9.0), (3.0, 0.5, 9.0), (3.0, 0.4, 9.0), (3.0, 0.4, 8.0), (3.0, 0.4, 8.0)]
+    trials = [
+        replace(trial, measurement=Measurement({metric: score, loss: lost, "params": size, "test_loss": -score}))
+        for trial, (score, lost, size) in zip(by_hand().trials, rows, strict=True)
+    ]
+    record = replace(by_hand(), trials=trials, objective=Objective(metric))
+    assert [trial.index for trial in record.ranked()] == [3, 4, 2, 1, 0]
+    best = record.best()
+    assert best is not None
+    assert best.index == 3

@@ -7,12 +7,14 @@ import re
 import shutil
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from rich.console import Console
 
+import naopt
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.table import TableEvaluator
 from naopt.execution.interrupt import stop_on_signal
@@ -21,6 +23,7 @@ from naopt.measurement import Measurement
 from naopt.run import RunConfig, RunRecord, Trial, load_run, resume_run, start_run
 from naopt.searchers import Objective
 from naopt.spaces import Architecture, GenericSpace, NASBench201Space
+from naopt.tables import load_table, save_table
 from tests.run.toys import SPACE, toy, write_table
 from tests.store.databases import rewrite
 
@@ -135,9 +138,39 @@ def test_directories_that_are_taken(tmp_path: Path, record: RunRecord, config: R
         start_run(tmp_path / "toy.npz" / "run", config)
 
 
-def test_an_empty_directory_is_used(tmp_path: Path, config: RunConfig) -> None:
+def test_an_empty_directory_is_filled_where_it_is(
+    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to("target")
+    assert start_run(tmp_path / "link", config).finished
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target" / "run.db").is_file()
+    (tmp_path / "here" / "lost+found").mkdir(parents=True)  # as new volumes have it
+    before = (tmp_path / "here").stat().st_ino
+    monkeypatch.chdir(tmp_path / "here")
+    assert start_run(".", config).finished
+    assert (tmp_path / "here").stat().st_ino == before == Path().stat().st_ino
+    for name in ("run.db.part", "config.toml.part", "run.db.part-wal", "run.lock"):  # of a killed one
+        (tmp_path / "killed").mkdir(exist_ok=True)
+        (tmp_path / "killed" / name).write_text("half")
+    assert start_run(tmp_path / "killed", config).finished
+
+
+def test_links_that_lead_nowhere(tmp_path: Path, config: RunConfig) -> None:
+    (tmp_path / "link").symlink_to("volume/run")
+    with pytest.raises(InputError, match=r"run '.*link': is a link to volume/run, which is not there"):
+        start_run(tmp_path / "link", config)
+    assert not (tmp_path / "volume").exists()
+
+
+def test_two_processes_do_not_begin_in_one_directory(tmp_path: Path, config: RunConfig) -> None:
     (tmp_path / "run").mkdir()
-    assert start_run(tmp_path / "run", config).finished
+    with (
+        FileLock(tmp_path / "run" / "run.lock"),
+        pytest.raises(InputError, match="is being begun by another process"),
+    ):
+        start_run(tmp_path / "run", config)
 
 
 def test_nothing_is_written_for_what_cannot_be_searched(tmp_path: Path, config: RunConfig) -> None:
@@ -148,16 +181,23 @@ def test_nothing_is_written_for_what_cannot_be_searched(tmp_path: Path, config: 
     assert [path.name for path in tmp_path.iterdir()] == ["toy.npz"]
 
 
+@pytest.mark.parametrize("name", ["run.db", "config.toml"])
 def test_nothing_is_left_when_the_directory_cannot_be_made(
-    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def full(self: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
+        if target.name == name:
+            raise OSError(28, "No space left on device")
+        place(self, target)
 
+    place = Path.replace
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(InputError, match="No space left on device"):
-        start_run(tmp_path / "run", config)
-    assert [path.name for path in tmp_path.iterdir()] == ["toy.npz"]
+    (tmp_path / "empty").mkdir()
+    for directory in ("run", "empty"):
+        with pytest.raises(InputError, match="No space left on device"):
+            start_run(tmp_path / directory, config)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "toy.npz"]
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_directories_that_are_no_runs(tmp_path: Path, record: RunRecord) -> None:
@@ -192,6 +232,46 @@ def test_a_run_is_read_without_its_table_but_not_continued(tmp_path: Path, recor
     (tmp_path / "toy.npz").unlink()
     assert len(load_run(record.directory).evaluated) == 4
     with pytest.raises(InputError, match="table"):
+        resume_run(record.directory)
+
+
+@pytest.mark.parametrize("by", ["command", "function"])
+def test_another_table_is_noticed(tmp_path: Path, config: RunConfig, by: str) -> None:
+    path, directory = tmp_path / "toy.npz", tmp_path / "run"
+    good = load_table(path)
+
+    def go_on() -> RunRecord:
+        if by == "command":
+            return resume_run(directory)
+        return naopt.search(None, path, objective="score", budget=20, searcher="random", run=directory).record
+
+    if by == "command":
+        start_run(directory, config)
+    else:
+        go_on()
+    rewrite(directory, "DELETE FROM results WHERE trial > 3")
+    renamed = GenericSpace(good.space.positions, "t")
+    figures = {name: values + 1 for name, values in good.metrics.items()}
+    others = [replace(good, metrics=figures), replace(good, name="t", space=renamed)]
+    for other in others if by == "command" else others[:1]:
+        save_table(other, path)
+        was, now = (f"table {t.name} (checksum {t.checksum})" for t in (good, other))
+        rule = f"run '{directory}': began with {was}; now there is {now}: put that back, or begin another run"
+        with pytest.raises(InputError, match=re.escape(rule)):
+            go_on()
+        assert len(load_run(directory).evaluated) == 4
+    save_table(good, path)
+    assert len(go_on().evaluated) == 20
+
+
+def test_a_run_of_an_older_naopt_does_not_know_its_table(tmp_path: Path, record: RunRecord) -> None:
+    rewrite(record.directory, "DELETE FROM results WHERE trial > 3")
+    rewrite(record.directory, "DELETE FROM meta WHERE key = 'contents'")
+    assert resume_run(record.directory).trajectory() == record.trajectory()
+    rewrite(record.directory, "DELETE FROM results WHERE trial > 3")
+    good = load_table(tmp_path / "toy.npz")
+    save_table(replace(good, name="t", space=GenericSpace(good.space.positions, "t")), tmp_path / "toy.npz")
+    with pytest.raises(InputError, match=r"space 'toy': unknown; .*; table t is of space t"):
         resume_run(record.directory)
 
 

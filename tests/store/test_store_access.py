@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ from benchmarks.durability import RESULTS, SPACE, archive, make_run, trial
 
 from naopt.errors import InputError, RunStoppedError
 from naopt.measurement import Measurement
+from naopt.store import integrity
 from naopt.store.store import RunStore, create_database
+from tests.full_disk import full_disk
 
 READ = """
 import sys
@@ -120,3 +123,48 @@ def test_two_writers_do_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.Mo
             two.note(a=1)
         one._connection.execute("ROLLBACK")
         assert two.meta == {"format": 2}
+
+
+@pytest.mark.parametrize("temporary", ["takes it", "full"])
+def test_a_disk_that_is_too_full_for_the_index_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: str
+) -> None:
+    """The log is read from a copy elsewhere; if there is no room either, the line says that and blames no database."""
+    make_run(tmp_path / "run", 30)
+    path = tmp_path / "run" / "run.db"
+    path.with_name("run.db-shm").unlink()
+    files = {file: file.read_bytes() for file in path.parent.iterdir()}
+
+    def no_room(connection: sqlite3.Connection) -> bool:
+        with full_disk():
+            return begins(connection)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    begins = integrity._begins
+    monkeypatch.setattr(integrity, "_begins", no_room)
+    if temporary == "full":
+        monkeypatch.setattr("shutil.copyfile", full)
+        with pytest.raises(InputError, match=r"run\.db cannot be read: No space left on device"):
+            RunStore(path, writable=False)
+    else:
+        with RunStore(path, writable=False) as store:
+            assert len(store.trials(SPACE)) == 50
+    assert {file: file.read_bytes() for file in files} == files
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [(sqlite3.SQLITE_IOERR_READ, "cannot be read"), (sqlite3.SQLITE_NOTADB, "is not a run's database")],
+)
+def test_a_disk_that_fails_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, rule: str) -> None:
+    def broken(connection: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise error
+
+    create_database(tmp_path / "run.db", {})
+    monkeypatch.setattr("naopt.store.schema.version", broken)
+    with pytest.raises(InputError, match=rf"run\.db {rule}: disk I/O error"):
+        RunStore(tmp_path / "run.db", writable=False)

@@ -22,7 +22,7 @@ def test_import(source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert run(arguments) == 0
     assert capsys.readouterr().out == f"{out}: 2 architectures, 1 positions, acc, ms\n"
     assert load_table(out).info("ms").goal == "min"
-    assert run([*arguments, "--json"]) == 0
+    assert run([*arguments, "--json", "--force"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "table": str(out), "rows": 2, "positions": 1, "metrics": ["acc", "ms"],
     }  # fmt: skip
@@ -86,7 +86,7 @@ def test_architectures_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str
     found = load_table(tmp_path / "t.npz")
     assert found.space.format(found.architecture(0)) == cell
     arguments[2] = "nasbench201"
-    assert run([*arguments[:5], "--space", "nasbench201"]) == 2
+    assert run([*arguments[:5], "--space", "nasbench201", "--force"]) == 2
     assert "files of kind nasbench201 say themselves what space they are of" in capsys.readouterr().err
 
 

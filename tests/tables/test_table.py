@@ -124,3 +124,10 @@ def test_nasbench201_opens_as_published() -> None:
     assert bench.values("test_acc/cifar10").max() == pytest.approx(94.373, abs=0.001)
     assert bench.values("valid_acc/cifar10").max() == pytest.approx(91.607, abs=0.001)
     assert bench.info("latency_ms/pi5-onnx") == MetricInfo("min", "ms")
+
+
+def test_a_checksum_is_of_what_a_search_can_see() -> None:
+    known = {table().checksum}
+    assert known == {table(name="other", source="elsewhere").checksum}
+    for changed in ({"metrics": {"acc": np.arange(1.0, 7.0)}}, {"infos": {"acc": MetricInfo("min", "%")}}):
+        assert table(**changed).checksum not in known

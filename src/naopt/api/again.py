@@ -9,6 +9,7 @@ from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator
 from naopt.locking import locked
 from naopt.run.config import RunConfig
+from naopt.run.contents import check_contents
 from naopt.run.names import CONFIG, LOCK
 from naopt.run.run import SearchRun, open_run
 from naopt.run.search_state import MAY_CHANGE
@@ -51,6 +52,7 @@ def begin_or_go_on(directory: Path, config: RunConfig, evaluator: Evaluator) -> 
     with locked(directory / LOCK, "executed"), RunStore(directory / DATABASE) as store:
         began = RunConfig.from_values(store.meta.get("config", {}))
         _compare(directory, setup, began, store.meta)
+        check_contents(directory, store.meta, setup.evaluator.table_contents)
         values = setup.config.to_values()
         if plain(values) != plain(began.to_values()):
             setup.config.write(directory / CONFIG)  # first: after a kill in between, the same call does both again

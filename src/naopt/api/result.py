@@ -59,7 +59,11 @@ class Result:
 
     @property
     def best(self) -> ResultTrial:
-        """The best evaluation; of equal ones the earlier. Raises ``NaoptError`` if none has succeeded."""
+        """The best evaluation; of equal ones that of less loss, then the smaller, then the earlier.
+
+        Raises:
+            NaoptError: none has succeeded.
+        """
         found = self.record.best()
         if found is None:
             failed = self.failures

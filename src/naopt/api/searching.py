@@ -35,6 +35,7 @@ from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import RaisedError
 from naopt.execution import Deadline, Observer, Start, TimeIsUpError
 from naopt.execution.whole import measure_all
+from naopt.files import at_home
 from naopt.logs import show_logs
 from naopt.run import record as records
 from naopt.run.config import RunConfig
@@ -149,7 +150,7 @@ def search(
     functions = parse_callbacks(callbacks)
     if run is None:
         return _in_memory(config, evaluator, functions)
-    return _carried_out(begin_or_go_on(Path(run), config, evaluator), functions)
+    return _carried_out(begin_or_go_on(Path(at_home(run)), config, evaluator), functions)
 
 
 def resume(
@@ -179,7 +180,7 @@ def resume(
         SearchStoppedError: as ``search``.
     """
     show_logs()
-    directory, functions = Path(run), parse_callbacks(callbacks)
+    directory, functions = Path(at_home(run)), parse_callbacks(callbacks)
     if workers is not None and workers < 1:
         raise InputError("workers", workers, "must be at least 1")
     found = open_run(directory, workers=workers, time=seconds_of(time))
@@ -208,7 +209,7 @@ def resume(
 
 def load_run(run: str | Path) -> Result:
     """What a search in a directory has found; it may still be going on. Raises ``InputError`` if there is none."""
-    return Result(records.load_run(run), Path(run))
+    return Result(records.load_run(run), Path(at_home(run)))
 
 
 def _carried_out(run: SearchRun, functions: Sequence[Callback]) -> Result:

@@ -14,6 +14,7 @@ from naopt.execution import Start, Trial
 from naopt.execution.conversation import Conversation
 from naopt.execution.interrupt import stop_on_signal
 from naopt.execution.loop import told_in_order
+from naopt.files import at_home
 from naopt.measurement import Measurement
 from naopt.run import RunConfig, RunRecord, open_run
 from naopt.run.phases.measuring import Recorder
@@ -60,7 +61,7 @@ class OpenSearch:
     """
 
     def __init__(self, directory: str | Path) -> None:
-        self.directory = Path(directory)
+        self.directory = Path(at_home(directory))
         self._run()
 
     @property

@@ -5,7 +5,9 @@ A command module holds one function with typer annotations and imports everythin
 
 from __future__ import annotations
 
+import errno
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -30,12 +32,20 @@ from naopt.cli.tell import tell
 from naopt.cli.train import train
 from naopt.cli.zoo import zoo
 from naopt.errors import InputError, NaoptError, RunStoppedError
+from naopt.files import NotWrittenError, at_home
 from naopt.logs import show_logs
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """Base of all usage errors; typer carries its own copy of click from 0.26 on, and uses the package before."""
 
 DONE, FAILED, USAGE, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
+
+_REFUSED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+"""What the system says of a path that was given, wherever that is noticed."""
+_BROKEN = (errno.EROFS, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What it says of a disk. Any other ``OSError`` is a bug."""
+
+_HOME = re.compile(r"(--[a-z-]+=|)(~(?:/.*)?)", re.DOTALL)
 
 app = typer.Typer(
     name="naopt",
@@ -87,17 +97,26 @@ def run(arguments: Sequence[str]) -> int:
 
     Returns:
         0 done; 2 bad usage or input; 3 stopped unfinished, can be resumed; 130 interrupted, with nothing to be resumed;
-        1 any other error that naopt raises on purpose. All but 0 put one line on standard error. Other exceptions are
+        1 any other error that naopt raises on purpose, and for disks that fail. All but 0 put one line on standard
+        error; paths that the system refuses are bad input. Other exceptions are
         bugs and pass through.
     """
     try:
-        code = app(args=list(arguments) or ["--help"], prog_name="naopt", standalone_mode=False)
+        code = app(args=[_at_home(a) for a in arguments] or ["--help"], prog_name="naopt", standalone_mode=False)
     except InputError as error:
         return _fail(str(error), USAGE)
     except RunStoppedError as error:
         return _fail(str(error), STOPPED)
     except NaoptError as error:
         return _fail(str(error), FAILED)
+    except NotWrittenError as error:
+        return _fail(error.line, FAILED)
+    except OSError as error:
+        if error.errno in _REFUSED and error.filename is not None:
+            return _fail(str(InputError("path", str(error.filename), error.strerror or "cannot be used")), USAGE)
+        if error.errno in _BROKEN:
+            return _fail(f"{error.filename or 'temporary files'}: {error.strerror}", FAILED)
+        raise
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except ClickException as error:
@@ -107,6 +126,12 @@ def run(arguments: Sequence[str]) -> int:
     if code == INTERRUPTED:  # as some versions of typer give it back
         return _fail("interrupted; there is nothing to be resumed", INTERRUPTED)
     return code if isinstance(code, int) else DONE
+
+
+def _at_home(argument: str) -> str:
+    """An argument that is a path below ``~``, or an option with one, which the shell left as it was: it was quoted."""
+    found = _HOME.fullmatch(argument)
+    return argument if found is None else found[1] + at_home(found[2])
 
 
 def _fail(message: str, code: int) -> int:

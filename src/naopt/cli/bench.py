@@ -18,12 +18,14 @@ from naopt.cli.simulation import (
 )
 from naopt.cli.study import (
     AgainstOption,
+    ForceOption,
     OutOption,
     SeedOption,
     TableOption,
     WorkersOption,
     kept,
     names_with_settings,
+    note_reuse,
     own_folder,
     progress,
 )
@@ -65,6 +67,7 @@ def bench(
     schedule: ScheduleOption = None,
     batch: BatchOption = None,
     out: OutOption = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Compare searchers on a table: same budget, same seeds."""
@@ -88,8 +91,8 @@ def bench(
     )
     if against is not None and against not in listed:
         raise UnknownNameError("--against, searcher", against, listed)
-    with own_folder(out):
-        journal = Journal(out, comparison) if out else None
+    with own_folder(out), kept(out is not None, "stopped; with --out DIR the trials that ended would have been kept"):
+        journal = Journal(out, comparison, force=force) if out else None
         found = _run(comparison, workers, journal)
         document = summarise_trials(comparison, found, against)
         if out:
@@ -108,10 +111,9 @@ def _run(comparison: Comparison, workers: int, journal: Journal | None) -> list[
     wanted = set(comparison.searches)
     known = journal.trials if journal else []
     done = [trial for trial in known if (trial.searcher, trial.trial, trial.crew) in wanted]
-    with (
-        kept(journal is not None, "stopped; with --out DIR the trials that ended would have been kept"),
-        progress("trials", len(wanted), len(done)) as advance,
-    ):
+    if journal:
+        note_reuse("trials", len(done), len(wanted), journal.dropped)
+    with progress("trials", len(wanted), len(done), workers) as advance:
 
         def on_trial(trial: SearchTrial) -> None:
             if journal:

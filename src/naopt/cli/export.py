@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from naopt.cli.common import JsonOption, SetOption, emit, say
+from naopt.cli.outputs import refuse_inputs
 
 if TYPE_CHECKING:
     from naopt.export import Subject
@@ -41,8 +42,11 @@ def export(
     from naopt.errors import InputError
     from naopt.export import check_target, read_trained
     from naopt.export import export as carry_out
+    from naopt.export.pytorch import weights_path
 
     check_target(to, out, force=force)
+    for path in (out, *([weights_path(out)] if to == "pytorch" else [])):
+        refuse_inputs("--out", path, [subject])
     if untrained:
         found = _untrained(subject, task, space, input_shape, classes, settings, seed)
     else:

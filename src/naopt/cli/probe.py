@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from naopt.cli.common import JsonOption, emit, print_table, say
+from naopt.cli.outputs import ForceOption, check_output
 
 
 def probe(
@@ -20,11 +21,13 @@ def probe(
     metric: Annotated[str, typer.Option(metavar="M", help="The score; by default what the run optimised.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON document into this file.")] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask what the states of a run's controller or encoder know about architectures."""
     from naopt.probes import probe_run
 
+    check_output("--out", out, [directory, table or None], force=force)
     document = probe_run(
         directory, architectures=architectures, permutations=permutations, seed=seed, table=table, metric=metric
     )

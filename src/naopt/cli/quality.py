@@ -9,12 +9,14 @@ import typer
 from naopt.cli.common import JsonOption, emit, print_table, say
 from naopt.cli.study import (
     AgainstOption,
+    ForceOption,
     OutOption,
     SeedOption,
     TableOption,
     WorkersOption,
     kept,
     names_with_settings,
+    note_reuse,
     own_folder,
     progress,
 )
@@ -55,6 +57,7 @@ def quality(
     seed: SeedOption = 0,
     workers: WorkersOption = 1,
     out: OutOption = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how well models predict and decode architectures of a table that they were not fitted on."""
@@ -73,8 +76,8 @@ def quality(
     )
     if against is not None and against not in study.models:
         raise UnknownNameError("--against, model", against, study.models)
-    with own_folder(out):
-        journal = QualityJournal(out, study) if out else None
+    with own_folder(out), kept(out is not None, "stopped; with --out DIR the fits that ended would have been kept"):
+        journal = QualityJournal(out, study, force=force) if out else None
         document = summarise_quality(study, _run(study, workers, journal), against)
         if out:
             from naopt.report.quality_page import write_quality
@@ -100,10 +103,9 @@ def _run(study: QualityStudy, workers: int, journal: QualityJournal | None) -> l
 
     wanted = {(m, size, trial) for m in study.models for size in study.train_sizes for trial in range(study.trials)}
     done = [t for t in journal.trials if (t.model, t.size, t.trial) in wanted] if journal else []
-    with (
-        kept(journal is not None, "stopped; with --out DIR the fits that ended would have been kept"),
-        progress("fits", len(wanted), len(done)) as advance,
-    ):
+    if journal:
+        note_reuse("fits", len(done), len(wanted), journal.dropped)
+    with progress("fits", len(wanted), len(done), workers) as advance:
 
         def on_trial(trial: QualityTrial) -> None:
             if journal:

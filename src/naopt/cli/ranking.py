@@ -36,11 +36,10 @@ def ranking(
 ) -> None:
     """Compare shared weights with training, on random and on the best children of a weight-sharing run."""
     from naopt.cli.study import progress
+    from naopt.cli.summary import publish
     from naopt.ranking import rank
-    from naopt.report import write_report
     from naopt.report.ranking_section import ranking_rows, ranking_sentence
     from naopt.run import open_run
-    from naopt.run.names import REPORT
 
     found = rank(
         directory,
@@ -54,7 +53,7 @@ def ranking(
         cache=cache,
         progress=progress,
     )
-    write_report(open_run(directory).record, directory / REPORT)
+    publish(open_run(directory))
     if as_json:
         emit(found.document())
         return

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from naopt.cli.common import JsonOption, emit, say
+from naopt.cli.outputs import ForceOption, check_output
 
 
 def report(
@@ -18,6 +19,7 @@ def report(
     against: Annotated[
         Path | None, typer.Option("--against", metavar="DIR", help="A run to compare with, such as a random search.")
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write what a run found as one HTML page."""
@@ -26,12 +28,14 @@ def report(
     from naopt.run import open_run
     from naopt.run.names import REPORT
 
+    path = directory / REPORT if out is None else out
+    if path.resolve() != (directory / REPORT).resolve():  # its own page is made anew
+        check_output("--out", path, [directory, against], force=force)
     record = open_run(directory).record
     other = None if against is None else open_run(against).record
     for run in (record, *([] if other is None else [other])):
         if not run.evaluated:
             raise InputError("run", str(run.directory), "has no measured architecture yet")
-    path = directory / REPORT if out is None else out
     try:
         write_report(record, path, other)
     except OSError as error:

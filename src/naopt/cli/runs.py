@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from naopt.cli.common import emit, note, say
-from naopt.cli.summary import publish, run_document, run_lines
-from naopt.errors import RunStoppedError
+from naopt.cli.summary import publish, run_document, run_lines, why_none
+from naopt.errors import NaoptError, RunStoppedError
 from naopt.run import Run
+from naopt.run.run import SearchRun
 
 
 def execute(run: Run, *, as_json: bool = False) -> None:
@@ -15,6 +16,7 @@ def execute(run: Run, *, as_json: bool = False) -> None:
 
     Raises:
         RunStoppedError: the run was stopped; with ``--json`` what was found so far is said before.
+        NaoptError: it is a search in which no evaluation has succeeded; that is said before, too.
     """
     try:
         if not run.carry_out():
@@ -24,6 +26,8 @@ def execute(run: Run, *, as_json: bool = False) -> None:
             emit(run_document(run, None))
         raise
     tell(run, as_json=as_json)
+    if isinstance(run, SearchRun) and run.record.best() is None:
+        raise NaoptError(f"run '{run.directory}': no evaluation has succeeded; {why_none(run.record)}")
 
 
 def tell(run: Run, *, as_json: bool) -> None:

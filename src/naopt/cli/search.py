@@ -101,10 +101,11 @@ def read_lines(given: list[str]) -> list[str]:
         InputError: a file that cannot be read.
     """
     from naopt.errors import InputError
+    from naopt.files import is_there
 
     found: list[str] = []
     for text in given:
-        if not Path(text).is_file():
+        if not is_there(text) or not Path(text).is_file():
             found.append(text)
             continue
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from naopt.cli.common import JsonOption, emit, say
+from naopt.cli.outputs import ForceOption, check_output
 
 if TYPE_CHECKING:
     from naopt.spaces import Architecture, SearchSpace
@@ -28,11 +29,13 @@ def show(
     rounds: Annotated[
         bool, typer.Option("--rounds", help="Of a search: measured and predicted mean of each round, in a table.")
     ] = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a search, a training, or an architecture."""
     from naopt.cli.subject import find_run, read_architecture
 
+    check_output("--svg", svg, [subject], force=force)
     run = find_run(subject)
     if run is None:
         found, architecture = read_architecture(subject, space)

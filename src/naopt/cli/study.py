@@ -19,6 +19,9 @@ OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Keep finished trials there, go on from them, and write a page."),
 ]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Make again what the folder has of other settings or other code.")
+]
 AgainstOption = Annotated[
     str | None, typer.Option("--against", metavar="NAME", help="With which the others are compared, trial by trial.")
 ]
@@ -44,56 +47,55 @@ def names_with_settings(text: str) -> list[str]:
 def own_folder(out: Path | None) -> Iterator[None]:
     """Makes the folder, and keeps other processes out of it. Raises ``InputError`` if one is in it."""
     from naopt.errors import InputError
+    from naopt.files import make_folder
     from naopt.locking import locked
 
     if out is None:
         yield
         return
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     except OSError as error:
         raise InputError("--out", str(out), error.strerror or "cannot be used") from error
     with locked(out / ".lock", "written"):
         yield
 
 
+def note_reuse(what: str, done: int, total: int, dropped: int) -> None:
+    """Says which trials of a folder count, and which do not."""
+    if dropped:
+        note(f"{dropped} {what} were made with other settings or other code, and are made again")
+    if done:
+        note(f"{done} of {total} {what} were made before, with the same settings and code")
+
+
 @contextmanager
-def progress(what: str, total: int, done: int) -> Iterator[Callable[[], None]]:
+def progress(what: str, total: int, done: int, workers: int = 1) -> Iterator[Callable[[], None]]:
     """Progress on standard error, with the time that is left: a bar in a terminal, else a line now and then.
 
     Yields:
         What is to be called after each trial.
     """
-    console = stderr_console()
-    if not console.is_terminal:
-        yield _lines(what, total, done)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(what, total=total, completed=done)
-        yield lambda: bar.advance(task)
+    from naopt.execution.time_left import TimeLeft, TimeLeftColumn
 
+    console, left = stderr_console(), TimeLeft(total, done, workers)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeftColumn())
+    count, said = done, time.monotonic()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total, completed=done, left=left)
 
-def _lines(what: str, total: int, done: int) -> Callable[[], None]:
-    started = said = time.monotonic()
-    count = done
+        def advance() -> None:
+            nonlocal count, said
+            count += 1
+            left.reached(count)
+            bar.advance(task)
+            if not console.is_terminal and time.monotonic() - said >= _SILENCE:
+                said = time.monotonic()
+                note(f"{count} of {total} {what}, {left}")
 
-    def advance() -> None:
-        nonlocal count, said
-        count += 1
-        now = time.monotonic()
-        if now - said >= _SILENCE:
-            said = now
-            left = (now - started) / (count - done) * (total - count)
-            note(f"{count} of {total} {what}, {_duration(left)} left")
-
-    return advance
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+        yield advance
 
 
 @contextmanager
@@ -105,12 +107,13 @@ def kept(journal: bool, on_stop: str) -> Iterator[None]:
         on_stop: what to say after an interrupt if they are not.
 
     Raises:
-        RunStoppedError: an interrupt, and the trials are kept.
+        RunStoppedError: an interrupt or a full disk, and the trials are kept.
         NaoptError: an interrupt, and they are not.
         JobError: a trial failed.
     """
     from naopt.bench import JobError
     from naopt.errors import NaoptError, RunStoppedError
+    from naopt.files import NotWrittenError
 
     try:
         yield
@@ -118,6 +121,8 @@ def kept(journal: bool, on_stop: str) -> Iterator[None]:
         if journal:
             raise RunStoppedError("stopped; the same command goes on with the trials that are missing") from None
         raise NaoptError(on_stop) from None
+    except NotWrittenError as error:
+        raise RunStoppedError(f"{error.line}; the same command goes on with the trials that are missing") from error
     except JobError as error:
         if journal:
             raise JobError(f"{error}; the trials that ended are kept") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from naopt.errors import InputError
+from naopt.files import is_there
 
 if TYPE_CHECKING:
     from naopt.run import Run
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def find_run(text: str) -> Run | None:
     """The run in that directory; ``None`` if there is no such directory. Raises ``InputError`` if it is not a run's."""
-    if not Path(text).is_dir():
+    if not is_there(text) or not Path(text).is_dir():
         return None
     from naopt.run import open_run
 

@@ -146,6 +146,15 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
         yield from training_lines(run.training.document)
 
 
+def why_none(record: RunRecord) -> str:
+    """Why no evaluation has succeeded: the commonest reason."""
+    found = record.failures()
+    if not found:
+        return "none ended before the time limit" if record.time_is_up else "there is nothing to evaluate"
+    (kind, reason), count = next(iter(found.items()))
+    return f"{count} of {len(record.failed)} failed alike: {kind}: {reason}"
+
+
 def origins(record: RunRecord) -> list[str]:
     """Where the architectures came from, in order of first appearance."""
     return list(dict.fromkeys(trial.origin for trial in record.evaluated))

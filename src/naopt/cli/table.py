@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from naopt.cli.common import JsonOption, emit, note, print_table, say
+from naopt.cli.outputs import ForceOption, check_output
 
 if TYPE_CHECKING:
     from naopt.tables import Surrogate
@@ -38,6 +39,7 @@ def import_table(
         str | None,
         typer.Option("--space", metavar="S", help="Of a csv file: one column holds architectures of S as text."),
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a naopt-table of another file."""
@@ -45,6 +47,7 @@ def import_table(
     from naopt.spaces import create_space
     from naopt.tables import parse_metric, run_importer, save_table
 
+    check_output("OUT", out, [source], force=force)
     metrics = {}
     for text in metric or []:
         name, info = parse_metric(text)
@@ -86,6 +89,7 @@ def complete(
     repeats: Annotated[int, typer.Option(help="Drawn from the noise model for each predicted row.")] = 3,
     measured: Annotated[str, typer.Option(metavar="keep|predict", help="What becomes of measured rows.")] = "keep",
     seed: Annotated[int, typer.Option(help="Of folds, models and noise.")] = 0,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fit a surrogate to a partly measured table, and span the whole space with it."""
@@ -93,6 +97,7 @@ def complete(
     from naopt.tables import load_table, save_table
 
     options = {"model": model, "folds": folds, "repeats": repeats, "measured": measured, "seed": seed}
+    check_output("OUT", out, [file, space_rows], force=force)
     settings = CompletionSettings.parse(options, "option")
     table = load_table(file)
     rows = read_rows(space_rows, table) if space_rows else None

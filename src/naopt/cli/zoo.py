@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from naopt.cli.common import JsonOption, emit, print_table, say
+from naopt.cli.outputs import ForceOption, check_output
 from naopt.cli.show import write_drawing
 
 
@@ -23,6 +24,7 @@ def zoo(
     action: Annotated[Action, typer.Argument(help="list: all names; show: one entry.")] = Action.LIST,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Which entry to show.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Draw the shown entry into this file.")] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List, show or draw published cells."""
@@ -45,6 +47,7 @@ def zoo(
     if name is None:
         raise InputError("zoo", "show", f"needs a NAME; known: {', '.join(names())}")
     entry = get(name)
+    check_output("--svg", svg, force=force)
     if svg is not None:
         write_drawing(*entry.architecture(), svg)
     if as_json:

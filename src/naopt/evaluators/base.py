@@ -45,6 +45,11 @@ class Evaluator(ABC):
     batch: int | None = None
     remarks: tuple[str, ...] = ()
 
+    @property
+    def table_contents(self) -> Mapping[str, str]:
+        """Name and checksum of the table that it looks up in, by which a run notices another; empty for none."""
+        return {}
+
     def prepare(self) -> None:  # noqa: B027
         """Loads what ``evaluate`` needs; idempotent. Raises ``InputError`` for data that cannot be used."""
 

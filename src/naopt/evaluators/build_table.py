@@ -20,7 +20,7 @@ import numpy as np
 
 from naopt.errors import InputError, NaoptError
 from naopt.evaluators.training import TrainingEvaluator
-from naopt.files import write_text
+from naopt.files import NotWrittenError, append_line, write_text
 from naopt.measurement import MetricInfo
 from naopt.spaces import Architecture, SearchSpace, create_space
 from naopt.tables import Table, save_table
@@ -93,18 +93,19 @@ class TableBuilder:
         """Trains what is missing, first repeats first, and writes the table.
 
         Raises:
-            InputError: the log belongs to another build, or a file cannot be written.
+            InputError: the log belongs to another build, or the table that is there does.
+            NotWrittenError: a file cannot be written; the same call goes on.
         """
+        if self.out.exists() and not self.log.exists():
+            raise InputError("--out", str(self.out), "exists, and is not of this build; name another file")
         done = {(record["row"], record["repeat"]) for record in self._records()}
         jobs = [(row, repeat) for repeat in range(self.repeats) for row in range(len(self.architectures))]
         missing = [job for job in jobs if job not in done]
-        with self.log.open("a", encoding="utf-8") as log:
-            if not self.log.stat().st_size:
-                log.write(json.dumps(self._header) + "\n")
-            for number, record in enumerate(self._measure(missing, workers), start=1):
-                log.write(json.dumps(record) + "\n")
-                log.flush()
-                print(f"{len(done) + number}/{len(jobs)} {record}", file=sys.stderr, flush=True)  # noqa: T201
+        if not self.log.exists() or not self.log.stat().st_size:
+            append_line(self.log, json.dumps(self._header))
+        for number, record in enumerate(self._measure(missing, workers), start=1):
+            append_line(self.log, json.dumps(record))
+            print(f"{len(done) + number}/{len(jobs)} {record}", file=sys.stderr, flush=True)  # noqa: T201
         self.write()
 
     def write(self) -> Table:
@@ -175,7 +176,7 @@ def _train(work: tuple[Job, Architecture, int]) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns the exit code (2 and one line on standard error for bad input)."""
+    """The command; returns the exit code: 2 for bad input, 3 for a full disk, with one line on standard error."""
     parser = argparse.ArgumentParser(prog="naopt.evaluators.build_table", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="the table's file (.npz)")
     parser.add_argument("--space", default="conv-cell")
@@ -192,6 +193,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NaoptError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
+    except NotWrittenError as error:
+        print(f"{error.line}; the same command goes on", file=sys.stderr)  # noqa: T201
+        return 3
     return 0
 
 

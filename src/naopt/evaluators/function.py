@@ -142,6 +142,11 @@ class RaisingEvaluator(Evaluator):
         self.space, self.metrics, self.default_metric = evaluator.space, evaluator.metrics, evaluator.default_metric
         self.inline, self.surrogates = evaluator.inline, evaluator.surrogates
 
+    @property
+    def table_contents(self) -> Mapping[str, str]:
+        """See ``Evaluator``."""
+        return self._evaluator.table_contents
+
     def prepare(self) -> None:
         """See ``Evaluator``."""
         self._evaluator.prepare()

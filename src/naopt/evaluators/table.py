@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -77,6 +77,11 @@ class TableEvaluator(Evaluator):
 
     def __reduce__(self) -> tuple[type[TableEvaluator], tuple[Table | str | Path, tuple[str, ...] | None, Noise]]:
         return type(self), (self._source, self._names, self.noise)
+
+    @property
+    def table_contents(self) -> Mapping[str, str]:
+        """See ``Evaluator``."""
+        return self.table.contents
 
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         """The architecture's row: every metric that may be seen and was measured."""

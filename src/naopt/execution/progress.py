@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from naopt.durations import in_words
 from naopt.execution.observer import Observer
+from naopt.execution.time_left import TimeLeft, TimeLeftColumn
 from naopt.execution.trial import Trial
 from naopt.searchers.base import Objective
 
@@ -26,10 +26,16 @@ class ProgressBar(Observer):
         done: trials that were measured before.
         objective: tells the best.
         console: where to draw; if it is no terminal, it gets a line a minute at most.
+        workers: how many evaluations go on at a time.
     """
 
     def __init__(
-        self, budget: int, done: Sequence[Trial], objective: Objective, console: Console | None = None
+        self,
+        budget: int,
+        done: Sequence[Trial],
+        objective: Objective,
+        console: Console | None = None,
+        workers: int = 1,
     ) -> None:
         self._objective, self._budget = objective, budget
         self._console = console or Console(stderr=True)
@@ -40,7 +46,7 @@ class ProgressBar(Observer):
             TextColumn("{task.fields[rate]}"),
             TextColumn("best {task.fields[best]}"),
             TextColumn("failed {task.fields[failed]}"),
-            TimeRemainingColumn(),
+            TimeLeftColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
@@ -48,7 +54,10 @@ class ProgressBar(Observer):
         self._done, self._failed, self._new = len(done), 0, 0
         self._started = time.monotonic()
         self._due = self._started + _FIRST
-        self._task = self._progress.add_task("search", total=budget, completed=len(done), rate="", best="-", failed=0)
+        self._left = TimeLeft(budget, len(done), workers)
+        self._task = self._progress.add_task(
+            "search", total=budget, completed=len(done), rate="", best="-", failed=0, left=self._left
+        )
         for trial in done:
             self._note(trial)
 
@@ -77,16 +86,17 @@ class ProgressBar(Observer):
     def measured(self, trial: Trial) -> None:
         """Moves on by one."""
         self._new += 1
+        self._left.reached(self._done + self._new)
         now = time.monotonic()
         rate = self._new / max(now - self._started, 1e-9)
         self._progress.update(self._task, advance=1, rate=f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min")
         self._note(trial)
         if not self._console.is_terminal and now >= self._due:
             self._due = now + _EVERY
-            self._console.file.write(self._line(rate) + "\n")
+            self._console.file.write(self._line() + "\n")
             self._console.file.flush()
 
-    def _line(self, rate: float) -> str:
+    def _line(self) -> str:
         done = self._done + self._new
         parts = [f"{done} of {self._budget} evaluated"]
         if self._best is not None:
@@ -94,7 +104,7 @@ class ProgressBar(Observer):
         if self._failed:
             parts.append(f"{self._failed} failed")
         if done < self._budget:
-            parts.append(f"{in_words((self._budget - done) / rate)} left")
+            parts.append(str(self._left))
         return ", ".join(parts)
 
     def __enter__(self) -> Self:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from naopt.errors import InputError
+from naopt.execution.time_left import TimeLeft, TimeLeftColumn
+from naopt.files import writing
 
 if TYPE_CHECKING:
     from naopt.training.trainer import Trainer
@@ -27,14 +29,18 @@ class TrainingProgress:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
+            TimeLeftColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._progress.add_task("train", total=trainer.epochs, completed=trainer.epoch, figures="")
+        self._left = TimeLeft(trainer.epochs, trainer.epoch)
+        self._task = self._progress.add_task(
+            "train", total=trainer.epochs, completed=trainer.epoch, figures="", left=self._left
+        )
 
     def stepped(self, trainer: Trainer) -> None:
         """Shows how far the training is."""
+        self._left.reached(trainer.epoch)
         last = trainer.history[-1] if trainer.history else {}
         known = ", ".join(f"{name} {value:.4g}" for name, value in last.items() if name != "seconds")
         self._progress.update(self._task, completed=trainer.epoch, figures=f"step {trainer.step} {known}")
@@ -74,11 +80,13 @@ def tensorboard_writer(directory: Path) -> Iterator[Callable[[Mapping[str, float
     writer = SummaryWriter(str(directory))
 
     def write(figures: Mapping[str, float], epoch: int) -> None:
-        for name, value in figures.items():
-            writer.add_scalar(name, value, epoch)
-        writer.flush()
+        with writing(directory):
+            for name, value in figures.items():
+                writer.add_scalar(name, value, epoch)
+            writer.flush()
 
     try:
         yield write
     finally:
-        writer.close()
+        with writing(directory):
+            writer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import warnings
@@ -65,8 +66,10 @@ def write_torch_export(deployment: Deployment, metadata: Mapping[str, str], path
     """Writes a ``.pt2`` archive; the metadata is in it as ``METADATA_FILE``."""
     text = json.dumps(dict(metadata), ensure_ascii=False, indent=1)
     program = trace(deployment.module, deployment.examples)
+    archive = io.BytesIO()  # PyTorch ends the process where it cannot write a file
     with quiet():
-        torch.export.save(program, path, extra_files={METADATA_FILE: text})
+        torch.export.save(program, archive, extra_files={METADATA_FILE: text})
+    path.write_bytes(archive.getbuffer())
 
 
 def read_torch_export(path: Path) -> Compute:

@@ -9,7 +9,7 @@ from functools import singledispatch
 from pathlib import Path
 
 import torch
-from safetensors.torch import save, save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from naopt.errors import InputError, NaoptError
@@ -87,9 +87,9 @@ def run_pytorch(deployment: Deployment, path: Path) -> Tensor:
     Raises:
         NaoptError: the file does not run, or does not fit its weights.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         data = Path(folder) / "data.safetensors"
-        save_file({name: tensor.contiguous() for name, tensor in deployment.data.items()}, data)
+        data.write_bytes(save({name: tensor.contiguous() for name, tensor in deployment.data.items()}))
         program = _STRANGER.replace("CALL", deployment.call)
         command = [sys.executable, "-I", "-B", "-c", program, str(path.resolve()), str(data)]
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603

@@ -59,9 +59,9 @@ def write_file(source: NetworkSource, facts: NetworkFacts, weights: str) -> str:
         facts: what it was built from.
         weights: name of the file with the weights, which lies beside it.
     """
-    own = [source.code.strip(), _loader(source), source.usage.strip()]
+    own = [source.code.strip(), _loader(source, weights), source.usage.strip()]
     body = "\n\n\n".join([*_used_blocks("\n".join(own)), *own])
-    constants = "\n".join(['WEIGHTS = Path(__file__).with_suffix(".safetensors")', *source.constants])
+    constants = "\n".join([*_weights(weights), *source.constants])
     return "\n\n".join([_docstring(source, facts, weights), _imports(body), constants]) + f"\n\n\n{body}\n"
 
 
@@ -77,10 +77,22 @@ def _docstring(source: NetworkSource, facts: NetworkFacts, weights: str) -> str:
     return "\n".join([*lines, f"Written by naopt {__version__}.", '"""'])
 
 
-def _loader(source: NetworkSource) -> str:
+def _weights(name: str) -> list[str]:
+    """The weights keep their name where the file is renamed, or are renamed with it."""
+    return [
+        'WEIGHTS = Path(__file__).with_suffix(".safetensors")',
+        "if not WEIGHTS.exists():",
+        f"    WEIGHTS = Path(__file__).with_name({quote(name)})",
+    ]
+
+
+def _loader(source: NetworkSource, weights: str) -> str:
     lines = [
         "def load(path: Path = WEIGHTS) -> Network:",
         '    """The network with its weights, in evaluation mode."""',
+        "    if not path.exists():",
+        f"        hint = {quote(f'its weights were written as {weights}: load(PATH)')}",
+        '        raise FileNotFoundError(f"{path} is not there; {hint}")',
         "    network = Network()",
         "    network.load_state_dict(read_safetensors(path))",
         *(f"    {line}" for line in source.loaded),

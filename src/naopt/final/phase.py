@@ -19,7 +19,7 @@ from naopt.evaluators.workloads import Workload
 from naopt.execution.interrupt import Stop, stop_after_step
 from naopt.execution.phase import Phase
 from naopt.execution.training_progress import TrainingProgress, learning_curve, read_curve
-from naopt.files import write_text
+from naopt.files import make_folder, write_text
 from naopt.final.names import CHECKPOINT, CURVE, RESULT, TRAINING, TRAINING_LOCK, VOCABULARY, WEIGHTS
 from naopt.final.request import TrainingRequest, read_request
 from naopt.locking import locked
@@ -189,7 +189,7 @@ class _Session(Watch):
 
     def _open(self) -> None:
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            make_folder(self._directory)
             self._stack.enter_context(locked(self._directory / TRAINING_LOCK, "trained"))
             self._stack.callback((self._directory / TRAINING_LOCK).unlink, missing_ok=True)
             if not (self._directory / TRAINING).is_file():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from naopt._version import __version__
-from naopt.files import whole_file
+from naopt.latent.cache import keep, kept
 from naopt.latent.decoder import Decoder, train_decoder
 from naopt.latent.embedding import Embedding
 from naopt.latent.embedding_settings import EmbeddingSettings
@@ -72,15 +71,6 @@ _memory: dict[str, Pretrained] = {}
 _MOST_IN_MEMORY = 4
 
 
-def cache_directory() -> Path:
-    """Where files are kept that can be made again: ``NAOPT_CACHE``, or ``naopt`` in the user's cache directory."""
-    given = os.environ.get("NAOPT_CACHE")
-    if given:
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "naopt"
-
-
 def _make(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architecture], key: str) -> Pretrained:
     embedding = Embedding.learn(space, sample)
     steps = _STEPS if settings.pretraining_steps is None else settings.pretraining_steps
@@ -111,15 +101,19 @@ def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architect
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _path(key: str) -> Path:
-    return cache_directory() / f"embedding-{key}.safetensors"
+def _name(key: str) -> str:
+    return f"embedding-{key}.safetensors"
 
 
 def _load(space: SearchSpace, key: str) -> Pretrained | None:
     """What the cache holds; ``None`` for a file that is missing or broken, which is then made again."""
+    return next((found for path in kept(_name(key)) if (found := _read(space, path)) is not None), None)
+
+
+def _read(space: SearchSpace, path: Path) -> Pretrained | None:
     parts: dict[str, dict[str, Array]] = {"embedding": {}, "decoder": {}}
     try:
-        with safe_open(_path(key), "numpy") as file:
+        with safe_open(path, "numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
             names = json.loads(file.metadata()["names"])
         unit = float(arrays.pop("unit")[0])
@@ -132,14 +126,8 @@ def _load(space: SearchSpace, key: str) -> Pretrained | None:
 
 
 def _save(made: Pretrained, key: str) -> None:
-    """Writes the file whole or not at all; a directory that cannot be written to keeps nothing."""
+    """Keeps it for other processes, where files can be kept."""
     arrays = {f"embedding/{name}": array for name, array in made.embedding.arrays.items()}
     arrays |= {f"decoder/{name}": array for name, array in made.decoder.weights.items()}
     arrays["unit"] = np.array([made.unit])
-    path = _path(key)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path, contested=True) as part:
-            save_file(arrays, part, {"names": json.dumps(made.embedding.names)})
-    except (OSError, SafetensorError):
-        return
+    keep(_name(key), lambda path: save_file(arrays, path, {"names": json.dumps(made.embedding.names)}))

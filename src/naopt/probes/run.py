@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import TableEvaluator
 from naopt.probes.adapters import subject_of
 from naopt.probes.study import FEWEST, draw_architectures, probe
+from naopt.run.contents import check_contents
 from naopt.run.record import RunRecord, load_run
 from naopt.run.setup import Setup, prepare
 from naopt.spaces import SearchSpace, Tokens
@@ -50,7 +52,7 @@ def probe_run(
         if value < least:
             raise InputError(name, value, f"must be at least {least}")
     record = load_run(directory)
-    setup = prepare(record.config, record.directory)
+    setup = prepare(record.config, record.directory, check=partial(check_contents, record.directory, record.meta))
     metric = metric or setup.objective.metric
     scored_by = _table(setup, table)
     if scored_by is None:

@@ -8,7 +8,8 @@ would have given at the same cost (Li & Talwalkar 2019). Both are measured here,
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from naopt._version import __version__
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.execution.interrupt import stop_on_signal
+from naopt.files import NotWrittenError
 from naopt.measurement import Measurement
 from naopt.one_shot.kinds import shares_weights
 from naopt.ranking.result import Estimate, RankedChild, Ranking, RankingFigures, TopOverlap, ranking_figures
@@ -71,7 +73,7 @@ def rank(
     Raises:
         InputError: not a weight-sharing run, one that is not finished or has no pick; fewer children than asked for;
             an option that has no use; a table of another space; a cache of other trainings, or in use.
-        RunStoppedError: a signal or an interrupted training stopped it; the same call goes on.
+        RunStoppedError: a signal, an interrupted training or a full disk stopped it; the same call goes on.
     """
     for name, number, least in (("children", children, 2), ("top", top, 1), ("repeats", repeats, 1), ("seed", seed, 0)):
         if number is not None and number < least:
@@ -96,14 +98,11 @@ def rank(
     # Architectures are told apart by their tokens here: equal ones may differ in the order of their parameters, and so
     # in what a seed makes of them.
     every = {record.space.format(a): a for a in [*drawn, *best]}
-    try:
-        with stop_on_signal():
-            started = time.perf_counter()
-            shared_found = _measure_shared(shared, every, progress)
-            shared_seconds = time.perf_counter() - started
-            found = source.measure(every, progress)
-    except KeyboardInterrupt:
-        raise RunStoppedError("stopped; the same command goes on with the trainings that are missing") from None
+    with _to_be_continued(), stop_on_signal():
+        started = time.perf_counter()
+        shared_found = _measure_shared(shared, every, progress)
+        shared_seconds = time.perf_counter() - started
+        found = source.measure(every, progress)
 
     def ranked(architectures: Sequence[Architecture]) -> tuple[RankedChild, ...]:
         texts = [record.space.format(a) for a in architectures]
@@ -133,8 +132,20 @@ def rank(
         cpu_seconds=sum(measurement.metrics.get(CPU_SECONDS, 0.0) for measurement in all_found),
         shared_seconds=shared_seconds,
     )
-    result.write(record.directory)
+    with _to_be_continued():
+        result.write(record.directory)
     return result
+
+
+@contextmanager
+def _to_be_continued() -> Iterator[None]:
+    rest = "the same command goes on with the trainings that are missing"
+    try:
+        yield
+    except NotWrittenError as error:
+        raise RunStoppedError(f"{error.line}; {rest}") from error
+    except KeyboardInterrupt:
+        raise RunStoppedError(f"stopped; {rest}") from None
 
 
 def _finished(directory: Path) -> RunRecord:

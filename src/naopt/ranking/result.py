@@ -148,11 +148,8 @@ class Ranking:
         return asdict(self)
 
     def write(self, directory: Path) -> None:
-        """Writes ``ranking.json``, whole or not at all. Raises ``InputError`` if that cannot be done."""
-        try:
-            write_text(directory / RANKING, json.dumps(self.document(), indent=1, allow_nan=False) + "\n")
-        except OSError as error:
-            raise InputError("run", str(directory), error.strerror or "cannot be written to") from error
+        """Writes ``ranking.json``, whole or not at all. Raises ``NotWrittenError`` if that cannot be done."""
+        write_text(directory / RANKING, json.dumps(self.document(), indent=1, allow_nan=False) + "\n")
 
 
 _ADAPTER = TypeAdapter(Ranking)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from naopt.errors import InputError
-from naopt.files import write_text
+from naopt.files import append_line, make_folder, write_text
 from naopt.locking import locked
 from naopt.measurement import Measurement
 from naopt.values import plain
@@ -41,7 +41,7 @@ class TrainingCache:
         self._folder, self._found = folder, dict[Key, Measurement]()
         wanted = json.loads(json.dumps(plain(about)))
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             if not (folder / ABOUT).exists():
                 write_text(folder / ABOUT, json.dumps(wanted, indent=1) + "\n")
             known = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
@@ -70,10 +70,9 @@ class TrainingCache:
         return self._found.get(key)
 
     def add(self, key: Key, measurement: Measurement) -> None:
-        """Stores what a training found, while the folder is open."""
+        """Stores what a training found, while the folder is open. Raises ``NotWrittenError``."""
         line = {"architecture": key[0], "seed": key[1], **asdict(measurement)}
-        with (self._folder / LINES).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
+        append_line(self._folder / LINES, json.dumps(line, allow_nan=False))
         self._found[key] = measurement
 
     def _read(self) -> Iterator[tuple[Key, Measurement]]:

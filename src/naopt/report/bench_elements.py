@@ -16,14 +16,9 @@ Document = Mapping[str, Any]
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Writes texts by name. Raises ``InputError`` if one cannot be written."""
-    from naopt.errors import InputError
-
+    """Writes texts by name. Raises ``NotWrittenError``."""
     for name, text in files.items():
-        try:
-            write_text(folder / name, text)
-        except OSError as error:
-            raise InputError("--out", str(folder / name), error.strerror or "cannot be written") from error
+        write_text(folder / name, text)
 
 
 def table_name(document: Document) -> str:

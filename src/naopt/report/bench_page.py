@@ -43,7 +43,7 @@ def write_bench(document: Document, trials: Sequence[SearchTrial], folder: Path)
         folder: is there.
 
     Raises:
-        InputError: a file cannot be written.
+        NotWrittenError: a file cannot be written.
     """
     from naopt.values import plain
 

@@ -54,7 +54,7 @@ def write_quality(document: Document, folder: Path) -> None:
         folder: is there.
 
     Raises:
-        InputError: a file cannot be written.
+        NotWrittenError: a file cannot be written.
     """
     from naopt.values import plain
 

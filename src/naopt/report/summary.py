@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from naopt.execution.trial import Trial
     from naopt.run.record import RunRecord
+    from naopt.spaces import Architecture
 
 
 _SEARCHER_SECONDS = ("fit_seconds", "ascent_seconds")
@@ -149,10 +150,18 @@ def metric_names(record: RunRecord) -> list[str]:
 
 
 def parent_index(trials: Iterable[Trial]) -> dict[int, int]:
-    """Trial index to the index of the trial whose architecture it came from, where that is known."""
-    listed = list(trials)
-    index = {trial.architecture: trial.index for trial in reversed(listed)}
-    return {t.index: index[t.parent] for t in listed if t.parent is not None and t.parent in index}
+    """Trial index to the index of the trial whose architecture it came from, where that is known.
+
+    That trial was before it. Where a searcher knew an architecture from elsewhere (from history, or as a path of shared
+    weights) and measured it later, its trial is not where others had come from.
+    """
+    first: dict[Architecture, int] = {}
+    found = {}
+    for trial in sorted(trials, key=lambda trial: trial.index):
+        if trial.parent is not None and trial.parent in first:
+            found[trial.index] = first[trial.parent]
+        first.setdefault(trial.architecture, trial.index)
+    return found
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -18,7 +18,7 @@ from pydantic import Field, PositiveInt, field_validator
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
-from naopt.files import write_bytes
+from naopt.files import at_home, is_there, write_bytes
 
 SECTIONS = ("space", "searcher", "training")
 
@@ -96,6 +96,11 @@ class RunConfig(Settings):
             raise ValueError("must be a whole number of at least 1, or workers")
         return value
 
+    @field_validator("table", "supernet", "history", mode="after")
+    @classmethod
+    def _find_home(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        return at_home(value) if isinstance(value, str) else tuple(map(at_home, value))
+
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> RunConfig:
         """A configuration from the keys of a configuration file.
@@ -131,9 +136,9 @@ class RunConfig(Settings):
     @classmethod
     def read(cls, path: Path) -> RunConfig:
         """Reads a run's configuration. Raises ``InputError`` if there is none, or it is damaged."""
-        if not path.parent.is_dir():
+        if not is_there(path.parent) or not path.parent.is_dir():
             raise InputError("run", str(path.parent), "there is no such directory")
-        if not path.is_file():
+        if not is_there(path) or not path.is_file():
             raise InputError("run", str(path.parent), f"has no {path.name}; it is not a run's directory")
         return cls.from_values(read_values(path))
 

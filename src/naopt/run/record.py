@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from naopt.errors import InputError
 from naopt.execution.trial import Trial
+from naopt.files import at_home
 from naopt.measurement import Measurement
 from naopt.one_shot import one_shot
 from naopt.run.config import RunConfig
@@ -16,6 +18,9 @@ from naopt.run.names import CONFIG
 from naopt.searchers.base import Objective
 from naopt.spaces import SearchSpace, space_from_document
 from naopt.store.store import DATABASE, RunStore
+
+_ACCURACY = re.compile(r"(?<![a-z])acc(uracy)?(?![a-z])")
+"""What of a metric's name is another in that of its loss: ``valid_acc/cifar10``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class RunRecord:
     def wanted_finalists(self) -> list[Trial]:
         """The best by the shared weights, as many as are to be trained stand-alone; none where weights are not shared.
 
-        Of equal ones the earlier comes first.
+        Equal ones are in the order of ``best_first``.
         """
         settings, shares = self.config.searcher_settings, self.config.searcher in one_shot.names()
         return best_first(self.trials, self.objective, int(settings.get("finalists", 0)) if shares else 0)
@@ -107,7 +112,7 @@ class RunRecord:
         return Objective(about["metric"], about["goal"])
 
     def ranked(self) -> list[Trial]:
-        """Trials with a score, the best first; of equal ones the earlier first.
+        """Trials with a score, the best first; equal ones in the order of ``best_first``.
 
         Finalists that were trained stand-alone come before all others, by what that gave.
         """
@@ -144,9 +149,23 @@ class RunRecord:
 
 
 def best_first(trials: Sequence[Trial], objective: Objective, count: int) -> list[Trial]:
-    """The best ``count`` trials; of equal ones the earlier first."""
-    scored = [(s, t) for t in trials if t.measurement is not None and (s := objective.score(t.measurement)) is not None]
-    return [trial for _, trial in sorted(scored, key=lambda pair: (-pair[0], pair[1].index))[:count]]
+    """The best ``count`` trials.
+
+    Of equal ones that of less loss comes first (``valid_loss`` beside ``valid_acc``), then that of fewer parameters
+    (``params``), then the earlier.
+    """
+    scored = [
+        (-score, *_tie(objective.metric, trial.measurement.metrics), trial.index, trial)
+        for trial in trials
+        if trial.measurement is not None and (score := objective.score(trial.measurement)) is not None
+    ]
+    return [trial for *_, trial in sorted(scored, key=lambda row: row[:-1])[:count]]
+
+
+def _tie(metric: str, metrics: Mapping[str, float]) -> tuple[float, float]:
+    """Loss and number of parameters, where they were measured."""
+    loss = metrics.get(_ACCURACY.sub("loss", metric), 0.0)
+    return loss, next((value for name, value in sorted(metrics.items()) if name.startswith("param")), 0.0)
 
 
 def load_run(directory: str | Path, config: RunConfig | None = None) -> RunRecord:
@@ -159,7 +178,7 @@ def load_run(directory: str | Path, config: RunConfig | None = None) -> RunRecor
     Raises:
         InputError: the directory is missing, is not a search's, or is damaged.
     """
-    directory = Path(directory)
+    directory = Path(at_home(directory))
     config = config or RunConfig.read(directory / CONFIG)
     with RunStore(directory / DATABASE, writable=False) as store:
         return record_of(directory, config, store)

@@ -13,6 +13,7 @@ from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.execution.observer import Observer
 from naopt.execution.phase import Phase
+from naopt.files import NotWrittenError, at_home
 from naopt.final import FinalTraining
 from naopt.final.names import RESULT, TRAINING
 from naopt.locking import UnlockableError, locked
@@ -122,6 +123,9 @@ class Run(ABC):
                     raise
                 line = f"stopped {phase.reached}; go on with: {self.way_on}"
                 raise RunStoppedError(line) from None
+            except NotWrittenError as error:
+                line = f"{self.noun} '{self.directory}': {error.line}; go on with: {self.way_on}"
+                raise RunStoppedError(line) from error
         return left
 
 
@@ -282,7 +286,7 @@ def open_run(
     Raises:
         InputError: the directory is missing, or is not a run's, or its configuration is damaged.
     """
-    directory = Path(directory)
+    directory = Path(at_home(directory))
     if _holds_training(directory) and not (directory / CONFIG).is_file():
         return TrainingRun(directory)
     config = RunConfig.read(directory / CONFIG)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from naopt.evaluators.base import Evaluator
 from naopt.execution.deadline import NEVER, Deadline
 from naopt.execution.observer import Observer
 from naopt.run.config import RunConfig
+from naopt.run.contents import check_contents
 from naopt.run.names import CONFIG
 from naopt.run.record import RunRecord, load_run, record_of
 from naopt.run.setup import Setup, prepare
@@ -64,7 +65,11 @@ class SearchState:
     @cached_property
     def setup(self) -> Setup:
         """The parts of the search. Raises ``InputError`` if the task, table or space is not as it was."""
-        return prepare(self.config, self.directory, self.evaluator)
+        return prepare(self.config, self.directory, self.evaluator, self._check_contents)
+
+    def _check_contents(self, contents: Mapping[str, str]) -> None:
+        if self.store is not None:
+            check_contents(self.directory, self.store.meta, contents)
 
     @cached_property
     def _read(self) -> RunRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads import WORKLOADS, create_workload
 from naopt.execution import Engine, FailurePolicy, create_engine
 from naopt.execution.whole import Manner
+from naopt.files import is_there
 from naopt.one_shot import OneShotSettings
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
@@ -25,6 +27,9 @@ from naopt.searchers import Objective, Searcher, searchers
 from naopt.spaces import Architecture, SearchSpace, create_space
 from naopt.tables import load_table
 from naopt.tasks import find_task, located
+
+Check = Callable[[Mapping[str, str]], None]
+"""May refuse the contents of what measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +78,19 @@ class Setup:
         return [self.space.parse(text) for text in self.config.enqueue]
 
 
-def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluator | None = None) -> Setup:
+def prepare(
+    config: RunConfig,
+    directory: Path | None = None,
+    evaluator: Evaluator | None = None,
+    check: Check = lambda _: None,
+) -> Setup:
     """Resolves names, defaults and relative paths.
 
     Args:
         config: of the search.
         directory: of the run; a searcher that shares weights keeps its supernet there.
         evaluator: what measures, where the configuration cannot say: a Python function.
+        check: is called with the ``table_contents`` of what measures, and may refuse them.
 
     Raises:
         InputError: an unknown name or option, none or more than one of task, table and supernet, noise without a table,
@@ -101,6 +112,7 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
             rule = f"has no use with searcher {config.searcher}, whose candidates come from its shared weights alone"
             raise InputError(name, ", ".join(getattr(config, name)), rule)
     if evaluator is not None:
+        check(evaluator.table_contents)
         config = config.model_copy(update={"space": evaluator.space.name, "space_options": {}})
     elif config.function:
         rule = "measures this search: go on with it in Python, naopt.search(..., run=...)"
@@ -108,7 +120,7 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     elif config.elsewhere:
         raise InputError("elsewhere", "true", "begin such a search with: naopt ask DIR --space S --metric M")
     elif config.table:
-        config, evaluator = _look_up(config)
+        config, evaluator = _look_up(config, check)
     elif config.supernet:
         config, evaluator = _share(config)
     elif config.task:
@@ -128,7 +140,7 @@ def prepare(config: RunConfig, directory: Path | None = None, evaluator: Evaluat
     objective = Objective(metric, evaluator.metrics[metric].goal)
     batch = config.workers if config.search_batch == "workers" else config.search_batch
     enqueue = tuple(evaluator.space.format(evaluator.space.parse(text)) for text in config.enqueue)
-    history = tuple(str(Path(source).resolve()) if Path(source).exists() else source for source in config.history)
+    history = tuple(str(Path(source).resolve()) if is_there(source) else source for source in config.history)
     update = {"metric": metric, "searcher_settings": _dump(settings), "search_batch": batch, "enqueue": enqueue}
     config = config.model_copy(update={**update, "history": history})
     return Setup(config, evaluator.space, evaluator, objective, settings)
@@ -145,21 +157,24 @@ def _share(config: RunConfig) -> tuple[RunConfig, Evaluator]:
     return config.model_copy(update={"supernet": str(source), "space": space.name, "space_options": {}}), evaluator
 
 
-def _look_up(config: RunConfig) -> tuple[RunConfig, Evaluator]:
+def _look_up(config: RunConfig, check: Check) -> tuple[RunConfig, Evaluator]:
     if config.training:
         raise InputError("training", ", ".join(config.training), "has no use with a table")
     table = load_table(config.table)
+    check(table.contents)
     metric = config.metric or next(iter(table.infos))
     table.info(metric)
     evaluator = TableEvaluator(table, [metric, *(name for name in table.infos if name != metric)], config.noise)
     space = evaluator.space
-    if (
-        config.space
-        and config.space != space.name
-        and create_space(config.space, config.space_options).name != space.name
-    ):
-        raise InputError("space", config.space, f"table {table.name} is of space {space.name}")
-    source = str(Path(config.table).resolve()) if Path(config.table).exists() else config.table
+    if config.space not in ("", space.name):
+        rule = f"table {table.name} is of space {space.name}"
+        try:
+            other = create_space(config.space, config.space_options).name != space.name
+        except UnknownNameError as error:
+            raise InputError("space", config.space, f"{error.rule}; {rule}") from None
+        if other:
+            raise InputError("space", config.space, rule)
+    source = str(Path(config.table).resolve()) if is_there(config.table) else config.table
     return config.model_copy(update={"table": source, "space": space.name, "space_options": {}}), evaluator
 
 

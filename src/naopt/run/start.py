@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import platform
-import shutil
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from naopt._version import __version__
-from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator
 from naopt.execution.observer import Observer
+from naopt.files import at_home, whole_file
 from naopt.run.config import RunConfig
+from naopt.run.contents import CONTENTS
 from naopt.run.names import CONFIG
+from naopt.run.place import check_free, made
 from naopt.run.record import RunRecord
 from naopt.run.run import SearchRun, open_run
 from naopt.run.search_state import SearchState
@@ -36,7 +36,7 @@ def start_run(
     """Begins a search in a directory of its own, and carries it out.
 
     Args:
-        directory: where; made complete or not at all.
+        directory: where; it is not there, or empty. Made complete or not at all.
         config: of the search.
         evaluator: what measures, where the configuration cannot say: a Python function.
         observers: hear of the search.
@@ -59,12 +59,10 @@ def new_run(
     observers: Sequence[Observer] = (),
 ) -> SearchRun:
     """Makes the directory of a search, which is to be carried out. As ``start_run``."""
-    directory = Path(directory)
+    directory = Path(at_home(directory))
     state = SearchState(directory, config, evaluator, observers)
     state.config = state.setup.config
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        hint = f"; go on with: naopt resume {directory}" if (directory / CONFIG).is_file() else ""
-        raise InputError("run", str(directory), f"exists and is not an empty directory{hint}")
+    check_free(directory)
     prior = read_history(state.config.history, state.setup.space, state.setup.objective)
     run = SearchRun(directory, state)
     run.phases[0].check()
@@ -113,20 +111,12 @@ def _make(directory: Path, setup: Setup, prior: Sequence[Prior]) -> None:
         "objective": {"metric": setup.objective.metric, "goal": setup.objective.goal},
         "metrics": {name: {"goal": info.goal, "unit": info.unit} for name, info in setup.evaluator.metrics.items()},
         "surrogates": sorted(setup.evaluator.surrogates),
+        CONTENTS: dict(setup.evaluator.table_contents),
         "config": plain(setup.config.to_values()),
         "remarks": list(setup.evaluator.remarks),
         "seconds": 0.0,
     }
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-        try:
-            made.chmod(0o755)
-            setup.config.write(made / CONFIG)
-            create_database(made / DATABASE, meta, prior)
-            made.replace(directory)
-        except BaseException:
-            shutil.rmtree(made)
-            raise
-    except OSError as error:
-        raise InputError("run", str(directory), error.strerror or "cannot be made") from error
+    with made(directory) as place:
+        with whole_file(place / DATABASE) as draft:
+            create_database(draft, meta, prior)
+        setup.config.write(place / CONFIG)  # last: with it the directory is a run's

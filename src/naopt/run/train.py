@@ -7,8 +7,9 @@ from typing import Any
 
 from naopt.errors import InputError
 from naopt.evaluators.final import FinalResult
+from naopt.files import at_home
 from naopt.final import FinalTraining
-from naopt.final.names import RESULT, TRAINING, WEIGHTS
+from naopt.final.names import CHECKPOINT, CURVE, RESULT, TRAINING, VOCABULARY, WEIGHTS
 from naopt.final.request import TrainingRequest
 from naopt.run.run import TrainingRun
 
@@ -27,13 +28,15 @@ def new_training(
     Raises:
         InputError: the directory holds another training, or a complete one.
     """
-    directory = Path(directory)
+    directory = Path(at_home(directory))
     phase = FinalTraining(directory, request)
     phase.checkpoint_seconds, phase.tensorboard = checkpoint_seconds, tensorboard
     known = FinalTraining(directory) if (directory / TRAINING).is_file() else None
     # Weights beside a request, without a result: killed between writing the two, and its checkpoint is still there.
-    if (directory / RESULT).exists() or (known is None and (directory / WEIGHTS).exists()):
-        raise InputError("run", str(directory), f"already holds {WEIGHTS}; name another directory with --run")
+    written = (RESULT,) if known is not None else (RESULT, WEIGHTS, CHECKPOINT, CURVE, VOCABULARY)
+    if taken := [name for name in written if (directory / name).exists()]:
+        held = WEIGHTS if taken[0] == RESULT else taken[0]
+        raise InputError("run", str(directory), f"already holds {held}; name another directory with --run")
     if known is not None:
         phase.refuse_other(known)
     return TrainingRun(directory, phase)

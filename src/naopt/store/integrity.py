@@ -32,6 +32,7 @@ class Counts(NamedTuple):
         return None
 
 
+_NO_INDEX = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 _LINE = "{:>12} {:>12} {:>12} {:>12}"
 _WIDTH = len(_LINE.format(0, 0, 0, 0)) + len(" 01234567\n")
 
@@ -79,6 +80,7 @@ def read_unchanged(path: Path, read: Callable[[sqlite3.Connection], T]) -> T:
 
     Raises:
         sqlite3.DatabaseError: it cannot be read.
+        OSError: it cannot be copied, where it can be read from a copy only.
     """
     while True:
         before, shared = _state(path), False
@@ -114,15 +116,21 @@ def _connected(path: Path) -> Iterator[tuple[sqlite3.Connection, bool]]:
 
 
 def _begins(connection: sqlite3.Connection) -> bool:
-    """Begins to read; not where the log has no index yet and the folder takes none."""
+    """Begins to read; not where the log has no index yet and the folder takes none, or the disk none."""
     try:
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        if error.sqlite_errorcode & 0xFF not in _NO_INDEX:
             raise
         return False
     return True
+
+
+def unreadable(error: sqlite3.Error) -> bool:
+    """Whether it is the machine that does not let a database be read, rather than what the file holds."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF in (*_NO_INDEX, sqlite3.SQLITE_BUSY) and code != sqlite3.SQLITE_IOERR_SHORT_READ
 
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:

@@ -18,10 +18,19 @@ from typing import Any, Self
 
 from naopt.errors import InputError, RunStoppedError
 from naopt.execution.trial import Trial
+from naopt.files import is_full
 from naopt.measurement import Measurement
 from naopt.spaces import Architecture, SearchSpace
 from naopt.store import schema
-from naopt.store.integrity import Counts, open_counts, read_counts, read_unchanged, synchronise, write_counts
+from naopt.store.integrity import (
+    Counts,
+    open_counts,
+    read_counts,
+    read_unchanged,
+    synchronise,
+    unreadable,
+    write_counts,
+)
 from naopt.store.schema import FORMAT, Row, Tables
 from naopt.values import plain
 
@@ -78,7 +87,11 @@ class RunStore:
             self.rounds = [json.loads(log) for _, log in self._tables["rounds"]]
         except InputError:
             raise
-        except (sqlite3.DatabaseError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except OSError as error:
+            raise self._refusal(f"cannot be read: {error.strerror or error}") from error
+        except sqlite3.DatabaseError as error:
+            raise self._refusal(f"{'cannot be read' if unreadable(error) else 'is damaged'}: {error}") from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise self._refusal(f"is damaged: {error}") from error
         self._transactions = int(self.meta.pop("transactions", 0))
         if acknowledged is not None and (missing := acknowledged.missing(self._counts)):
@@ -92,6 +105,8 @@ class RunStore:
         try:
             version = schema.version(connection)
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            if isinstance(error, sqlite3.Error) and unreadable(error):
+                raise
             raise self._refusal(f"is not a run's database: {error}") from error
         if version not in (1, FORMAT):
             raise self._refusal(f"has format {version}, this naopt reads up to {FORMAT}")
@@ -103,6 +118,8 @@ class RunStore:
             synchronise(self.path)
             self._count_file = open_counts(self._count_path)
         except OSError as error:
+            if is_full(error):
+                raise self._stopped(error.strerror) from error
             raise self._refusal(f"cannot be written: {error.strerror}") from error
         self._connection = sqlite3.connect(self.path, isolation_level=None)
         try:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 
 from naopt.configuration import Settings
 from naopt.errors import InputError
-from naopt.files import whole_file
+from naopt.files import at_home, is_there, whole_file
 from naopt.measurement import Goal, MetricInfo
 from naopt.spaces import GenericSpace, Position, SearchSpace, create_space
 from naopt.tables.surrogate import Surrogate
@@ -77,8 +77,8 @@ def load_table(source: str | Path) -> Table:
     Raises:
         InputError: no such file or built-in table, or the file breaks a rule of the format; says which.
     """
-    path = Path(source)
-    if not path.exists():
+    path = Path(at_home(source))
+    if not is_there(path):
         builtin = builtin_tables()
         if str(source) in builtin:
             with as_file(files("naopt") / "data" / f"{source}.npz") as file:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +60,21 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @cached_property
+    def checksum(self) -> str:
+        """Of all that a search can see: positions, rows, figures and which way they are better; 16 hex digits."""
+        positions = [(position.name, position.choices) for position in self.space.positions]
+        goals = sorted((name, info.goal) for name, info in self.infos.items())
+        digest = hashlib.sha256(repr((positions, goals)).encode() + self.tokens.tobytes())
+        for name in sorted(self.metrics):
+            digest.update(self.metrics[name].tobytes())
+        return digest.hexdigest()[:16]
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Name and checksum."""
+        return {"name": self.name, "checksum": self.checksum}
 
     def search_space(self) -> SearchSpace:
         """What this table lets one search: the space, or the rows alone where some architectures have none."""

@@ -34,7 +34,7 @@ def save_checkpoint(path: Path, state: TrainingState, about: Mapping[str, Any]) 
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Writes a safetensors file whole or not at all, also through a loss of power."""
+    """Writes a safetensors file whole or not at all, also through a loss of power. Raises ``NotWrittenError``."""
     with whole_file(path) as part:
         save_file(dict(tensors), part, dict(metadata or {}))
 
