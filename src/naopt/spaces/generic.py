@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from naopt.spaces.choices import as_choices, described, label, labels, shown
 from naopt.spaces.graph import Edge, Graph, Node
 from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
+from naopt.texts import read_toml
 
 if TYPE_CHECKING:
     import numpy as np
@@ -194,12 +194,7 @@ def _quote(word: str) -> str:
 
 
 def _read(path: Path) -> tuple[str, tuple[Position, ...]]:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError("space file", str(path), error.strerror or "cannot be read") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("space file", str(path), f"is not TOML: {error}") from error
+    data = read_toml(path, "space file")
     unknown = sorted(set(data) - {"name", "positions"})
     if unknown:
         raise InputError("space file", str(path), f"unknown key '{unknown[0]}'; known: name, positions")
