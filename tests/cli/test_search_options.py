@@ -65,7 +65,7 @@ def test_schedules() -> None:
     ("arguments", "message"),
     [
         (("--enqueue", "nope"), "'nope' is not one of fate, value"),
-        (("--enqueue", "toy.npz"), "--enqueue 'toy.npz': is not text"),
+        (("--enqueue", "toy.npz"), "--enqueue 'toy.npz': is a zip archive"),
         (("--history", "gone.csv"), "history 'gone.csv': No such file or directory"),
         (("--history", "gone"), "table 'gone': no such file"),
         (("--history", "."), "has no run.db; it is not a run's directory"),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _ARCHITECTURE = "architecture"
 _MANY = 10
-"""More words than this, in most lines another one, are hardly choices."""
+"""More choices than this, in most lines another one, are hardly choices."""
 
 K = TypeVar("K", bound=Hashable)
 Say = Callable[[str], object]
@@ -96,7 +96,7 @@ def import_csv(
     """
     if not metrics:
         raise InputError("metric", "none", "name at least one column with --metric NAME[:max|min[:UNIT]]")
-    file = _read(Path(source), metrics, (*skip, *position))
+    file, metrics = _read(Path(source), metrics, (*skip, *position))
     known = [name for name in metrics if name in file.header]
     columns = [file.cells(name) for name in file.header]
     others = [name for name in file.header if name not in metrics and name not in skip]
@@ -130,12 +130,16 @@ def import_csv(
     return Table(file.path.stem, made, np.array(rows), values, dict(metrics), about)
 
 
-def _read(path: Path, metrics: Mapping[str, MetricInfo], named: Sequence[str]) -> _File:
-    """The file; notes what is wrong with its header, with the names of columns, and with the lengths of lines."""
+def _read(path: Path, metrics: Mapping[str, MetricInfo], named: Sequence[str]) -> tuple[_File, dict[str, MetricInfo]]:
+    """The file, and metrics by the names of its columns.
+
+    Notes what is wrong with its header, with the names of columns, and with the lengths of lines.
+    """
     lines, numerals = read_lines(path, "table")
     if len(lines) < 2:
         raise InputError("table", str(path), "needs a header and at least one line of values")
     mistakes, header = Mistakes("table", path), lines[0][1]
+    metrics = dict(_in_header(name, info, header) for name, info in metrics.items())
     for index, name in enumerate(header):
         if (not name and index) or name in header[:index]:
             mistakes.add(f"column {index + 1}", name, "needs a name of its own in the header")
@@ -143,9 +147,9 @@ def _read(path: Path, metrics: Mapping[str, MetricInfo], named: Sequence[str]) -
         if name not in header:
             what = "metric" if name in metrics else "column"
             start, colon, _ = name.partition(":")
-            goal = f"'{start}' is one, but its goal must be max or min" if colon and start in header else ""
-            rule = goal or f"is not a column; columns: {shown(header)}"
-            mistakes.add(what, name, rule)
+            is_goal = bool(colon) and start in header
+            rule = f"'{start}' is a column; its goal must be max or min" if is_goal else "is not a column"
+            mistakes.add(what, name, f"{rule}; columns: {shown(header)}")
     for number, cells in lines[1:]:
         if len(cells) != len(header):
             hint = typographic(" ".join(cells))
@@ -154,7 +158,17 @@ def _read(path: Path, metrics: Mapping[str, MetricInfo], named: Sequence[str]) -
     whole = [(number, cells) for number, cells in lines[1:] if len(cells) == len(header)]
     if not whole or len(set(header)) != len(header):
         mistakes.check()
-    return _File(path, header, [cells for _, cells in whole], [number for number, _ in whole], numerals, mistakes)
+    numbers = [number for number, _ in whole]
+    return _File(path, header, [cells for _, cells in whole], numbers, numerals, mistakes), metrics
+
+
+def _in_header(name: str, info: MetricInfo, header: Sequence[str]) -> tuple[str, MetricInfo]:
+    """A metric by its column's name, where that ends in ``:min`` or ``:max``, which was read as the goal."""
+    longer = f"{name}:{info.goal}"
+    if name in header or longer not in header:
+        return name, info
+    goal, _, unit = info.unit.partition(":")
+    return longer, MetricInfo("min" if goal == "min" else "max", unit)
 
 
 def _measured(file: _File, name: str, states: Sequence[str]) -> list[float]:
@@ -214,7 +228,7 @@ def _remark(column: Column, lines: int, say: Say) -> None:
     if column.numbers:
         put = f"{column.numbers} different numbers, put into {choices} ranges of about as many lines each"
         say(f"column '{name}' has {put}, named by their middle ({what}; --position {name} keeps every number)")
-    elif not column.position.ordered and choices > max(_MANY, lines / 2):
+    elif choices > max(_MANY, lines / 2):
         say(f"column '{name}' was taken for a choice, and has {choices} different values in {lines} lines ({what})")
 
 
