@@ -43,7 +43,9 @@ def test_a_wrong_line_is_named_with_its_place(capsys: pytest.CaptureFixture[str]
     Path("first.txt").write_text("fate=fine,value=9\n\nfate=fine,value=\u201c8\u201d\n", encoding="utf-8")
     assert search("--enqueue", "first.txt") == 2
     said = capsys.readouterr().err
-    assert "--enqueue first.txt: line 3, column 17 'fate=fine,value=\u201c8\u201d': '\u201c8\u201d' is not one of" in said
+    assert (
+        "--enqueue first.txt: line 3, column 17 'fate=fine,value=\u201c8\u201d': '\u201c8\u201d' is not one of" in said
+    )
     assert "'\u201c' is a typographic quote" in said
     assert said.count("\n") == 1
 

@@ -79,6 +79,13 @@ class GenericSpace(SearchSpace):
         """Every choice."""
         return tuple(range(len(self.positions[len(prefix)].choices)))
 
+    def explain_invalid(self, tokens: Sequence[int]) -> str | None:
+        """See ``SearchSpace``; every combination is valid, so there is nothing to look for."""
+        sizes = [len(position.choices) for position in self.positions]
+        if len(tokens) == len(sizes) and all(0 <= token < size for token, size in zip(tokens, sizes, strict=True)):
+            return None
+        return super().explain_invalid(tokens)
+
     def choice_mask(self, prefixes: NDArray[np.int64]) -> NDArray[np.bool_]:
         """All true; see ``SearchSpace.choice_mask``."""
         return self._free_choice_mask(prefixes)

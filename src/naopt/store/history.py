@@ -14,7 +14,6 @@ from naopt.spaces import Architecture, SearchSpace, positions_from_document
 from naopt.store.store import DATABASE, RunStore
 from naopt.tables.measurements import Measured, measured_in_csv, measured_in_table
 
-
 _TEXT = (".csv", ".tsv", ".txt")
 """Endings of files with columns; others are naopt-tables."""
 
