@@ -136,14 +136,17 @@ def test_the_user_decides(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    text = "a,b,acc\n1,#DIV/0!,0.5\n,x,#REF!\n1,x,1,2\n2,\u201cy\u201d,50%\n3,x,#REF!\n4,z,#N/A\n"
+    text = "a,b,acc,seed\n1,#DIV/0!,0.5,1\n,x,#REF!,1\n1,x,1\n2,\u201cy\u201d,50%,1\n3,x,#REF!,1\n4,z,#N/A,1\n"
+    told: list[str] = []
+    (tmp_path / "design.csv").write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        imported(tmp_path, text, skip=["c"])
+        import_csv(tmp_path / "design.csv", ACC, skip=["c"], say=told.append)
+    assert told == []
     said = str(caught.value)
     for part in (
         "design.csv '7 mistakes': ",
-        "column 'c': is not a column; columns: a, b, acc",
-        "line 4 '4 cells': the header has 3",
+        "column 'c': is not a column; columns: a, b, acc, seed",
+        "line 4 '3 cells': the header has 4",
         "lines 3, 6, column acc '#REF!': is an error of a spreadsheet",
         "line 5, column acc '50%': is a percentage",
         "line 3, column a '': a position needs a choice",

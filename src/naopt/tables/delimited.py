@@ -102,22 +102,19 @@ def import_csv(
     others = [name for name in file.header if name not in metrics and name not in skip]
     states = unfinished(dict(zip(file.header, columns, strict=True)), len(file.lines))
     numbers = {name: _measured(file, name, states) for name in known}
-    without = sum(map(bool, states))
-    if without:
-        which = ", ".join(dict.fromkeys(state for state in states if state))
-        say(f"{without} of {len(states)} lines have no result ({which}): they count as not measured")
     if space is not None:
-        return _of_space(file, space, [name for name in others if name], metrics, numbers, say)
+        return _of_space(file, space, [name for name in others if name], metrics, numbers, states, say)
     beside = (left_out(file.header, columns) - set(position)) & set(others)
     names = [name for name in others if name not in beside]
-    if beside:
-        listed = ", ".join(name or "the first, which has no name" for name in others if name in beside)
-        say(f"columns left out, as they tell of the lines: {listed} (--position NAME takes one for a choice)")
     if not names:
         rest = "no column is left" if beside or skip else "every column is a metric"
         file.mistakes.add("", "", f"{rest}; at least one must be a position")
     found = [_position(file, name, exact=name in position) for name in names]
     file.mistakes.check()
+    _remark_lines(states, say)
+    if beside:
+        listed = ", ".join(name or "the first, which has no name" for name in others if name in beside)
+        say(f"columns left out, as they tell of the lines: {listed} (--position NAME takes one for a choice)")
     parsed = [column for column in found if column is not None]
     for column in parsed:
         _remark(column, len(file.lines), say)
@@ -218,6 +215,14 @@ def _explain_no_choice(cell: str) -> str:
     return typographic(cell) or "" if cell[0] in QUOTES and cell[-1] in QUOTES else ""
 
 
+def _remark_lines(states: Sequence[str], say: Say) -> None:
+    """Says how many lines have no result."""
+    without = [state for state in states if state]
+    if without:
+        which = ", ".join(dict.fromkeys(without))
+        say(f"{len(without)} of {len(states)} lines have no result ({which}): they count as not measured")
+
+
 def _remark(column: Column, lines: int, say: Say) -> None:
     """Says what a user would not see in the file."""
     name, choices = column.position.name, len(column.position.choices)
@@ -238,6 +243,7 @@ def _of_space(
     names: Sequence[str],
     metrics: Mapping[str, MetricInfo],
     numbers: Mapping[str, list[float]],
+    states: Sequence[str],
     say: Say,
 ) -> Table:
     """The table of architectures in text form."""
@@ -256,6 +262,7 @@ def _of_space(
         except InputError as error:
             file.wrong(row, column, cell, error.rule)
     file.mistakes.check()
+    _remark_lines(states, say)
     if others:
         say(f"columns not read: {', '.join(others)}")
     rows, values = _collect(found, numbers)
