@@ -145,10 +145,10 @@ def test_a_csv_file_of_a_spreadsheet(lab: Path, capsys: pytest.CaptureFixture[st
     [
         ("a,b\n1,2\n", "needs a column index or architecture"),
         ("index,acc,acc\n0,1,2\n", "has two columns acc"),
-        ("index,acc\n0,1,2\n", "row 'bad.csv, line 2': has not as many values as there are columns"),
-        ("index,acc\n0\n", "has not as many values"),
+        ("index,acc\n0,1,2\n", "bad.csv: line 2 '3 cells': the header has 2"),
+        ("index,acc\n0\n0,x\n", "bad.csv '2 mistakes': line 2 '1 cells': the header has 2; line 3, acc 'x': must be"),
         ("index,acc\n,1\n", "has neither an index nor an architecture"),
-        ("index,acc\n0,high\n", "acc 'high': must be a number"),
+        ("index,acc\n0,high\n", "line 2, acc 'high': must be a finite number"),
         ("index,acc\n0,nan\n", "must be a finite number"),
         ("index,acc\n5,1\n", "row 'bad.csv, line 2': index '5': was not asked"),
         ("index,cost\n0,1\n", "has no acc, which this search is about"),
@@ -156,7 +156,7 @@ def test_a_csv_file_of_a_spreadsheet(lab: Path, capsys: pytest.CaptureFixture[st
         ("index,status\n0,odd\n", "status 'odd': must be one of ok, failed"),
         ("index,acc\n0,0.5\n0,0.6\n", "line 3': evaluation 0 'acc=0.6': was told before, as acc=0.5"),
         ("architecture,acc\nwidth=9,1\n", "'9' is not one of"),
-        ("\x00", "needs a column|is no CSV file"),
+        ("\x00", "line 1, column 1 'byte 0x00': is in no text"),
     ],
 )
 def test_csv_files_that_are_refused(lab: Path, capsys: pytest.CaptureFixture[str], content: str, message: str) -> None:

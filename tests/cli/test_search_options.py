@@ -30,8 +30,40 @@ def test_files_of_architectures() -> None:
     assert texts == ["fate=exit,value=1", "fate=fine,value=9", "fate=fine,value=8"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_of_architectures_from_a_spreadsheet(encoding: str) -> None:
+    lines = ["# first", "fate=fine,value=9,,", '"fate=fine,value=8"', '"fate=exit,""value""=1",', "fate=fine,value=7;"]
+    Path("first.txt").write_bytes("\r\n".join(lines).encode(encoding))
+    assert search("--enqueue", "first.txt") == 0
+    texts = [trial.text for trial in load_run("run").trials if trial.origin == "enqueued"]
+    assert texts == ["fate=fine,value=9", "fate=fine,value=8", "fate=exit,value=1", "fate=fine,value=7"]
+
+
+def test_a_wrong_line_is_named_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("first.txt").write_text("fate=fine,value=9\n\nfate=fine,value=\u201c8\u201d\n", encoding="utf-8")
+    assert search("--enqueue", "first.txt") == 2
+    said = capsys.readouterr().err
+    assert (
+        "--enqueue first.txt: line 3, column 17 'fate=fine,value=\u201c8\u201d': '\u201c8\u201d' is not one of" in said
+    )
+    assert "'\u201c' is a typographic quote" in said
+    assert said.count("\n") == 1
+
+
+def test_a_configuration_of_a_text_editor(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["[searcher]", 'name = "random"', "[space]", ""]
+    Path("mine.toml").write_bytes("\r\n".join(['table = "toy.npz"', "budget = 3", *lines]).encode("utf-8-sig"))
+    assert run(["search", "--config", "mine.toml", "--metric", "score", "--run", "mine"]) == 0
+    edited = Path("mine", "config.toml").read_bytes().replace(b"\n", b"\r\n")
+    Path("mine", "config.toml").write_bytes(b"\xef\xbb\xbf" + edited)
+    assert load_run("mine").config.budget == 3
+    Path("mine.toml").write_text("budget = 3,\n", encoding="utf-8")
+    assert search("--config", "mine.toml") == 2
+    assert "configuration file mine.toml: line 1, column 11 'budget = 3,': is not TOML" in capsys.readouterr().err
+
+
 def test_what_is_known_stays_known_when_files_are_gone(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("known.csv").write_text("fate,value,score\nfine,9,5\n", encoding="utf-8")
+    Path("known.csv").write_text("\ufefffate;value;score\r\nfine;9;5\r\n", encoding="utf-8")
     assert search("--history", "known.csv", "--history", "toy.npz", "--budget", "1") == 1  # what is left has no score
     Path("known.csv").unlink()
     assert run(["resume", "run"]) == 1
@@ -68,7 +100,7 @@ def test_schedules() -> None:
     ("arguments", "message"),
     [
         (("--enqueue", "nope"), "'nope' is not one of fate, value"),
-        (("--enqueue", "toy.npz"), "--enqueue 'toy.npz': is not text"),
+        (("--enqueue", "toy.npz"), "--enqueue 'toy.npz': is a zip archive"),
         (("--history", "gone.csv"), "history 'gone.csv': No such file or directory"),
         (("--history", "gone"), "table 'gone': no such file"),
         (("--history", "."), "has no run.db; it is not a run's directory"),

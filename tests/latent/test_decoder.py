@@ -15,7 +15,15 @@ from naopt.latent.decoder import Decoder, choice_slices, train_decoder
 from naopt.latent.embedding import Embedding
 from naopt.latent.features import one_hot
 from naopt.latent.graph_features import GraphFeatures
-from naopt.spaces import Architecture, SearchSpace, Tokens, create_space
+from naopt.spaces import (
+    Architecture,
+    EnumeratedSpace,
+    GenericSpace,
+    SearchSpace,
+    Tokens,
+    create_space,
+    integer,
+)
 from tests.spaces.examples import SPACES
 
 WEIGHTS = {"spread", "direct", "inner", "inner_bias", "outer", "before", "bias"}
@@ -173,3 +181,31 @@ def test_a_space_without_a_choice(name: str, steps: int) -> None:
     decoder = Decoder(space, train_decoder(learned(name), sample, 4, steps, 1.0))
     assert decoder.decode(learned(name).encode(sample)) == [space.canonical(a.tokens) for a in sample]
     assert decoder.decode(np.zeros((0, 0))) == []
+
+
+def test_many_choices_on_a_scale_decode_to_the_nearest_rank() -> None:
+    space = GenericSpace({"width": integer(1, 1000), "kind": ["a", "b", "c"]})
+    sample = drawn(space, 300)
+    embedding = Embedding.learn(space, sample)
+    tokens = np.array([a.tokens for a in sample])
+    points = embedding.encode(sample)
+    weights = train_decoder(embedding, sample, 8, 0, 1.0)
+    assert weights["before"].shape == (4, 4)
+    exact = Decoder(space, weights)
+    np.testing.assert_array_equal(exact.decode(points), tokens)
+    between = np.array(exact.decode((points[:-1] + points[1:]) / 2))[:, 0]
+    assert np.abs(between - (tokens[:-1, 0] + tokens[1:, 0]) / 2).max() <= 1
+    few = EnumeratedSpace(space, tokens[::10])
+    found = np.array(Decoder(few, weights).decode(points))[:, 0]
+    rows = few.rows[:, 0]
+    np.testing.assert_array_equal(np.abs(found - tokens[:, 0]), np.abs(rows[:, None] - tokens[:, 0]).min(axis=0))
+
+
+def test_a_trained_decoder_finds_ranks_again() -> None:
+    space = GenericSpace({"width": integer(1, 200), "kind": ["a", "b", "c"]})
+    sample = drawn(space, 200)
+    embedding = Embedding.learn(space, sample)
+    decoder = Decoder(space, train_decoder(embedding, sample, 8, 80, 1.0))
+    away = np.abs(np.array(decoder.decode(embedding.encode(sample))) - np.array([a.tokens for a in sample]))
+    assert away[:, 0].mean() < 2
+    assert (away[:, 1] == 0).all()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from naopt.latent import features as module
 from naopt.latent.features import Features, numeric_choices, one_hot
 from naopt.latent.graph_features import graph_features
-from naopt.spaces import Architecture, GenericSpace, Position, SearchSpace
+from naopt.spaces import Architecture, GenericSpace, Position, SearchSpace, integer
 from tests.spaces.examples import SPACES
 
 
@@ -31,6 +31,15 @@ def test_one_hot() -> None:
     space = SPACES["mlp"]
     np.testing.assert_array_equal(one_hot(space, [(0, 1), (2, 0)]), [[1, 0, 0, 0, 1], [0, 0, 1, 1, 0]])
     assert one_hot(space, []).shape == (0, 5)
+
+
+def test_many_choices_on_a_scale_have_one_column() -> None:
+    space = GenericSpace({"width": integer(1, 1000), "kind": ["a", "b"], "word": [f"w{n}" for n in range(70)]})
+    rows = one_hot(space, [(0, 1, 0), (999, 0, 69), (333, 0, 1)])
+    assert rows.shape == (3, 1 + 2 + 70)
+    np.testing.assert_allclose(rows[:, 0], [0, 1, 333 / 999])
+    assert (rows[:, 1:].sum(axis=1) == 2).all()
+    assert one_hot(GenericSpace({"width": integer(1, 64)}), [(3,)]).shape == (1, 64)
 
 
 def test_choices_that_are_numbers_have_ranks() -> None:

@@ -91,12 +91,14 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path: Path, capsys: pytest.Cap
     with pytest.raises(InputError, match="holds a training of another settings, not complete"):
         train(out, other)
     text = (out / "training.json").read_text()
-    (out / "training.json").write_text(text.replace("conv1x1@1/", "conv3x3@1/"))
+    (out / "training.json").write_bytes(
+        text.replace("conv1x1@1/", "conv3x3@1/").replace("\n", "\r\n").encode("utf-8-sig")
+    )
     with pytest.raises(InputError, match="is of another architecture"):
         open_run(out).carry_out()
     (out / "training.json").write_text("{")
     assert run(["resume", str(out)]) == 2
-    assert "cannot be read" in capsys.readouterr().err
+    assert "line 1, column 2 '{': is not JSON" in capsys.readouterr().err
 
 
 def test_two_processes_do_not_train_in_one_directory(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_toml_file_without_a_name_has_the_files(tmp_path: Path) -> None:
     ("content", "rule"),
     [
         ("a = ", "is not TOML"),
-        (b"\xff\xfe", "is not TOML"),
+        (b"\xff\xfe\xff", "line 1, column 1 'byte 0xff': is not UTF-16"),
         ("", "needs [[positions]]"),
         ("positions = []", "needs [[positions]]"),
         ("positions = 3", "needs [[positions]]"),

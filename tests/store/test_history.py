@@ -143,16 +143,16 @@ def test_symmetries_of_a_known_space(tmp_path: Path) -> None:
     [
         (
             "fate,score\nfine,5\n",
-            "line 2': needs a column architecture, or one for each of fate, value; has no 'value'",
+            "line 2, column 'value': no such column; needed is architecture, or one for each of fate, value",
         ),
-        ("fate,value,score\nfine,x,5\n", "line 2': value 'x': must be one of 0, 1, 2"),
-        ("fate,value,score\nfine,1,\nfine,1\nfine,,5\n", "line 4': value '': must be one of"),
-        ("fate,value,score\nfine,3,high\n", "could not convert string to float: 'high'"),
-        ("fate,value,score\nfine,3,inf\n", "metric 'score' is not finite"),
+        ("fate,value,score\nfine,x,5\n", "bad.csv: line 2, value 'x': must be one of 0, 1, 2"),
+        ("fate,value,score\nfine,1,\nfine,1\nfine,,5\n", "line 4, value '': must be one of"),
+        ("fate,value,score\nfine,1,high\n", "line 2, result 'high': must be a finite number"),
+        ("fate,value,score\nfine,x,5\nodd,1,inf\n", "2 mistakes': line 2, value 'x': must be one of 0, 1, 2"),
         ('architecture,score\n"fate=fine,value=33",5\n', "at position 16: '33' is not one of"),
         ("fate,value,cost\nfine,3,5\n", "has no score of an architecture of toy"),
         ("", "has no score of an architecture of toy"),
-        ("\udcff", "is not a CSV file"),
+        ("\udcff", "line 1, column 1 'byte 0xff': is not UTF-8"),
     ],
 )
 def test_csv_files_that_are_refused(tmp_path: Path, content: str, message: str) -> None:

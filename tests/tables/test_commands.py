@@ -96,7 +96,8 @@ def test_a_column_that_is_hardly_a_choice_is_pointed_out(tmp_path: Path, capsys:
     source.write_text("\n".join(["width,seconds,acc", *lines[:-1]]), encoding="utf-8")
     assert run(["table", "import", "csv", str(source), str(tmp_path / "runs.npz"), "--metric", "acc"]) == 0
     assert capsys.readouterr().err == (
-        "column 'seconds' was taken for a choice, and has 12 different values in 23 rows; is it a result (--metric)?\n"
+        "column 'seconds' was taken for a choice, and has 12 different values in 23 lines "
+        "(name a result with --metric, leave out what is neither with --skip)\n"
     )
 
 

@@ -50,7 +50,7 @@ def test_numbers_that_are_not_finite_are_words(tmp_path: Path) -> None:
     [
         ("", "needs a header and at least one line"),
         ("a,acc\n", "needs a header and at least one line"),
-        ("a,b\n1,2\n", "metric 'acc': is not a column .* columns: a, b"),
+        ("a,b\n1,2\n", "metric 'acc': is not a column; columns: a, b"),
         ("acc\n1\n", "at least one must be a position"),
         ("a,a,acc\n1,2,3\n", "column 2 'a'"),
         ("a,,acc\n1,2,3\n", "column 2 ''"),
@@ -74,7 +74,7 @@ def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="name at least one column with --metric"):
         import_csv(csv(tmp_path, "a,acc\n1,2\n"), {})
     (tmp_path / "latin.csv").write_bytes(b"a,acc\n\xe9,1\n")
-    with pytest.raises(InputError, match="is not a CSV file"):
+    with pytest.raises(InputError, match=r"line 2, column 1 'byte 0xe9': is not UTF-8; save the file as UTF-8"):
         import_csv(tmp_path / "latin.csv", ACC)
 
 
@@ -82,8 +82,9 @@ def test_metrics_are_declared_in_words() -> None:
     assert parse_metric("acc") == ("acc", MetricInfo("max", ""))
     assert parse_metric("ms:min:ms/image") == ("ms", MetricInfo("min", "ms/image"))
     assert parse_metric("acc::%") == ("acc", MetricInfo("max", "%"))
-    for text, rule in ((":min", "must read NAME"), ("acc:up", "goal 'up' must be max or min")):
-        with pytest.raises(InputError, match=rule):
+    assert parse_metric("s:min:min") == ("s", MetricInfo("min", "min"))
+    for text in (":min", "", " :max"):
+        with pytest.raises(InputError, match="must read NAME"):
             parse_metric(text)
 
 
@@ -113,7 +114,7 @@ def test_dialects(text: str, tmp_path: Path) -> None:
 
 def test_choices_with_decimal_commas_are_numbers(tmp_path: Path) -> None:
     table = import_csv(csv(tmp_path, "rate;acc\n0,1;1\n0,05;2\n1e-3;-\n"), ACC)
-    assert table.space.positions[0].choices == ("1e-3", "0,05", "0,1")
+    assert table.space.positions[0].choices == ("1e-3", "0.05", "0.1")
     with pytest.raises(InputError, match="acc '0,1,2': must be a finite number"):
         import_csv(csv(tmp_path, "rate;acc\n1;0,1,2\n"), ACC)
 
@@ -147,7 +148,7 @@ def test_architectures_that_do_not_parse_are_named(tmp_path: Path) -> None:
     space = NASBench201Space()
     with pytest.raises(InputError, match=r"line 3, column cell '\|nor.*': at position 1: expected one of"):
         import_csv(csv(tmp_path, f"cell,acc\n{CELLS[1]},1\n|nor~0|,1\n"), ACC, space)
-    with pytest.raises(InputError, match=r"design\.csv: cell, id': which of these columns holds the architectures"):
+    with pytest.raises(InputError, match=r"design\.csv 'cell, id': which of these columns holds the architectures"):
         import_csv(csv(tmp_path, f"cell,id,acc\n{CELLS[1]},1,1\n"), ACC, space)
     with pytest.raises(InputError, match="line 2, column cell '': a position needs a choice"):
         import_csv(csv(tmp_path, "cell,acc\n,1\n"), ACC, space)

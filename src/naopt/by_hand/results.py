@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from naopt.errors import InputError
 from naopt.measurement import STATUSES, Measurement
-from naopt.tables.cells import read_lines, with_point
+from naopt.tables.cells import Numerals, explain_no_number, parse_number, read_lines
+from naopt.tables.mistakes import Mistakes
 
 RESERVED = ("index", "architecture", "status", "reason", "seconds")
 """Columns of a CSV file that are no metrics."""
@@ -63,44 +64,56 @@ def read_results(path: str | Path) -> tuple[list[Result], int]:
         Results, and how many rows were left out.
 
     Raises:
-        InputError: the file cannot be read, has no such column, or has a row that breaks a rule.
+        InputError: the file cannot be read, has no such column, or has rows that break a rule: all of them at once.
     """
-    lines, commas = read_lines(path, "--csv")
+    lines, numerals = read_lines(path, "--csv")
     names = lines[0][1] if lines else []
     if not {"index", "architecture"} & set(names):
         raise InputError("--csv", str(path), "needs a column index or architecture")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError("--csv", str(path), f"has two columns {twice}")
-    found = [(f"{path}, line {line}", _row(names, cells, f"{path}, line {line}")) for line, cells in lines[1:]]
-    done = [(where, row) for where, row in found if _is_done(row)]
-    return [_of_row(row, where, commas) for where, row in done], len(found) - len(done)
-
-
-def _row(names: Sequence[str], cells: Sequence[str], where: str) -> dict[str, str]:
-    if len(cells) != len(names):
-        raise InputError("row", where, "has not as many values as there are columns")
-    return dict(zip(names, cells, strict=True))
+    mistakes = Mistakes("--csv", path)
+    results, left_out = [], 0
+    for line, cells in lines[1:]:
+        if len(cells) != len(names):
+            mistakes.add("", f"{len(cells)} cells", f"the header has {len(names)}", line)
+            continue
+        row = dict(zip(names, cells, strict=True))
+        if not _is_done(row):
+            left_out += 1
+            continue
+        try:
+            results.append(_of_row(row, f"{path}, line {line}", numerals))
+        except InputError as error:
+            mistakes.add(error.what, str(error.value), error.rule, line)
+    mistakes.check()
+    return results, left_out
 
 
 def _is_done(row: Mapping[str, str]) -> bool:
     return any(value for name, value in row.items() if name == "status" or name not in RESERVED)
 
 
-def _of_row(row: Mapping[str, str], where: str, commas: bool) -> Result:
+def _of_row(row: Mapping[str, str], where: str, numerals: Numerals) -> Result:
     given = {name: value for name, value in row.items() if value}
     which = given.get("index") or given.get("architecture")
     if which is None:
-        raise InputError("row", where, "has neither an index nor an architecture")
+        raise InputError("row", "", "has neither an index nor an architecture")
+    metrics = {name: _cell(name, value, numerals) for name, value in given.items() if name not in RESERVED}
+    seconds = _cell("seconds", given.get("seconds", "0"), numerals)
+    status, reason = given.get("status", "ok"), given.get("reason")
+    return Result(_which(which), _measurement(metrics, seconds, status, reason), where)
+
+
+def _cell(name: str, text: str, numerals: Numerals) -> float:
     try:
-        metrics = {
-            name: _number(name, with_point(value, commas)) for name, value in given.items() if name not in RESERVED
-        }
-        seconds = _number("seconds", with_point(given.get("seconds", "0"), commas))
-        status, reason = given.get("status", "ok"), given.get("reason")
-        return Result(_which(which), _measurement(metrics, seconds, status, reason), where)
-    except InputError as error:
-        raise InputError("row", where, str(error)) from error
+        value = parse_number(numerals.plain(text))
+    except ValueError as error:
+        raise InputError(name, text, str(error)) from error
+    if value is None:
+        raise InputError(name, text, explain_no_number(text))
+    return float(value)
 
 
 def _which(text: str) -> int | str:

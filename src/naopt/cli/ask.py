@@ -41,17 +41,18 @@ def ask(
 ) -> None:
     """Ask what to measure next, where naopt does not measure itself."""
     from naopt.by_hand import OpenSearch
-    from naopt.cli.search import read_lines
+    from naopt.cli.enqueue import places_named, read_architectures
     from naopt.errors import InputError
     from naopt.run.names import CONFIG
 
+    first = read_architectures(enqueue)
     flags: dict[str, Any] = {
         "space": space,
         "metric": metric,
         "searcher": searcher,
         "budget": budget,
         "seed": seed,
-        "enqueue": None if enqueue is None else read_lines(enqueue),
+        "enqueue": None if enqueue is None else list(first),
         "history": history,
         "set": settings or None,
     }
@@ -64,7 +65,8 @@ def ask(
     elif space is None or metric is None:
         raise InputError("run", str(directory), "is none yet; the first call needs --space and --metric")
     else:
-        search = _begin(directory, given)
+        with places_named(first):
+            search = _begin(directory, given)
     asked = search.pending if pending else search.ask(count)
     record = search.record
     if as_json:

@@ -57,6 +57,7 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Search for the best architecture of a space."""
+    from naopt.cli.enqueue import places_named, read_architectures
     from naopt.cli.merging import merge_values
     from naopt.cli.rehearsal import rehearse
     from naopt.cli.runs import execute
@@ -64,6 +65,7 @@ def search(
     from naopt.run.config import RunConfig, read_values
     from naopt.run.start import new_run
 
+    first = read_architectures(enqueue)
     flags: dict[str, Any] = {
         "space": space,
         "task": task,
@@ -80,7 +82,7 @@ def search(
         "search_schedule": schedule,
         "search_batch": int(batch) if batch is not None and batch.isdecimal() else batch,
         "time": None if time is None else parse_duration(time),
-        "enqueue": None if enqueue is None else read_lines(enqueue),
+        "enqueue": None if enqueue is None else list(first),
         "history": history,
         "workers_per_device": workers_per_device,
     }
@@ -88,32 +90,11 @@ def search(
     values = merge_values(read_values(config) if config else {}, given, settings or [])
     chosen = RunConfig.from_values(values)
     directory = run or _default_directory(chosen)
-    if dry_run:
-        rehearse(chosen, as_json=as_json)
-        return
-    execute(new_run(directory, chosen), as_json=as_json)
-
-
-def read_lines(given: list[str]) -> list[str]:
-    """Architectures as they are given, and those in files, one a line; empty lines and comments are left out.
-
-    Raises:
-        InputError: a file that cannot be read.
-    """
-    from naopt.errors import InputError
-    from naopt.files import is_there
-
-    found: list[str] = []
-    for text in given:
-        if not is_there(text) or not Path(text).is_file():
-            found.append(text)
-            continue
-        try:
-            lines = Path(text).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError("--enqueue", text, getattr(error, "strerror", None) or "is not text") from error
-        found += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return found
+    with places_named(first):
+        if dry_run:
+            rehearse(chosen, as_json=as_json)
+            return
+        execute(new_run(directory, chosen), as_json=as_json)
 
 
 def _default_directory(config: Any) -> Path:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from naopt.tables.summary import TableSummary
 
 _LARGE = 10**7
-_MANY = 10
-"""More choices than this, in most rows another one, are hardly choices."""
 
 table_app = typer.Typer(help="Import, complete and describe tables of measured architectures.", no_args_is_help=True)
 
@@ -39,6 +37,15 @@ def import_table(
         str | None,
         typer.Option("--space", metavar="S", help="Of a csv file: one column holds architectures of S as text."),
     ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", metavar="NAME", help="Of a csv file: a column to leave out; repeat.")
+    ] = None,
+    position: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--position", metavar="NAME", help="Of a csv file: a column of choices, whatever it looks like; repeat."
+        ),
+    ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,12 +61,9 @@ def import_table(
         if name in metrics:
             raise InputError("--metric", name, "is named twice")
         metrics[name] = info
-    table = run_importer(kind, source, metrics, create_space(space) if space else None)
+    columns = {"skip": skip or [], "position": position or []}
+    table = run_importer(kind, source, metrics, create_space(space) if space else None, say=note, **columns)
     save_table(table, out)
-    for position in table.space.positions if space is None and kind == "csv" else ():
-        if len(position.choices) > max(_MANY, len(table) / 2):
-            found = f"{len(position.choices)} different values in {len(table)} rows"
-            note(f"column '{position.name}' was taken for a choice, and has {found}; is it a result (--metric)?")
     if as_json:
         emit(
             {

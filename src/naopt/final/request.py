@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from naopt.evaluators.workloads import Workload
 from naopt.final.names import TRAINING
 from naopt.spaces import Architecture, SearchSpace, create_space
 from naopt.tasks import located
+from naopt.texts import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,10 @@ def training_request(
 def read_request(directory: Path) -> TrainingRequest:
     """What a directory's training is about. Raises ``InputError`` if there is none, or it is damaged."""
     path = directory / TRAINING
+    if not path.exists():
+        raise InputError("run", str(directory), f"has no {TRAINING}")
+    values = read_json(path, "training")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
         return TrainingRequest(**{field.name: values[field.name] for field in fields(TrainingRequest)})
-    except FileNotFoundError:
-        raise InputError("run", str(directory), f"has no {TRAINING}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError("training", str(path), f"cannot be read: {error}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from naopt.latent.choice_codes import columns_of, scale_of
 from naopt.latent.embedding import Embedding
 from naopt.latent.features import one_hot
 from naopt.latent.layout import row_major
@@ -34,6 +35,9 @@ class Decoder:
     those before it only. ``A`` starts as the inverse of the embedding's token block, so decoding the point of an
     architecture is right from the start, and training on noisy points teaches what the other blocks say.
 
+    A position with many choices on a scale (``scale_of``) has one logit, which stands for a rank, and the valid choice
+    of the nearest rank is taken.
+
     Args:
         space: of the architectures.
         weights: from ``train_decoder``, arrays by name.
@@ -43,6 +47,7 @@ class Decoder:
         self.space = space
         self.weights = {name: row_major(array) for name, array in weights.items()}
         self._at = choice_slices(space)
+        self._scales = [scale_of(position) for position in space.positions]
 
     @one_thread()
     def decode(self, points: Array) -> list[Tokens]:
@@ -53,17 +58,23 @@ class Decoder:
         tokens = np.zeros((len(points), len(self._at)), dtype=np.int64)
         for position, columns in enumerate(self._at):
             valid = self.space.choice_mask(tokens[:, :position])
-            token = np.where(valid, logits[:, columns], -np.inf).argmax(axis=1)
+            scale = self._scales[position]
+            scores = logits[:, columns]
+            if scale is not None:
+                scores = -np.abs(scores / _SHARPNESS - scale)
+            token = np.where(valid, scores, -np.inf).argmax(axis=1)
             tokens[:, position] = token
-            chosen = columns.start + token
             if columns.stop < logits.shape[1]:
-                logits[:, columns.stop :] += w["before"][chosen, columns.stop :]
+                later = w["before"][:, columns.stop :]
+                logits[:, columns.stop :] += (
+                    later[columns.start + token] if scale is None else scale[token, None] * later[columns]
+                )
         return [tuple(row) for row in tokens.tolist()]
 
 
 def choice_slices(space: SearchSpace) -> list[slice]:
-    """Where in a one-hot row each position's choices stand."""
-    stops = list(accumulate(len(position.choices) for position in space.positions))
+    """Where in a row of ``one_hot`` each position's columns stand."""
+    stops = list(accumulate(map(columns_of, space.positions)))
     return [slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False)]
 
 
@@ -73,7 +84,8 @@ def train_decoder(
     """Trains a decoder without a label.
 
     Half of each batch are points as they are, half get normal noise, so the decoder learns which architecture a point
-    between architectures stands for. Always from the same random numbers, in one thread.
+    between architectures stands for. Always from the same random numbers, in one thread. The loss of a rank on a scale
+    is that of a Cauchy distribution as wide as the step from one choice to the next.
 
     Args:
         embedding: whose points are decoded.
@@ -102,10 +114,11 @@ def _train(
     hot = torch.tensor(one_hot(space, tokens), dtype=torch.float32)
     spread = np.maximum(embedding.spread, 1e-3 * embedding.spread.max(initial=0.0))
     points = torch.tensor(embedding.encode(sample) / spread, dtype=torch.float32)
+    last = [0 if scale_of(position) is None else len(position.choices) - 1 for position in space.positions]
     columns, dimensions = hot.shape[1], points.shape[1]
     earlier = torch.zeros(columns, columns)
-    for columns_of in at:
-        earlier[: columns_of.start, columns_of] = 1.0
+    for part in at:
+        earlier[: part.start, part] = 1.0
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> torch.Tensor:
@@ -136,7 +149,10 @@ def _train(
         logits = x @ weights["direct"] + inner @ weights["outer"] + weights["bias"]
         logits = logits + hot[chosen] @ (weights["before"] * earlier)
         losses = [
-            F.cross_entropy(logits[:, part], target[chosen, index], reduction="none") for index, part in enumerate(at)
+            F.cross_entropy(logits[:, part], target[chosen, index], reduction="none")
+            if not last[index]
+            else torch.log1p((last[index] * (logits[:, part.start] / _SHARPNESS - hot[chosen, part.start])) ** 2)
+            for index, part in enumerate(at)
         ]
         loss = (torch.stack(losses).mean(dim=0) * weight).mean()
         optimiser.zero_grad(set_to_none=True)
@@ -149,7 +165,7 @@ def _train(
 def _inverse(embedding: Embedding, spread: Array) -> tuple[Array, Array]:
     """The linear map ``(dimensions, columns)`` and offset that give one-hot tokens back from whitened points."""
     block = embedding.blocks.get("tokens")
-    columns = sum(len(position.choices) for position in embedding.space.positions)
+    columns = sum(map(columns_of, embedding.space.positions))
     back, offset = np.zeros((embedding.dimensions, columns)), np.zeros(columns)
     if block is not None:
         components = embedding.arrays["components/tokens"]

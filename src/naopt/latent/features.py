@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from naopt.latent.choice_codes import choice_ranks, scale_of
 from naopt.latent.graph_features import graph_features, is_share
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
@@ -28,33 +29,28 @@ _ROUNDING = 1e-9
 
 
 def one_hot(space: SearchSpace, tokens: Sequence[Tokens] | NDArray[np.int64]) -> NDArray[np.float64]:
-    """Token sequences ``(n, positions)`` as 0 and 1, ``(n, sum of the numbers of choices)``."""
+    """Token sequences ``(n, positions)`` as 0 and 1, ``(n, sum of the numbers of choices)``.
+
+    A position with many choices on a scale has one column instead, their rank (``scale_of``).
+    """
     rows = np.asarray(tokens, dtype=np.int64).reshape(-1, len(space.positions))
-    blocks = [np.eye(len(position.choices))[rows[:, index]] for index, position in enumerate(space.positions)]
+    blocks = []
+    for index, position in enumerate(space.positions):
+        scale = scale_of(position)
+        blocks.append((np.eye(len(position.choices)) if scale is None else scale[:, None])[rows[:, index]])
     return np.concatenate(blocks, axis=1)
 
 
 def numeric_choices(space: SearchSpace) -> dict[int, NDArray[np.float64]]:
-    """Positions whose choices are ordered or all numbers, and the choices' ranks there from 0 to 1; at least 3 choices.
-
-    The rank is a choice's place where the order was given with the space, else that of its number.
-    """
-    found: dict[int, NDArray[np.float64]] = {}
-    for index, position in enumerate(space.positions):
-        names = range(len(position.choices)) if position.ordered else position.choices
-        try:
-            values = np.array([float(name) for name in names])
-        except ValueError:
-            continue
-        if len(values) > 2 and np.isfinite(values).all() and len(set(values)) == len(values):
-            found[index] = values.argsort().argsort() / (len(values) - 1)
-    return found
+    """Positions whose choices are ordered or all numbers, and the choices' ranks there; see ``choice_ranks``."""
+    ranks = enumerate(map(choice_ranks, space.positions))
+    return {index: found for index, found in ranks if found is not None}
 
 
 class Features:
     """Groups of numbers that describe the architectures of a space, each ``(n, columns)``.
 
-    ``tokens``: the canonical form, one-hot. ``numbers``: ranks of choices that are ordered or numbers, as generic
+    ``tokens``: the canonical form (``one_hot``). ``numbers``: ranks of choices that are ordered or numbers, as generic
     spaces have them (widths, rates); in a cell the choice of an input is a name. ``paths``, ``sizes``, ``local``: see
     ``GraphFeatures``; 0 or 1, standardised, and logarithms of one plus the count. Among the sizes are the logarithms of
     one plus ``SearchSpace.quantities``. ``flow``: those, and the sizes that are shares, once more, so that a kernel can

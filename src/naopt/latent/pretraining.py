@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from naopt._version import __version__
 from naopt.latent.cache import keep, kept
+from naopt.latent.choice_codes import columns_of
 from naopt.latent.decoder import Decoder, train_decoder
 from naopt.latent.embedding import Embedding
 from naopt.latent.embedding_settings import EmbeddingSettings
@@ -92,6 +93,11 @@ def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architect
         "format": [_FORMAT, __version__, np.__version__],
         "space": [type(space).__qualname__, space.name, [[p.name, p.choices, p.kind] for p in space.positions]],
         **({"ordered": ordered} if (ordered := [p.name for p in space.positions if p.ordered]) else {}),
+        **(
+            {"on a scale": scale}
+            if (scale := [p.name for p in space.positions if columns_of(p) < len(p.choices)])
+            else {}
+        ),
         "settings": [settings.unlabelled, settings.pretraining_steps, settings.decoder_size, settings.decoder_noise],
         "sample": [a.tokens for a in sample],
         "canonical": [space.canonical(a.tokens) for a in sample[:_LOOKED_AT]],
@@ -99,6 +105,10 @@ def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architect
         "graphs": [[sorted(g.paths.items()), sorted(g.sizes.items()), sorted(g.local.items())] for g in graphs],
     }
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _on_a_scale(space: SearchSpace) -> list[str]:
+    return [position.name for position in space.positions if columns_of(position) < len(position.choices)]
 
 
 def _name(key: str) -> str:

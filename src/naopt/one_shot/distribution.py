@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.files import write_text
+from naopt.texts import read_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,10 +78,7 @@ class ArchitectureDistribution(Settings):
             InputError: it cannot be read, is no distribution, or one over another space.
         """
         path = Path(path) / DISTRIBUTION if Path(path).is_dir() else Path(path)
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError("distribution", str(path), f"cannot be read: {error}") from error
+        values = read_json(path, "distribution")
         if not isinstance(values, dict):
             raise InputError("distribution", str(path), "must be a JSON object")
         found = cls.parse(values, f"distribution '{path}'")

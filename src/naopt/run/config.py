@@ -7,7 +7,6 @@ The same keys are accepted from a configuration file, from flags and from ``--se
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
 from naopt.files import at_home, is_there, write_bytes
+from naopt.texts import read_toml
 
 SECTIONS = ("space", "searcher", "training")
 
@@ -148,12 +148,7 @@ TOP = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, "spa
 
 def read_values(path: Path) -> dict[str, Any]:
     """The keys of a configuration file. Raises ``InputError`` if it cannot be read or is not TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError("configuration file", str(path), error.strerror or "cannot be read") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("configuration file", str(path), f"is not TOML: {error}") from error
+    return read_toml(path, "configuration file")
 
 
 def section_options(name: str, value: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from naopt.spaces.choices import as_choices, described, label, labels, shown
 from naopt.spaces.graph import Edge, Graph, Node
 from naopt.spaces.position import Position
 from naopt.spaces.registry import spaces
+from naopt.texts import read_toml
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +78,13 @@ class GenericSpace(SearchSpace):
     def choices(self, prefix: Sequence[int]) -> Tokens:
         """Every choice."""
         return tuple(range(len(self.positions[len(prefix)].choices)))
+
+    def explain_invalid(self, tokens: Sequence[int]) -> str | None:
+        """See ``SearchSpace``; every combination is valid, so there is nothing to look for."""
+        sizes = [len(position.choices) for position in self.positions]
+        if len(tokens) == len(sizes) and all(0 <= token < size for token, size in zip(tokens, sizes, strict=True)):
+            return None
+        return super().explain_invalid(tokens)
 
     def choice_mask(self, prefixes: NDArray[np.int64]) -> NDArray[np.bool_]:
         """All true; see ``SearchSpace.choice_mask``."""
@@ -194,12 +201,7 @@ def _quote(word: str) -> str:
 
 
 def _read(path: Path) -> tuple[str, tuple[Position, ...]]:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError("space file", str(path), error.strerror or "cannot be read") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError("space file", str(path), f"is not TOML: {error}") from error
+    data = read_toml(path, "space file")
     unknown = sorted(set(data) - {"name", "positions"})
     if unknown:
         raise InputError("space file", str(path), f"unknown key '{unknown[0]}'; known: name, positions")

@@ -14,6 +14,9 @@ from naopt.spaces import Architecture, SearchSpace, positions_from_document
 from naopt.store.store import DATABASE, RunStore
 from naopt.tables.measurements import Measured, measured_in_csv, measured_in_table
 
+_TEXT = (".csv", ".tsv", ".txt")
+"""Endings of files with columns; others are naopt-tables."""
+
 
 class Prior(NamedTuple):
     """An architecture that was measured elsewhere, what that gave, and where."""
@@ -47,7 +50,7 @@ def read_history(sources: Sequence[str], space: SearchSpace, objective: Objectiv
 def _read(source: str, space: SearchSpace, objective: Objective) -> Iterable[Measured]:
     if Path(source).is_dir():
         return _of_run(source, space, objective)
-    read = measured_in_csv if Path(source).suffix.lower() == ".csv" else measured_in_table
+    read = measured_in_csv if Path(source).suffix.lower() in _TEXT else measured_in_table
     return read(source, space, objective.metric)
 
 

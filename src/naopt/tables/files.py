@@ -45,6 +45,7 @@ _DAMAGE = (
 class _Choices(BaseModel, extra="forbid"):
     name: str
     choices: list[str]
+    ordered: bool = False
 
 
 class _Metric(BaseModel, extra="forbid"):
@@ -99,14 +100,16 @@ def save_table(table: Table, path: str | Path) -> None:
         version=1,
         name=table.name,
         space=None if generic else table.space.name,
-        positions=[_Choices(name=p.name, choices=list(p.choices)) for p in table.space.positions],
+        positions=[
+            _Choices(name=p.name, choices=list(p.choices), ordered=generic and p.ordered) for p in table.space.positions
+        ],
         metrics={name: _Metric(goal=info.goal, unit=info.unit) for name, info in table.infos.items()},
         source=table.source,
         surrogate=dict(table.surrogates),
     )
     widest = max(len(position.choices) for position in table.space.positions) - 1
     arrays: dict[str, Any] = {
-        "meta": np.array(meta.model_dump_json(exclude=None if table.surrogates else {"surrogate"})),
+        "meta": np.array(json.dumps(_document(meta))),
         "tokens": table.tokens.astype(np.min_scalar_type(widest)),
         **{_METRIC + name: values for name, values in table.metrics.items()},
     }
@@ -115,6 +118,17 @@ def save_table(table: Table, path: str | Path) -> None:
             np.savez_compressed(file, **arrays)
     except OSError as error:
         raise InputError("table", str(path), error.strerror or "cannot be written") from error
+
+
+def _document(meta: _Meta) -> dict[str, Any]:
+    """The values of ``meta``; what older programs do not know is left out where it says nothing."""
+    values = meta.model_dump()
+    if not meta.surrogate:
+        del values["surrogate"]
+    for position in values["positions"]:
+        if not position["ordered"]:
+            del position["ordered"]
+    return values
 
 
 def _load(path: Path) -> Table:
@@ -179,7 +193,9 @@ def _parse_meta(path: Path, member: NDArray[Any]) -> _Meta:
 
 
 def _space(path: Path, meta: _Meta) -> SearchSpace:
-    positions = tuple(Position(position.name, tuple(position.choices)) for position in meta.positions)
+    positions = tuple(
+        Position(position.name, tuple(position.choices), ordered=position.ordered) for position in meta.positions
+    )
     if meta.space is None:
         return GenericSpace(positions, meta.name)
     space = create_space(meta.space)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 from naopt.errors import InputError
-from naopt.measurement import Goal, MetricInfo
+from naopt.measurement import MetricInfo
 from naopt.registry import Registry
 from naopt.spaces import SearchSpace
 from naopt.tables.table import Table
@@ -16,26 +17,51 @@ from naopt.tables.table import Table
 TableImporter = Callable[..., Table]
 """From a source, and the metrics that the user declared, to a table: ``importer(path, metrics)``.
 
-One that has a parameter ``space`` may be given the space of the architectures. Raises ``InputError`` for a bad source.
+One that has a parameter ``space`` may be given the space of the architectures, and so on for what else it names; one
+that has ``say`` is given what takes remarks, a line each. Raises ``InputError`` for a bad source.
 """
+
+_METRIC = re.compile(r"(.+?):(?:(max|min)(?::(.*))?|:(.*))", re.DOTALL)
 
 table_importers: Registry[TableImporter] = Registry("kind of table", "naopt.table_importers")
 
 
 def run_importer(
-    kind: str, source: str | Path, metrics: Mapping[str, MetricInfo], space: SearchSpace | None = None
+    kind: str,
+    source: str | Path,
+    metrics: Mapping[str, MetricInfo],
+    space: SearchSpace | None = None,
+    *,
+    say: Callable[[str], object] | None = None,
+    **columns: list[str],
 ) -> Table:
     """The table that a kind's importer makes of a source.
 
+    Args:
+        kind: of the source.
+        source: to be read.
+        metrics: that the user declared.
+        space: of the architectures, for kinds that do not know it.
+        say: takes remarks, a line each.
+        columns: names of columns for each further parameter of the importer (``skip``, ``position``).
+
     Raises:
-        InputError: an unknown kind (with the nearest one), a space for a kind that takes none, or a bad source.
+        InputError: an unknown kind (with the nearest one), a space or columns for a kind that takes none, or a bad
+            source.
     """
     importer = table_importers.get(kind)
-    if space is None:
-        return importer(Path(source), metrics)
-    if "space" not in inspect.signature(importer).parameters:
-        raise InputError("--space", space.name, f"files of kind {kind} say themselves what space they are of")
-    return importer(Path(source), metrics, space=space)
+    known = inspect.signature(importer).parameters
+    given: dict[str, Any] = {name: names for name, names in columns.items() if names}
+    for name, names in given.items():
+        if name not in known:
+            raise InputError(f"--{name}", names[0], f"files of kind {kind} say themselves what their columns are")
+    if space is not None:
+        if "space" not in known:
+            raise InputError("--space", space.name, f"files of kind {kind} say themselves what space they are of")
+        given["space"] = space
+    if say is not None and "say" in known:
+        given["say"] = say
+    return importer(Path(source), metrics, **given)
 
 
 def refuse_metrics(kind: str, metrics: Mapping[str, MetricInfo]) -> None:
@@ -47,14 +73,15 @@ def refuse_metrics(kind: str, metrics: Mapping[str, MetricInfo]) -> None:
 def parse_metric(text: str) -> tuple[str, MetricInfo]:
     """A metric as the command line declares it: ``NAME``, ``NAME:min`` or ``NAME:max:UNIT``.
 
+    A name may hold colons: it ends before the first ``:max``, ``:min`` or, where the goal is left out, ``::``. What has
+    none of these is a name as it stands.
+
     Raises:
-        InputError: no name, or a goal other than ``max`` and ``min``.
+        InputError: no name.
     """
-    name, _, rest = text.partition(":")
-    goal, _, unit = rest.partition(":")
-    if not name:
+    if not text.partition(":")[0].strip():
         raise InputError("metric", text, "must read NAME[:max|min[:UNIT]]")
-    for known in get_args(Goal):
-        if (goal or "max") == known:
-            return name, MetricInfo(known, unit)
-    raise InputError("metric", text, f"goal '{goal}' must be max or min")
+    found = _METRIC.fullmatch(text)
+    if found is None:
+        return text, MetricInfo()
+    return found[1], MetricInfo("min" if found[2] == "min" else "max", found[3] or found[4] or "")

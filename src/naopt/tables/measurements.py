@@ -10,8 +10,9 @@ from naopt.errors import InputError
 from naopt.measurement import Measurement
 from naopt.spaces import Architecture, Position, SearchSpace
 from naopt.spaces.choices import shown
-from naopt.tables.cells import UNMEASURED, read_lines, with_point
+from naopt.tables.cells import UNMEASURED, Numerals, explain_no_number, parse_number, read_lines
 from naopt.tables.files import load_table
+from naopt.tables.mistakes import Mistakes
 
 _WORDS = {"True": "true", "False": "false", "None": "null", "": "null"}
 """How Python and pandas write values."""
@@ -37,33 +38,48 @@ def measured_in_csv(source: str, space: SearchSpace, metric: str) -> Iterator[Me
     Cells are those of ``naopt.tables.cells``. Rows without a value of the metric are left out.
 
     Raises:
-        InputError: the file cannot be read, or a row breaks a rule.
+        InputError: the file cannot be read, or rows break a rule: all of them at once.
     """
-    lines, commas = read_lines(source, "history")
+    lines, numerals = read_lines(source, "history")
     header = lines[0][1] if lines else []
+    mistakes = Mistakes("history", source)
+    found: list[Measured] = []
     for line, cells in lines[1:]:
         row = dict(zip_longest(header, cells[: len(header)], fillvalue=""))
         text = row.get(metric, "")
-        try:
-            if len(cells) > len(header):
-                raise ValueError(f"has {len(cells)} cells, the header has {len(header)}")
-            if text.lower() not in UNMEASURED:
-                yield _architecture(row, space, commas), Measurement({metric: float(with_point(text, commas))})
-        except ValueError as error:
-            raise InputError("history", f"{source}, line {line}", str(error)) from error
+        if len(cells) > len(header):
+            mistakes.add("", f"{len(cells)} cells", f"the header has {len(header)}", line)
+        elif text.lower() not in UNMEASURED:
+            try:
+                found.append((_architecture(row, space, numerals), Measurement({metric: _number(text, numerals)})))
+            except InputError as error:
+                mistakes.add(error.what, str(error.value), error.rule, line)
+    mistakes.check()
+    yield from found
 
 
-def _architecture(row: Mapping[str, str], space: SearchSpace, commas: bool) -> Architecture:
+def _number(text: str, numerals: Numerals) -> float:
+    try:
+        value = parse_number(numerals.plain(text))
+    except ValueError as error:
+        raise InputError("result", text, str(error)) from error
+    if value is None:
+        raise InputError("result", text, explain_no_number(text))
+    return float(value)
+
+
+def _architecture(row: Mapping[str, str], space: SearchSpace, numerals: Numerals) -> Architecture:
     if "architecture" in row:
         return space.parse(row["architecture"])
     names = [position.name for position in space.positions]
-    missing = next((name for name in names if name not in row), None)
-    if missing is not None:
-        raise ValueError(f"needs a column architecture, or one for each of {', '.join(names)}; has no '{missing}'")
-    return space.architecture([_token(position, row[position.name], commas) for position in space.positions])
+    missing = [name for name in names if name not in row]
+    if missing:
+        rule = f"no such column; needed is architecture, or one for each of {', '.join(names)}"
+        raise InputError("column", ", ".join(missing), rule)
+    return space.architecture([_token(position, row[position.name], numerals) for position in space.positions])
 
 
-def _token(position: Position, text: str, commas: bool) -> int:
+def _token(position: Position, text: str, numerals: Numerals) -> int:
     """The choice that a program meant which wrote ``text``: ``0.10`` is 0.1, and ``True`` is true."""
     for word in (text, _WORDS.get(text, text)):
         if word in position.choices:
@@ -72,7 +88,7 @@ def _token(position: Position, text: str, commas: bool) -> int:
     if all(isinstance(value, str) for value in position.values) and None in numbers:
         numbers = []  # words, some of which look like numbers
     try:
-        return numbers.index(float(with_point(text, commas)))
+        return numbers.index(float(numerals.plain(text)))
     except ValueError:
         raise InputError(position.name, text, f"must be one of {shown(position.choices)}") from None
 
