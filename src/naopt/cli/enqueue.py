@@ -17,11 +17,12 @@ def read_architectures(given: Sequence[str] | None) -> dict[str, str]:
     Raises:
         InputError: a file that cannot be read.
     """
+    from naopt.files import is_there
     from naopt.texts import read_text
 
     found: dict[str, str] = {}
     for text in given or ():
-        if not Path(text).is_file():
+        if not is_there(text) or not Path(text).is_file():
             found.setdefault(text, "")
             continue
         for number, line in enumerate(read_text(Path(text), "--enqueue").split("\n"), 1):
