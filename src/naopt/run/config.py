@@ -18,6 +18,7 @@ from pydantic import Field, PositiveInt, field_validator
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
+from naopt.execution.failures import ALIKE
 from naopt.files import write_bytes
 
 SECTIONS = ("space", "searcher", "training")
@@ -55,6 +56,7 @@ class RunConfig(Settings):
         retries: how often an evaluation that failed is repeated, with other seeds.
         smaller_batch: halve the batch of a training whose memory runs out, and try again.
         stop_after: stop after so many failures in a row; 0 for never.
+        stop_alike: stop after so many evaluations if every one has failed with the same reason; 0 for never.
         workers_per_device: how many processes may share a CUDA device.
         function: what measures, if that is a Python function: its name. Such a search goes on in Python only.
         elsewhere: measured elsewhere, with ``naopt ask`` and ``naopt tell``.
@@ -85,6 +87,7 @@ class RunConfig(Settings):
     retries: int = Field(0, ge=0)
     smaller_batch: bool = False
     stop_after: int = Field(0, ge=0)
+    stop_alike: int = Field(ALIKE, ge=0)
     workers_per_device: int = Field(1, ge=1)
     function: str = ""
     elsewhere: bool = False

@@ -32,6 +32,7 @@ MAY_CHANGE = (
     "timeout",
     "time",
     "stop_after",
+    "stop_alike",
     "retries",
     "smaller_batch",
 )
