@@ -104,6 +104,8 @@ class Searcher(ABC):
     """
 
     settings_type: ClassVar[type[Settings]] = Settings
+    learns: ClassVar[bool] = True
+    """Whether proposals depend on the scores that are told."""
 
     def __init__(self, space: SearchSpace, objective: Objective, settings: Settings, *, seed: int, budget: int) -> None:
         self.space, self.objective, self.settings, self.seed, self.budget = space, objective, settings, seed, budget
