@@ -13,6 +13,8 @@ Status = Literal["ok", "failed", "invalid", "timeout", "oom", "diverged", "inter
 Goal = Literal["max", "min"]
 
 STATUSES: tuple[Status, ...] = get_args(Status)
+MOST_SECONDS = 1e15
+"""That one evaluation may take: thirty million years, of which a sum is still a number."""
 GOALS: tuple[Goal, ...] = get_args(Goal)
 
 
@@ -72,8 +74,8 @@ class Measurement:
         details: traceback and last lines of output of what failed.
 
     Raises:
-        ValueError: metrics that are not numbers by name, or not finite, seconds that are not or are negative, ``ok``
-            without metrics, another status without a reason, or a reason that is not text.
+        ValueError: metrics that are not numbers by name, or not finite, seconds that are not, are negative or above
+            1e15, ``ok`` without metrics, another status without a reason, or a reason that is not text.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -86,8 +88,8 @@ class Measurement:
         if self.status not in STATUSES:
             raise ValueError(f"status {self.status!r} is not one of {', '.join(STATUSES)}")
         seconds = number(self.seconds)
-        if seconds is None or not (math.isfinite(seconds) and seconds >= 0):
-            raise ValueError(f"seconds must be finite and not negative, got {self.seconds!r}")
+        if seconds is None or not 0 <= seconds <= MOST_SECONDS:
+            raise ValueError(f"seconds must be finite and not negative, at most {MOST_SECONDS:g}, got {self.seconds!r}")
         object.__setattr__(self, "seconds", seconds)
         object.__setattr__(self, "metrics", _checked(self.metrics))
         for name in ("reason", "details"):
