@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from naopt.files import move_into_place, whole_file, write_bytes, write_text
+from naopt.files import move_into_place, utf8_path, whole_file, write_bytes, write_text
 
 IMPORTS = "import os, signal, sys\nfrom pathlib import Path\n"
 WRITE = "from naopt.files import write_text\nwrite_text(Path(sys.argv[1]), 'new' * 100_000)\n"
@@ -104,6 +104,18 @@ def test_contested_drafts_have_names_of_their_own(tmp_path: Path) -> None:
     command = [sys.executable, "-c", IMPORTS + code, str(tmp_path / "file")]
     parts = {subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(2)}
     assert len(parts) == 2
+
+
+def test_names_that_are_no_utf8_are_replaced_in_text_and_can_be_read_by_all(tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9"
+    write_text(path, f"of {path.name}, café")
+    assert path.read_bytes() == "of caf?, café".encode()
+    with utf8_path(path) as readable:
+        assert Path(str(readable).encode().decode()).read_bytes() == path.read_bytes()
+    with utf8_path(tmp_path / "plain") as readable:
+        assert readable == tmp_path / "plain"
+    with pytest.raises(FileNotFoundError), utf8_path(tmp_path / "\udce9"):
+        pass
 
 
 def test_links_are_followed(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from naopt._version import __version__
-from naopt.files import whole_file
+from naopt.files import utf8_path, whole_file
 from naopt.latent.decoder import Decoder, train_decoder
 from naopt.latent.embedding import Embedding
 from naopt.latent.embedding_settings import EmbeddingSettings
@@ -119,7 +119,7 @@ def _load(space: SearchSpace, key: str) -> Pretrained | None:
     """What the cache holds; ``None`` for a file that is missing or broken, which is then made again."""
     parts: dict[str, dict[str, Array]] = {"embedding": {}, "decoder": {}}
     try:
-        with safe_open(_path(key), "numpy") as file:
+        with utf8_path(_path(key)) as path, safe_open(path, "numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
             names = json.loads(file.metadata()["names"])
         unit = float(arrays.pop("unit")[0])

@@ -128,8 +128,8 @@ class RunConfig(Settings):
         }
 
     def write(self, path: Path) -> None:
-        """Writes the configuration as TOML."""
-        write_bytes(path, tomli_w.dumps(self.to_values()).encode())
+        """Writes the configuration as TOML. Names of files that are no UTF-8 stand there as they are on the disk."""
+        write_bytes(path, tomli_w.dumps(self.to_values()).encode(errors="surrogateescape"))
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
@@ -138,16 +138,21 @@ class RunConfig(Settings):
             raise InputError("run", str(path.parent), "there is no such directory")
         if not path.is_file():
             raise InputError("run", str(path.parent), f"has no {path.name}; it is not a run's directory")
-        return cls.from_values(read_values(path))
+        return cls.from_values(read_values(path, errors="surrogateescape"))
 
 
 TOP = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, "space_options", "searcher_settings"))
 
 
-def read_values(path: Path) -> dict[str, Any]:
-    """The keys of a configuration file. Raises ``InputError`` if it cannot be read or is not TOML."""
+def read_values(path: Path, errors: str = "strict") -> dict[str, Any]:
+    """The keys of a configuration file. Raises ``InputError`` if it cannot be read or is not TOML.
+
+    Args:
+        path: of the file.
+        errors: what is done about bytes that are no UTF-8, as for ``bytes.decode``.
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8", errors=errors))
     except OSError as error:
         raise InputError("configuration file", str(path), error.strerror or "cannot be read") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
