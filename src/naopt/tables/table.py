@@ -10,7 +10,7 @@ import numpy as np
 
 from naopt.errors import InputError, UnknownNameError
 from naopt.measurement import MetricInfo
-from naopt.metrics.scale import exponents, scaled, unscaled
+from naopt.metrics.scale import mean
 from naopt.spaces import Architecture, EnumeratedSpace, SearchSpace
 from naopt.spaces.row_index import RowIndex
 from naopt.tables.surrogate import Surrogate
@@ -86,9 +86,12 @@ class Table:
         measured = np.isfinite(values)
         count = measured.sum(axis=1)
         known = np.where(measured, values, 0.0)
-        units = exponents(known.T)
-        total = scaled(known, units[:, None]).sum(axis=1)
-        return unscaled(np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0), units)
+        with np.errstate(over="ignore"):
+            total = known.sum(axis=1)
+        means: NDArray[np.float64] = np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)
+        for row in np.flatnonzero(np.isinf(total)):
+            means[row] = mean(known[row, measured[row]])
+        return means
 
     def _check_tokens(self, tokens: NDArray[np.int64]) -> None:
         positions = self.space.positions
