@@ -28,6 +28,9 @@ def test_unknown_names_get_the_nearest_one() -> None:
     error = UnknownNameError("searcher", "randm", ["nao", "random"])
     assert str(error) == "searcher 'randm': unknown; did you mean 'random'? known: nao, random"
     assert str(UnknownNameError("searcher", "zzz", ["nao"])) == "searcher 'zzz': unknown; known: nao"
+    assert str(UnknownNameError("metric", "ACC", ["Acc", "loss"])).startswith(
+        "metric 'ACC': unknown; did you mean 'Acc'?"
+    )
 
 
 def test_syntax_errors_say_where() -> None:

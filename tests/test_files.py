@@ -16,6 +16,7 @@ from naopt.files import (
     is_full,
     is_there,
     move_into_place,
+    utf8_path,
     whole_file,
     write_bytes,
     write_text,
@@ -115,6 +116,18 @@ def test_contested_drafts_have_names_of_their_own(tmp_path: Path) -> None:
     command = [sys.executable, "-c", IMPORTS + code, str(tmp_path / "file")]
     parts = {subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(2)}
     assert len(parts) == 2
+
+
+def test_names_that_are_no_utf8_are_replaced_in_text_and_can_be_read_by_all(tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9"
+    write_text(path, f"of {path.name}, café")
+    assert path.read_bytes() == "of caf?, café".encode()
+    with utf8_path(path) as readable:
+        assert Path(str(readable).encode().decode()).read_bytes() == path.read_bytes()
+    with utf8_path(tmp_path / "plain") as readable:
+        assert readable == tmp_path / "plain"
+    with pytest.raises(FileNotFoundError), utf8_path(tmp_path / "\udce9"):
+        pass
 
 
 def test_links_are_followed(tmp_path: Path) -> None:

@@ -25,13 +25,20 @@ class InputError(NaoptError, ValueError):
         return type(self), (self.what, self.value, self.rule)
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like this one, in whatever case; ``None`` if none is like it."""
+    folded = {other.casefold(): other for other in sorted(known, reverse=True)}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    return folded[near[0]] if near else None
+
+
 class UnknownNameError(InputError):
     """A name that is not among the known ones; suggests the nearest."""
 
     def __init__(self, what: str, value: str, known: Iterable[str]) -> None:
         self.known = sorted(known)
-        near = difflib.get_close_matches(value, self.known, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'? " if near else ""
+        near = nearest(value, self.known)
+        hint = f"did you mean '{near}'? " if near else ""
         super().__init__(what, value, f"unknown; {hint}known: {', '.join(self.known)}")
 
     def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str]]]:  # type: ignore[override]

@@ -128,9 +128,27 @@ def refuse_dangling(path: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, f"is a link to {path.readlink()}, which is not there", str(path))
 
 
+@contextmanager
+def utf8_path(path: Path) -> Iterator[Path]:
+    """The path of a file that is there, for libraries that open none whose name is no UTF-8. Raises ``OSError``."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        number = os.open(path, os.O_RDONLY)
+        try:
+            yield Path(f"/dev/fd/{number}")
+        finally:
+            os.close(number)
+    else:
+        yield path
+
+
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in UTF-8, whole or not at all. Raises ``NotWrittenError``."""
-    write_bytes(path, text.encode())
+    """Writes a text file in UTF-8, whole or not at all. Raises ``NotWrittenError``.
+
+    A ``?`` stands for each byte of a file's name that is no UTF-8, which Python has as a lone surrogate.
+    """
+    write_bytes(path, text.encode(errors="replace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

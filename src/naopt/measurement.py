@@ -3,22 +3,59 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+from naopt.errors import InputError, UnknownNameError, nearest
 
 Status = Literal["ok", "failed", "invalid", "timeout", "oom", "diverged", "interrupted"]
 Goal = Literal["max", "min"]
 
 STATUSES: tuple[Status, ...] = get_args(Status)
+MOST_SECONDS = 1e15
+"""That one evaluation may take: thirty million years, of which a sum is still a number."""
+GOALS: tuple[Goal, ...] = get_args(Goal)
 
 
 @dataclass(frozen=True, slots=True)
 class MetricInfo:
-    """Which direction of a metric is better, and its unit."""
+    """Which direction of a metric is better, and its unit. Raises ``InputError`` for another goal, or no text."""
 
     goal: Goal = "max"
     unit: str = ""
+
+    def __post_init__(self) -> None:
+        check_goal("goal of a metric", self.goal)
+        if not isinstance(self.unit, str):
+            raise InputError("unit of a metric", self.unit, "must be text")
+
+
+def check_goal(what: str, goal: object) -> None:
+    """Raises ``InputError``, with the nearest that there is, for anything but ``max`` and ``min``."""
+    if not isinstance(goal, str):
+        raise InputError(what, goal, f"must be {' or '.join(GOALS)}")
+    if goal not in GOALS:
+        raise UnknownNameError(what, goal, GOALS)
+
+
+def number(value: object) -> float | None:
+    """A number of any kind, also a scalar of torch or numpy, as a float; ``None`` for what is none, and for booleans.
+
+    A whole number that no float can hold is infinite.
+    """
+    if type(value) is float:
+        return value
+    if isinstance(value, bool | str) or getattr(value, "ndim", 0) != 0:
+        return None
+    if str(getattr(value, "dtype", "")) in ("bool", "torch.bool"):
+        return None
+    try:
+        return float(value) if hasattr(type(value), "__float__") else None  # type: ignore[arg-type]
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +67,15 @@ class Measurement:
     batch, a second attempt). A NaN never looks like a number: a table's NaN is left out.
 
     Attributes:
-        metrics: finite numbers by name.
+        metrics: finite numbers by name; floats, whatever numbers were given.
         seconds: what it took.
         status: how it ended.
         reason: why, in one line.
         details: traceback and last lines of output of what failed.
 
     Raises:
-        ValueError: a metric that is not finite, seconds that are not or are negative, ``ok`` without metrics, or
-            another status without a reason.
+        ValueError: metrics that are not numbers by name, or not finite, seconds that are not, are negative or above
+            1e15, ``ok`` without metrics, another status without a reason, or a reason that is not text.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -50,11 +87,14 @@ class Measurement:
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"status {self.status!r} is not one of {', '.join(STATUSES)}")
-        if not (math.isfinite(self.seconds) and self.seconds >= 0):
-            raise ValueError(f"seconds must be finite and not negative, got {self.seconds}")
-        bad = [name for name, value in self.metrics.items() if not math.isfinite(value)]
-        if bad:
-            raise ValueError(f"metric {bad[0]!r} is not finite; leave it out and give the reason")
+        seconds = number(self.seconds)
+        if seconds is None or not 0 <= seconds <= MOST_SECONDS:
+            raise ValueError(f"seconds must be finite and not negative, at most {MOST_SECONDS:g}, got {self.seconds!r}")
+        object.__setattr__(self, "seconds", seconds)
+        object.__setattr__(self, "metrics", _checked(self.metrics))
+        for name in ("reason", "details"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be text, got {getattr(self, name)!r}")
         if self.status == "ok" and not self.metrics:
             raise ValueError("an 'ok' measurement needs at least one metric")
         if self.status != "ok" and not self.reason:
@@ -64,3 +104,26 @@ class Measurement:
     def ok(self) -> bool:
         """Whether the evaluation ended as it should."""
         return self.status == "ok"
+
+
+def missing(metric: str, given: Iterable[str]) -> str:
+    """Why a measurement without the metric that is optimised is none, with the nearest of those that it has."""
+    names = list(given)
+    near = nearest(metric, names)
+    return f"gave no {metric}, but {', '.join(names) or 'nothing'}{f': did you mean {near}?' if near else ''}"
+
+
+def _checked(metrics: object) -> dict[str, float]:
+    if not isinstance(metrics, Mapping):
+        raise ValueError(f"metrics must be numbers by name, such as {{'accuracy': 0.9}}, got {metrics!r}")
+    found: dict[str, float] = {}
+    for name, value in metrics.items():
+        if not isinstance(name, str):
+            raise ValueError(f"the name of a metric must be text, got {name!r}")
+        parsed = number(value)
+        if parsed is None:
+            raise ValueError(f"metric {name!r} is {value!r}, not a number")
+        if not math.isfinite(parsed):
+            raise ValueError(f"metric {name!r} is not finite; leave it out and give the reason")
+        found[name] = parsed
+    return found

@@ -44,7 +44,7 @@ _LETTERS = {
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-def read_text(path: Path, what: str) -> str:
+def read_text(path: Path, what: str, errors: str = "strict") -> str:
     r"""A file's text, without byte order mark, every end of line ``\n``.
 
     UTF-8, or UTF-16 and UTF-32 if they begin with a byte order mark. Ends of line may be those of Unix, Windows and old
@@ -53,6 +53,7 @@ def read_text(path: Path, what: str) -> str:
     Args:
         path: of the file.
         what: it is, for errors.
+        errors: what is done about bytes that are of another encoding, as for ``bytes.decode``.
 
     Raises:
         InputError: the file cannot be read, or is no text; names what it is, or line and column of what is wrong.
@@ -69,7 +70,7 @@ def read_text(path: Path, what: str) -> str:
     if not mark and len(body) > 1 and b"\0" in (body[:1], body[1:2]):
         raise InputError(what, str(path), f"looks like UTF-16 without a byte order mark; {_SAVE}")
     try:
-        text = body.decode(encoding)
+        text = body.decode(encoding, errors)
     except UnicodeDecodeError as error:
         where = _where(_unix(body[: error.start].decode(encoding, "replace")))
         rule = f"is not {name}; {_SAVE}" + ("" if mark else " (it may be Windows-1252 or Latin-1)")
@@ -83,9 +84,9 @@ def read_text(path: Path, what: str) -> str:
     return text
 
 
-def read_toml(path: Path, what: str) -> dict[str, Any]:
+def read_toml(path: Path, what: str, errors: str = "strict") -> dict[str, Any]:
     """The keys of a TOML file. Raises ``InputError`` as ``read_text``, and with line and column of what is no TOML."""
-    text = read_text(path, what)
+    text = read_text(path, what, errors)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -100,6 +100,22 @@ def test_how_a_search_is_carried_out_may_change(run: Path) -> None:
     assert RunConfig.read(run / "config.toml").stop_after == 3
 
 
+def test_a_search_of_which_all_fail_alike_stops_and_goes_on_once_it_is_mended(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"searcher": "random", "settings": None, "budget": 24}
+
+    def broken(values: Mapping[str, Any]) -> float:
+        raise OSError(f"no disk {values['depth']}")
+
+    broken.__qualname__ = "area"
+    for asked in (20, 22):
+        with pytest.raises(naopt.SearchStoppedError, match=r"all .* evaluations failed alike: failed: OSE") as e:
+            search(tmp_path / "run", broken, stop_alike=asked if asked == 20 else 2, **options)
+        assert len(e.value.result.trials) == asked
+    result = search(tmp_path / "run", **options)
+    assert (len(result.failures), len(result.trials), result.finished) == (22, 24, True)
+    assert len(search(tmp_path / "other", broken, stop_alike=0, **options).failures) == 24
+
+
 def test_a_search_whose_time_was_up_goes_on_with_more(tmp_path: Path) -> None:
     assert len(search(tmp_path / "run", time=1e-9).trials) == 0
     assert len(search(tmp_path / "run", time=1e-9).trials) == 0

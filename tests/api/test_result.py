@@ -141,7 +141,7 @@ def test_searchers_of_the_main_module_run_in_this_process(
     with caplog.at_level(logging.WARNING, "naopt"):
         found = naopt.compare(table, "random", budget=5, trials=1, workers=2)
     assert len(found.trials) == 1
-    assert "searcher random is defined in the main module" in caplog.text
+    assert "RandomSearcher is defined in the main module" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naopt
-from naopt.evaluators import FunctionEvaluator
-from naopt.measurement import Measurement
+from naopt.evaluators import Evaluator, FunctionEvaluator
+from naopt.measurement import Measurement, MetricInfo
 from naopt.spaces import Architecture, NASBench201Space, Value
 from tests.run.toys import SPACE as TOYS
 
@@ -115,7 +115,36 @@ def test_objectives_that_are_none(objective: Any) -> None:
         search(objective=objective)
 
 
+@pytest.mark.parametrize(
+    ("objective", "meant"),
+    [("maximize", "max"), ("Minimise", "min"), ("MAX", "max"), ("minimize:loss", "min:loss"), ("maximum:a", "max:a")],
+)
+def test_words_for_a_goal_are_no_metrics(objective: str, meant: str) -> None:
+    with pytest.raises(naopt.InputError, match=f"min or max; did you mean '{meant}'[?]$"):
+        search(objective=objective)
+    assert search(lambda _: {"maximum_error": 1.0}, objective="maximum_error", budget=1).best_value == 1.0
+
+
 # Failures.
+
+
+class Misspelt(Evaluator):
+    """Says that it measures a price, and does not."""
+
+    space, metrics, default_metric = TOYS, {"price": MetricInfo("min")}, "price"
+
+    def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
+        return Measurement({"prce": 1.0, "size": 2.0}, 0.5)
+
+
+@pytest.mark.parametrize("schedule", ["rounds", "async"])
+def test_a_measurement_without_the_objective_is_a_failure_that_names_the_nearest(schedule: Any) -> None:
+    result = naopt.search(None, Misspelt(), budget=4, searcher="random", schedule=schedule)
+    assert {trial.status for trial in result.trials} == {"failed"}
+    assert {trial.reason for trial in result.trials} == {"gave no price, but prce, size: did you mean prce?"}
+    assert result.trials[0].metrics == {"prce": 1.0, "size": 2.0}
+    given = search(lambda _: {"Loss": 1.0}, objective="min:loss", budget=1)
+    assert given.failures[0].reason == "gave no loss, but Loss: did you mean Loss?"
 
 
 def test_what_goes_wrong_is_a_failed_measurement() -> None:

@@ -116,6 +116,7 @@ def run_inline(
     jobs: Mapping[str, tuple[Any, ...]],
     workers: int,
     shared: tuple[Any, ...] = (),
+    by_name: object = (),
 ) -> Generator[tuple[str, Any], None, None]:
     """``run_jobs`` without processes."""
     for key, arguments in jobs.items():

@@ -1,3 +1,4 @@
+import logging
 import multiprocessing
 import os
 import sys
@@ -8,6 +9,7 @@ import pytest
 from naopt.bench import JobError, run_jobs
 from naopt.bench.workers import _begin_worker
 from naopt.errors import InputError
+from naopt.searchers.random_search import RandomSearcher
 from tests.bench.stubs import Counted, count_unpacked, die, refuse, square, wait_or_fail
 
 
@@ -44,6 +46,20 @@ def test_what_has_ended_is_not_lost_when_a_job_fails() -> None:
     with pytest.raises(JobError, match="job 0: KeyError: 'zero'"):
         collect()
     assert sorted(seen) == [f"job {n}" for n in range(1, 6)]
+
+
+def test_what_the_main_module_defines_is_used_in_this_process(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(RandomSearcher, "__module__", "__main__")
+    with caplog.at_level(logging.WARNING, "naopt"):
+        found = dict(run_jobs(square, {"job 3": (3,)}, workers=2, by_name=[RandomSearcher]))
+    assert found["job 3"][:2] == (9, os.getpid())
+    assert caplog.messages == [
+        "RandomSearcher is defined in the main module: this process does all the work, one thing at a time"
+    ]
+    with pytest.raises(InputError, match="job 3: number '3': is never right"):
+        list(run_jobs(refuse, {"job 3": (3,)}, workers=2, by_name=[RandomSearcher]))
 
 
 @pytest.mark.parametrize("loaded", [True, False])

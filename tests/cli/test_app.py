@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import typer
 
+import naopt
 from naopt import __version__
 from naopt.cli import app, common
 from naopt.cli.common import JsonOption, SetOption
@@ -119,6 +121,29 @@ def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     assert json.loads(out) == {"array": [0, 1], "scalar": 0.5, "nan": None, "path": "x", "none": None}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [("latin-1", b"act=\xe9,name=?"), ("ascii", "act=\xe9,name=\u2192".encode())],  # click takes ASCII for a mistake
+)
+def test_what_a_terminal_has_no_letter_for_is_replaced(
+    encoding: str, shown: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "caf\udce9"
+    naopt.search({"act": ["\xe9"], "name": ["\u2192"]}, lambda _: 1.0, budget=1, searcher="random", run=folder)
+    written = io.BytesIO()
+    out = io.TextIOWrapper(written, encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", out)
+    for command in ("report", "show"):
+        monkeypatch.setattr(sys, "argv", ["naopt", command, str(folder)])
+        with pytest.raises(SystemExit, match="0"):
+            app.main()
+    out.flush()
+    assert shown in written.getvalue()
+    assert b"/caf?/report.html" in written.getvalue()
+    assert "act=\xe9,name=\u2192" in (folder / "report.html").read_text(encoding="utf-8")
+    assert naopt.load_run(folder).directory == folder
 
 
 def test_tables_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,7 @@ def test_an_architecture_is_trained_and_tested(capsys: pytest.CaptureFixture[str
     assert f"test accuracy: {result['test_accuracy']:.1f} %" in out
     assert (result["architecture"], result["task"], result["settings"]["filters"]) == (CELL, "digits", 2)
     assert result["input_shape"] == [1, 8, 8]
+    assert result["preset"] == json.loads(Path("out/training.json").read_text())["preset"] == "digits-final"
     weights = load_file("out/final.safetensors")
     assert result["parameters"] <= sum(array.size for array in weights.values())
     assert sorted(path.name for path in Path("out").iterdir()) == [

@@ -14,10 +14,12 @@ import typer
 from naopt.cli import reference
 from naopt.cli.app import app, run
 from naopt.configuration import Settings
+from naopt.evaluators.final import default_preset
 from naopt.evaluators.presets import PRESETS
 from naopt.networks.language_settings import LanguageSettings
 from naopt.run import RunConfig
 from naopt.searchers.nao import NAOSettings
+from naopt.tasks import tasks
 from naopt.training.settings import TrainingSettings
 from tests.docs.pages import ROOT
 
@@ -46,6 +48,14 @@ def test_settings_rows() -> None:
         "| `train_limit` | whole number >= 2, or unset | unset |  | "
         "Train on that many images at most, stratified by class. |",
     ]
+
+
+def test_final_training_of_every_task_is_said_where_it_is_explained() -> None:
+    page = (ROOT / "docs/how-to/train-in-full.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `")]
+    for task in tasks.names():
+        (said,) = [preset for names, preset in rows if re.search(rf"`{re.escape(task)}(:PATH)?`", names)]
+        assert f"`{default_preset(task)}`" in said, task
 
 
 def test_presets_are_shown_with_source_and_values() -> None:

@@ -45,6 +45,13 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{link}: no such heading"
 
 
+def test_the_index_lists_every_page() -> None:
+    docs = ROOT / "docs"
+    lists = [docs / "index.md", docs / "searchers" / "README.md"]
+    listed = {(page.parent / link).resolve() for page in lists for link in LINK.findall(page.read_text("utf-8"))}
+    assert set(docs.rglob("*.md")) - listed == {docs / "index.md"}
+
+
 def test_commands_of_a_block() -> None:
     code = "$ naopt a \\\n    b\nout: 1\n\n$ naopt c\n"
     assert commands(code) == [("naopt a      b", ["out: 1"]), ("naopt c", [])]

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load, save
 
 from naopt.errors import InputError
-from naopt.evaluators.final import final_workload, train_final
+from naopt.evaluators.final import default_preset, final_workload, train_final
 from naopt.evaluators.presets import PRESETS
 from naopt.evaluators.workloads import WORKLOADS, Workload
 from naopt.networks.build import build_network
@@ -68,6 +68,7 @@ def test_presets_are_chosen_by_task_and_by_name() -> None:
     assert training(final_workload("digits")).filters == PRESETS["digits-final"].values["filters"]
     assert training(final_workload("digits", "recipe")).epochs == create_image_task("digits").recipe["epochs"]
     assert training(final_workload("digits", "cifar10-final", {"epochs": 3})).epochs == 3
+    assert [default_preset(task) for task in ("digits", "text:x", "mine:x")] == ["digits-final", "text-final", "recipe"]
     with pytest.raises(InputError, match="preset 'cifar10': unknown; did you mean 'cifar10-final'"):
         final_workload("digits", "cifar10")
     with pytest.raises(InputError, match="did you mean 'epochs'"):

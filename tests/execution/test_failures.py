@@ -114,12 +114,32 @@ def test_policies_are_checked() -> None:
         FailurePolicy(retries=-1)
     with pytest.raises(InputError, match="stop_after '-1': must not be negative"):
         FailurePolicy(stop_after=-1)
+    with pytest.raises(InputError, match="stop_alike '-1': must not be negative"):
+        FailurePolicy(stop_alike=-1)
+
+
+def trial(measurement: Measurement | None) -> Trial:
+    return Trial(0, 0, toy("fine"), "", "random", measurement=measurement)
+
+
+@pytest.mark.parametrize("before", [None, Measurement({"score": 1.0}), Measurement(status="invalid", reason="wide")])
+def test_a_run_of_which_all_fail_alike_stops(before: Measurement | None) -> None:
+    guard = FailureGuard(0, 3)
+    alike = [trial(Measurement(status="failed", reason=f"KeyError: line {line}")) for line in (1, 22, 3)]
+    for one in [trial(before), *alike[:2]]:
+        guard.measured(one)
+    if before is not None:
+        return guard.measured(alike[2])
+    line = "^all 3 evaluations failed alike: failed: KeyError: line 3 .stop_alike=0 goes on all the same.$"
+    with pytest.raises(RunStoppedError, match=line):
+        guard.measured(alike[2])
+    known = FailureGuard(0, 3, [trial(Measurement({"score": 1.0}))])
+    for one in alike:
+        known.measured(one)
+    return None
 
 
 def test_a_run_stops_after_failures_in_a_row() -> None:
-    def trial(measurement: Measurement | None) -> Trial:
-        return Trial(0, 0, toy("fine"), "", "random", measurement=measurement)
-
     ok, failed = Measurement({"score": 1.0}), Measurement(status="failed", reason="no disk")
     invalid = replace(failed, status="invalid")
     guard = FailureGuard(2)
@@ -127,6 +147,9 @@ def test_a_run_stops_after_failures_in_a_row() -> None:
         guard.measured(trial(measurement))
     with pytest.raises(RunStoppedError, match="2 evaluations in a row failed, the last one with failed: no disk"):
         guard.measured(trial(failed))
+    apart = FailureGuard(0, 3)
+    for reason in ("line 1", "line 22", "no disk", "line 1", "line 1", "line 1"):
+        apart.measured(trial(replace(failed, reason=reason)))
     unlimited = FailureGuard(0)
     for _ in range(5):
         unlimited.measured(trial(failed))

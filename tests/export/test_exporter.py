@@ -18,6 +18,9 @@ from naopt.export.graphs import METADATA_FILE, quiet, read_onnx, read_torch_expo
 from naopt.training.images import Normalisation
 from tests.export.examples import CELL, EDGES, import_file, logits, subject
 
+NO_UTF8 = "caf\udce9"
+"""A name of an old zip file, as Python has it."""
+CLASSES = ("Katze", 'naïve "dog"', NO_UTF8)
 PRIVATE = (str(Path(__file__).parents[2]).encode(), b"site-packages", b"stack_trace")
 
 
@@ -26,7 +29,7 @@ def test_deployed_networks_take_pixels(per_image: bool) -> None:
     found = subject(EDGES, per_image=per_image, auxiliary_weight=0.4)
     names = [name for name, _ in found.network.named_parameters()]
     deployed = Classifier(found.network, found.facts)
-    (actual,) = deployed(found.data.float())
+    actual = deployed(found.data.float())
     assert torch.allclose(actual, logits(found), atol=1e-5)
     mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in (found.facts.mean, found.facts.deviation))
     normalise = Normalisation(mean, 1 / deviation, per_image)
@@ -38,14 +41,16 @@ def test_deployed_networks_take_pixels(per_image: bool) -> None:
 def test_constant_images_are_normalised() -> None:
     found = subject(CELL, per_image=True)
     constant = replace(found, data=torch.full_like(found.data, 7))
-    (actual,) = Classifier(found.network, found.facts)(constant.data.float())
+    actual = Classifier(found.network, found.facts)(constant.data.float())
     assert torch.allclose(actual, logits(constant), atol=1e-5)
 
 
 @pytest.mark.no_cover
 def test_torch_export(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    found = subject(EDGES, auxiliary_weight=0.4, task="digits", test_accuracy=97.5)
-    out = tmp_path / "network.pt2"
+    found = subject(EDGES, auxiliary_weight=0.4, classes=CLASSES, task="digits", test_accuracy=97.5)
+    folder = tmp_path / NO_UTF8
+    folder.mkdir()
+    out = folder / "network.pt2"
     result = export(found.network, "torch-export", out, found.facts, found.data)
     assert capfd.readouterr() == ("", "")
     assert result.path == out
@@ -56,26 +61,30 @@ def test_torch_export(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     for size in (1, 3, 8):
         assert torch.allclose(compute(found.data[:size].float())[0], logits(found)[:size], atol=1e-5)
     held = {METADATA_FILE: ""}
-    with quiet():
-        program = torch.export.load(out, extra_files=held)
+    with quiet(), out.open("rb") as file:
+        program = torch.export.load(file, extra_files=held)
+    assert torch.allclose(program.module()(found.data.float()), logits(found), atol=1e-5)
     assert json.loads(held[METADATA_FILE]) == found.facts.metadata()
+    assert json.loads(json.loads(held[METADATA_FILE])["classes"]) == list(CLASSES)
     assert not [name for name in program.state_dict if "auxiliary" in name]
     assert not [word for word in PRIVATE if word in out.read_bytes()]
-    assert [path.name for path in tmp_path.iterdir()] == ["network.pt2"]
+    assert [path.name for path in folder.iterdir()] == ["network.pt2"]
 
 
 @pytest.mark.no_cover
 def test_onnx(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     onnx = pytest.importorskip("onnx")
-    found = subject(EDGES, classes=("Katze", 'naïve "dog"', "cow"), task="digits", test_accuracy=97.5)
-    out = tmp_path / "network.onnx"
+    found = subject(EDGES, classes=CLASSES, task="digits", test_accuracy=97.5)
+    folder = tmp_path / NO_UTF8
+    folder.mkdir()
+    out = folder / "network.onnx"
     result = export(found.network, "onnx", out, found.facts, found.data)
     assert capfd.readouterr() == ("", "")
     assert 0 <= result.max_difference < 1e-5
     compute = read_onnx(out)
     for size in (1, 3, 8):
         assert torch.allclose(compute(found.data[:size].float())[0], logits(found)[:size], atol=1e-5)
-    model = onnx.load(out)
+    model = onnx.load_from_string(out.read_bytes())
     (inputs,), (outputs,) = model.graph.input, model.graph.output
     assert (inputs.name, outputs.name) == ("images", "logits")
     sizes = [size.dim_param or size.dim_value for size in inputs.type.tensor_type.shape.dim]
@@ -87,7 +96,7 @@ def test_onnx(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert json.loads(held["mean"]) == list(found.facts.mean)
     assert json.loads(held["test_accuracy"]) == 97.5
     assert not [word for word in PRIVATE if word in out.read_bytes()]
-    assert [path.name for path in tmp_path.iterdir()] == ["network.onnx"]
+    assert [path.name for path in folder.iterdir()] == ["network.onnx"]
 
 
 def test_metadata_of_untrained_networks() -> None:

@@ -77,7 +77,7 @@ def test_trained_networks_say_what_they_said(trained: Path) -> None:
     found = classifier(read_trained(trained))
     test = DigitsTask().load().test
     with torch.no_grad():
-        (logits,) = Classifier(found.network, found.facts)(torch.tensor(test.images).float())
+        logits = Classifier(found.network, found.facts)(torch.tensor(test.images).float())
     accuracy = 100 * float((logits.argmax(1) == torch.tensor(test.labels)).double().mean())
     assert found.facts.test_accuracy == pytest.approx(accuracy)
 

@@ -22,6 +22,15 @@ def test_precedence_is_file_flags_settings() -> None:
     assert file["searcher"] == {"name": "nao", "trade_off": 0.7}
 
 
+def test_names_that_are_no_utf8_are_kept(tmp_path: Path) -> None:
+    config = RunConfig(task="images:/photos/caf\udce9/é")
+    config.write(tmp_path / "config.toml")
+    assert b"caf\xe9/\xc3\xa9" in (tmp_path / "config.toml").read_bytes()
+    assert RunConfig.read(tmp_path / "config.toml") == config
+    with pytest.raises(InputError, match="is not TOML: 'utf-8' codec can't decode byte 0xe9"):
+        read_values(tmp_path / "config.toml")
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("3", 3), ("0.5", 0.5), ("true", True), ("paper", "paper"), ('"3"', "3"), ("[1, 2]", [1, 2]), ("a=b", "a=b")],

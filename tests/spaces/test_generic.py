@@ -69,6 +69,10 @@ def test_positions_from_code_have_rules() -> None:
 
 def test_a_positions_kind_is_its_name_unless_given() -> None:
     assert Position("a", ("1",)).kind == "a"
+    numbers = GenericSpace([Position("width", (16, 32)), Position("rate", (0.1, 1e-3))], "numbers")  # type: ignore[arg-type]
+    for architecture in numbers.enumerate():
+        assert numbers.parse(numbers.format(architecture)) == architecture
+    assert numbers.format(numbers.architecture([1, 0])) == "width=32,rate=0.1"
     assert Position("a", ("1",), "layer").kind == "layer"
 
 

@@ -109,6 +109,30 @@ class OfAnEarlierVersion(RandomSearcher):
         return super().ask(count)
 
 
+class Deaf(RandomSearcher):
+    """Says that it learns, and gives all that it is asked for at once."""
+
+    learns = True
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        if not self.history:
+            return super().ask(count, pending)
+        best = max(self.history, key=lambda pair: self.objective.score(pair[1]) or 0.0)[0]
+        known = Known(self.seen, pending)
+        new = [a for a in self.space.neighbours(best) if a not in known][:1]
+        return [Proposal(a, "mutation") for a in new] or super().ask(1, pending)
+
+
+class Endless(RandomSearcher):
+    """Looks for something new until it finds it."""
+
+    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+        rng, known = self.generator(pending=pending), Known(self.seen, pending)
+        while (found := self.space.sample(rng)) in known:
+            pass
+        return [Proposal(found, "random")]
+
+
 class AsksInOrder(RandomSearcher):
     """Has no use for anything but what it asked for, in that order."""
 
@@ -139,6 +163,8 @@ class AsksInOrder(RandomSearcher):
         (WrongSign, "minimising -x"),
         (Hasty, "is pending already"),
         (Impatient, "asks otherwise"),
+        (Deaf, "the same 24 architectures whatever it is told, asked for all that is left"),
+        (Endless, "draws 20000 times in a space of 1: an ask that finds nothing new is empty"),
         (OfAnEarlierVersion, r"takes no pending: make it ask\(self, count, pending=\(\)\)"),
         (AsksInOrder, "out of order"),
     ],

@@ -113,6 +113,13 @@ def test_what_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
+def test_folders_may_have_names_that_are_no_utf8(tmp_path: Path) -> None:
+    (tmp_path / "caf\udce9").mkdir()
+    path = tmp_path / "caf\udce9" / "state.safetensors"
+    save_checkpoint(path, TrainingState({"x": torch.ones(1)}, {}), {})
+    assert load_checkpoint(path).tensors["x"] == 1
+
+
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     save_checkpoint(path, TrainingState({"x": torch.arange(3)}, {"step": 1}), {"architecture": "a", "seed": 1})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,9 +58,16 @@ def files(folder: Path) -> ImageFiles:
 
 
 @pytest.fixture(scope="module")
-def two_workers(files: ImageFiles) -> Stream:
-    """Shared by the tests: starting processes takes seconds."""
-    return Stream(Samples(files, SIZE, jitter=JITTER), 2)
+def two_workers(files: ImageFiles, tmp_path_factory: pytest.TempPathFactory) -> Stream:
+    """Shared by the tests: starting processes takes seconds. They would end if they ran the main module."""
+    main = tmp_path_factory.mktemp("main") / "script.py"
+    main.write_text("raise SystemExit('runs again')")
+    stream = Stream(Samples(files, SIZE, jitter=JITTER), 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["__main__"], "__file__", str(main))
+        patch.setattr(sys.modules["__main__"], "__spec__", None)
+        next(stream.read(batches_of(0)))
+    return stream
 
 
 def batches_of(epoch: int, seed: int = 5) -> list[list[Key]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from naopt.api.again import ARGUMENTS
 from naopt.api.result import Result
@@ -14,7 +15,7 @@ from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import SCORE, FunctionEvaluator, RaisingEvaluator
 from naopt.evaluators.table import TableEvaluator
-from naopt.measurement import Goal
+from naopt.measurement import GOALS, Goal
 from naopt.run.config import RunConfig
 from naopt.searchers.base import Objective
 from naopt.spaces import Architecture, GenericSpace, SearchSpace, create_space
@@ -31,7 +32,8 @@ Enqueued = Architecture | Mapping[str, object] | str
 Known = Result | str | Path
 """The result of a search with a directory, such a directory, a table or a CSV file."""
 
-_GOALS: tuple[Goal, ...] = get_args(Goal)
+_GOAL_WORDS = re.compile(r"(max|min)(imum|imal|imi[sz](e|ing|ation))?", re.IGNORECASE)
+"""What people write for a goal, and what no metric is called."""
 _log = logging.getLogger(__name__)
 
 
@@ -59,10 +61,13 @@ def parse_objective(objective: Objective | str | None) -> tuple[str, Goal | None
         raise InputError("objective", objective, rule)
     goal, colon, metric = objective.partition(":")
     if not colon:
-        goal, metric = (objective, "") if objective in _GOALS else ("", objective)
-    if (colon and (goal not in _GOALS or not metric)) or not (goal or metric):
-        raise InputError("objective", objective, rule)
-    return metric, next((known for known in _GOALS if known == goal), None)
+        goal, metric = (objective, "") if _GOAL_WORDS.fullmatch(objective) else ("", objective)
+    known: dict[str, Goal] = {each: each for each in GOALS}
+    if (goal and goal not in known) or (colon and not (goal and metric)) or not (goal or metric):
+        word = _GOAL_WORDS.fullmatch(goal)
+        meant = word[1].lower() + (colon and f":{metric}") if word else ""
+        raise InputError("objective", objective, rule + (f"; did you mean '{meant}'?" if meant else ""))
+    return metric, known.get(goal)
 
 
 def parse_measuring(evaluate: Evaluate) -> Measuring:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,15 +14,11 @@ from naopt.errors import InputError
 from naopt.evaluators.table import parse_noise
 from naopt.latent.threads import one_thread
 from naopt.logs import show_logs
-from naopt.processes import without_main
-from naopt.searchers import searchers as registry
 from naopt.tables import Table, load_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -152,12 +147,8 @@ def compare(
 
 
 def _trials(comparison: bench.Comparison, workers: int) -> list[bench.SearchTrial]:
-    own = [name for name in comparison.settings if registry.get(name).__module__ == "__main__"]
-    if workers > 1 and own:
-        _log.warning("searcher %s is defined in the main module: trials run in this process, one at a time", own[0])
-    if workers > 1 and not own:
-        with without_main():
-            return bench.compare(comparison, workers)
+    if workers > 1:
+        return bench.compare(comparison, workers)
     with one_thread():
         return [
             bench.run_trial(comparison, name, trial)

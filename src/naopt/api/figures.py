@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from naopt.report.charts import INK, chart_style, draw_trajectory
 from naopt.report.curves import styles
-from naopt.report.summary import value_of
+from naopt.report.summary import drawable, value_of
 from naopt.run.record import RunRecord
 
 _DOTS = 150
@@ -47,9 +47,9 @@ def regret_figure(document: Mapping[str, Any]) -> Figure:
         for name, found in document["searchers"].items():
             regret, style = found["report_regret"], look[name]
             known = [at for at, mean in enumerate(regret["mean"]) if mean is not None]
-            x, y = [points[at] for at in known], [regret["mean"][at] for at in known]
+            x, y = [points[at] for at in known], [drawable(regret["mean"][at]) for at in known]
             axes.plot(x, y, color=style.colour, linestyle=style.dashes, linewidth=style.width, label=name)
-            low, high = ([regret["ci95"][at][end] for at in known] for end in (0, 1))
+            low, high = ([drawable(regret["ci95"][at][end]) for at in known] for end in (0, 1))
             axes.fill_between(x, low, high, color=style.colour, alpha=0.12, linewidth=0)
         unit = f" ({document['unit']})" if document["unit"] else ""
         axes.set(xlabel="queries", ylabel=f"mean regret, {document['report_metric']}{unit}")

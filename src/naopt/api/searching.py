@@ -34,6 +34,7 @@ from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import RaisedError
 from naopt.execution import Deadline, Observer, Start, TimeIsUpError
+from naopt.execution.failures import ALIKE
 from naopt.execution.whole import measure_all
 from naopt.files import at_home
 from naopt.logs import show_logs
@@ -81,6 +82,7 @@ def search(
     timeout: float | str | None = None,
     retries: int = 0,
     stop_after: int = 0,
+    stop_alike: int = ALIKE,
 ) -> Result:
     """Searches for the best architecture of a space, as measured by a function.
 
@@ -114,6 +116,7 @@ def search(
         timeout: what one evaluation may take, likewise; it then runs in a process of its own.
         retries: how often an evaluation that failed is done again, each time with another seed.
         stop_after: stop after so many failures in a row; 0 for never.
+        stop_alike: stop after so many evaluations if every one has failed with the same reason; 0 for never.
 
     Returns:
         What was found. ``finished`` is false if a callback stopped it, or, in memory, an interrupt (Ctrl-C).
@@ -144,6 +147,7 @@ def search(
             "timeout": seconds_of(timeout),
             "retries": retries,
             "stop_after": stop_after,
+            "stop_alike": stop_alike,
         },
         settings,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from naopt.metrics import Summary, censored_median, paired_columns, summarise_co
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_LARGEST = sys.float_info.max
 
 
 def summaries(values: NDArray[np.float64]) -> list[Summary | None]:
@@ -26,8 +29,8 @@ def summaries(values: NDArray[np.float64]) -> list[Summary | None]:
 def regret(found: Sequence[Summary | None], best: float, goal: Goal) -> dict[str, Any]:
     """Mean distance to the best, and its interval: those of the metric, turned and moved, and nothing below zero."""
     sign = 1 if goal == "max" else -1
-    ends = [s and sorted(max(0.0, sign * (best - end)) for end in s.ci95) for s in found]
-    return {"mean": [s and abs(best - s.mean) for s in found], "ci95": ends}
+    ends = [s and sorted(min(_LARGEST, max(0.0, sign * (best - end))) for end in s.ci95) for s in found]
+    return {"mean": [s and min(_LARGEST, abs(best - s.mean)) for s in found], "ci95": ends}
 
 
 def differences(mine: NDArray[np.float64], theirs: NDArray[np.float64], goal: Goal) -> dict[str, Any]:

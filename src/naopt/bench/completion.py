@@ -23,6 +23,7 @@ from naopt.bench.regressors import SURROGATE_MODELS
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.metrics import kendall_tau, spearman
+from naopt.metrics.scale import exponent, scaled, unscaled
 from naopt.spaces import Architecture
 from naopt.spaces.row_index import RowIndex, token_type
 from naopt.tables import CrossValidation, Surrogate, Table, load_table
@@ -95,7 +96,7 @@ def complete_table(
             raise InputError("metric", name, f"is a surrogate's in table {table.name} already")
         if found.sum() < LEAST_ROWS:
             raise InputError("metric", name, f"is measured in {found.sum()} rows; a surrogate needs {LEAST_ROWS}")
-        if np.ptp(table.values(name)[found]) == 0:
+        if len(np.unique(table.values(name)[found])) == 1:
             raise InputError("metric", name, "has the same value in all measured rows")
     on_step("listing the space")
     others = _others(table, rows)
@@ -243,15 +244,16 @@ def _complete(
 
 
 def _quality(name: str, measured: NDArray[np.float64], predicted: NDArray[np.float64], folds: int) -> CrossValidation:
-    if np.ptp(predicted) == 0:
+    if len(np.unique(predicted)) == 1:
         raise InputError("metric", name, "the surrogate predicts one value for all rows; it needs more measured ones")
-    errors = measured - predicted
+    unit = exponent([*measured, *predicted])
+    found, errors = scaled(measured, unit), scaled(measured, unit) - scaled(predicted, unit)
     return CrossValidation(
         folds=folds,
         kendall_tau=kendall_tau(measured, predicted),
         spearman=spearman(measured, predicted),
-        r2=float(1 - np.mean(errors**2) / np.var(measured)),
-        mae=float(np.mean(np.abs(errors))),
+        r2=float(1 - np.mean(errors**2) / np.var(found)),
+        mae=float(unscaled(float(np.mean(np.abs(errors))), unit)),
     )
 
 

@@ -149,6 +149,8 @@ def measure_quality(
         JobError: a trial raised; the others are stopped. ``on_trial`` has been called with all that had ended.
         InputError: fewer than 1 worker, or a model that refuses the table.
     """
+    from naopt.latent import models
+
     if workers < 1:
         raise InputError("workers", workers, "must be at least 1")
     found = {(trial.model, trial.size, trial.trial): trial for trial in done}
@@ -159,7 +161,8 @@ def measure_quality(
         for name in study.models
         if (name, size, trial) not in found
     }
-    with closing(run_jobs(measure_model, jobs, workers, (study,))) as results:
+    kinds = [models.get(name.partition(":")[0]) for name in study.models]
+    with closing(run_jobs(measure_model, jobs, workers, (study,), kinds)) as results:
         for key, measures in results:
             one = QualityTrial(*jobs[key], measures={name: _number(value) for name, value in measures.items()})
             found[one.model, one.size, one.trial] = one

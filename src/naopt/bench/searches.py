@@ -45,7 +45,8 @@ def compare(
         raise InputError("workers", workers, "must be at least 1")
     found = {(trial.searcher, trial.trial, trial.crew): trial for trial in done}
     jobs = {_label(*key): key for key in comparison.searches if key not in found}
-    with closing(run_jobs(run_trial, jobs, workers, (comparison,))) as results:
+    kinds = [searchers.get(searcher_name(name)) for name in comparison.settings]
+    with closing(run_jobs(run_trial, jobs, workers, (comparison,), kinds)) as results:
         for _, result in results:
             found[result.searcher, result.trial, result.crew] = result
             on_trial(result)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from naopt.errors import InputError
-from naopt.measurement import STATUSES, Measurement
+from naopt.measurement import MOST_SECONDS, STATUSES, Measurement
 from naopt.tables.cells import Numerals, explain_no_number, parse_number, read_lines
 from naopt.tables.mistakes import Mistakes
 
@@ -153,6 +153,6 @@ def _measurement(metrics: Mapping[str, float], seconds: float, status: str, reas
         raise InputError("result", "", "give NAME=VALUE, or --failed REASON")
     if status != "ok" and not reason:
         raise InputError("reason", "", "say why it failed")
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise InputError("seconds", seconds, "must be finite and not negative")
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise InputError("seconds", seconds, f"must be finite and not negative, at most {MOST_SECONDS:g}")
     return Measurement(dict(metrics), seconds, status, reason if status != "ok" else "")

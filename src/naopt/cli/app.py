@@ -6,6 +6,7 @@ A command module holds one function with typer annotations and imports everythin
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import re
 import sys
@@ -140,6 +141,12 @@ def _fail(message: str, code: int) -> int:
 
 
 def main() -> None:
-    """The ``naopt`` command. Warnings of the log are lines on standard error."""
+    """The ``naopt`` command. Warnings of the log are lines on standard error.
+
+    What a terminal has no letter for is replaced: a search must not end over the name of a class.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     show_logs()
     sys.exit(run(sys.argv[1:]))

@@ -73,17 +73,21 @@ def final_workload(task_spec: str, preset: str | None = None, overrides: Mapping
 
     Args:
         task_spec: ``digits``, ``cifar10:PATH``, ``ptb:PATH`` ...
-        preset: a name in ``PRESETS``, or ``recipe`` for the task's own recipe of a search; by default the preset with
-            the task's name and ``-final``, and the recipe for a task without one.
+        preset: a name in ``PRESETS``, or ``recipe`` for the task's own recipe of a search; by default
+            ``default_preset``.
         overrides: single settings.
 
     Raises:
         InputError: an unknown task, preset or setting.
     """
-    if preset is None:
-        preset = f"{task_spec.partition(':')[0]}-final"
-        preset = preset if preset in PRESETS else "recipe"
+    preset = preset or default_preset(task_spec)
     return create_workload(task_spec, overrides, None if preset == "recipe" else preset)
+
+
+def default_preset(task_spec: str) -> str:
+    """The preset with the task's name and ``-final``, and ``recipe`` for a task without one."""
+    preset = f"{task_spec.partition(':')[0]}-final"
+    return preset if preset in PRESETS else "recipe"
 
 
 def train_final(

@@ -9,11 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from naopt.errors import InputError, NaoptError
 from naopt.evaluators.base import Evaluator
-from naopt.measurement import Goal, Measurement, MetricInfo
+from naopt.measurement import Goal, Measurement, MetricInfo, missing, number
 from naopt.spaces import Architecture, GenericSpace, SearchSpace
 
 SCORE = "score"
@@ -92,7 +90,7 @@ class FunctionEvaluator(Evaluator):
             return replace(self._checked(found) if found.ok else found, seconds=found.seconds or seconds)
         if isinstance(found, Mapping):
             return self._of_metrics(found, Measurement({SCORE: 0.0}, seconds))
-        if _number(found) is None:
+        if number(found) is None:
             what = "not a number, a dictionary of numbers or a Measurement"
             return self._failure(f"gave {_shown(found)}, {what}", seconds)
         return self._of_metrics({self.default_metric: found}, Measurement({SCORE: 0.0}, seconds))
@@ -104,16 +102,15 @@ class FunctionEvaluator(Evaluator):
         """A measurement with these metrics, if they are any, and all else from ``rest``."""
         numbers: dict[str, float] = {}
         for name, value in given.items():
-            number = _number(value)
-            if not isinstance(name, str) or number is None:
+            found = number(value)
+            if not isinstance(name, str) or found is None:
                 what = "is not text" if not isinstance(name, str) else f"is {_shown(value)}, not a number"
                 return self._failure(f"gave a dictionary in which {name!r} {what}", rest.seconds)
-            numbers[name] = number
+            numbers[name] = found
         if self.default_metric == SCORE and SCORE not in numbers and numbers:
             numbers = {SCORE: next(iter(numbers.values())), **numbers}
         if self.default_metric not in numbers:
-            names = ", ".join(numbers) or "nothing"
-            return self._failure(f"gave no {self.default_metric}, but {names}", rest.seconds)
+            return self._failure(missing(self.default_metric, numbers), rest.seconds)
         finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
         if self.default_metric not in finite:
             reason = f"{self.default_metric} is {numbers[self.default_metric]}"
@@ -183,18 +180,6 @@ def _can_be_called(function: Callable[..., object], seeded: bool) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _number(value: object) -> float | None:
-    """A number of any kind, also one of torch or numpy; ``None`` for what is none."""
-    if isinstance(value, bool | np.bool_ | str) or getattr(value, "ndim", 0) != 0:
-        return None
-    try:
-        return float(value) if hasattr(type(value), "__float__") else None  # type: ignore[arg-type]
-    except OverflowError:
-        return math.inf
-    except (TypeError, ValueError):
-        return None
 
 
 def _shown(value: object) -> str:

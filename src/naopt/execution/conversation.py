@@ -9,7 +9,7 @@ from typing import Any
 from naopt.errors import NaoptError
 from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
-from naopt.measurement import Measurement
+from naopt.measurement import Measurement, missing
 from naopt.searchers.base import Proposal, Searcher
 from naopt.spaces import Architecture
 
@@ -128,9 +128,14 @@ class Conversation:
         return Trial(index, self._round, proposal.architecture, text, proposal.origin, proposal.parent, predicted)
 
     def measured(self, index: int, measurement: Measurement) -> Trial:
-        """Takes a result: it has its place among the others, and the observer hears of it. The searcher does not."""
-        metrics = {name: float(value) for name, value in measurement.metrics.items()}
-        measurement = replace(measurement, metrics=metrics, seconds=float(measurement.seconds))
+        """Takes a result: it has its place among the others, and the observer hears of it. The searcher does not.
+
+        One that lacks the metric that is optimised has failed.
+        """
+        metric = self.searcher.objective.metric
+        if measurement.ok and metric not in measurement.metrics:
+            reason = missing(metric, measurement.metrics)
+            measurement = replace(measurement, status="failed", reason=reason)
         trial = replace(self.trials[index], measurement=measurement, place=self.results)
         self.trials[index] = trial
         self.results += 1
@@ -148,4 +153,4 @@ def _visible(measurement: Measurement, metric: str) -> Measurement:
     """What the searcher may see: the metric it searches by. A table's test metrics are for the record only."""
     if metric in measurement.metrics or not measurement.ok:
         return replace(measurement, metrics={m: v for m, v in measurement.metrics.items() if m == metric})
-    return Measurement({}, measurement.seconds, "failed", f"metric '{metric}' was not measured")
+    return Measurement({}, measurement.seconds, "failed", missing(metric, measurement.metrics))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +22,9 @@ from naopt.measurement import Measurement, Status
 _CHILDS_DOING: tuple[Status, ...] = ("failed", "timeout", "oom", "diverged")
 _HALVINGS = 5
 """How often a batch is halved at most."""
+_NUMBER = re.compile(r"\d+")
+ALIKE = 20
+"""Failures with one reason, and nothing else, after which a run stops: what is wrong is not the architecture."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +38,7 @@ class FailurePolicy:
         smaller_batch: whether one that ran out of memory is done again with half its batch, five times at most, before
             it counts as failed; for evaluators that can (``Evaluator.smaller``).
         stop_after: after how many failures in a row the run stops (``FailureGuard``); 0 for never.
+        stop_alike: after how many evaluations it stops if all of them have failed with one reason; 0 for never.
 
     Raises:
         InputError: a negative number.
@@ -41,9 +47,10 @@ class FailurePolicy:
     retries: int = 0
     smaller_batch: bool = False
     stop_after: int = 0
+    stop_alike: int = ALIKE
 
     def __post_init__(self) -> None:
-        for name in ("retries", "stop_after"):
+        for name in ("retries", "stop_after", "stop_alike"):
             if getattr(self, name) < 0:
                 raise InputError(name, getattr(self, name), "must not be negative")
 
@@ -115,21 +122,38 @@ def _attempt_seed(seed: int, attempt: int) -> int:
 
 
 class FailureGuard(Observer):
-    """Stops a run after so many failures in a row, in the order of results; told after the store, it loses none.
+    """Stops a run in which too much fails, in the order of results; told after the store, it loses none.
+
+    Designs that are ``invalid`` are no failures here: constraints may well refuse most of a space.
 
     Args:
-        limit: how many; 0 for no limit.
+        limit: after so many failures in a row; 0 for never.
+        alike: after so many evaluations, if all of them have failed with one status and one reason, numbers aside; 0
+            for never. They are counted anew when a run goes on, for then somebody has seen them.
+        done: what was measured before.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self._row = limit, 0
+    def __init__(self, limit: int, alike: int = 0, done: Iterable[Trial] = ()) -> None:
+        self._limit, self._alike, self._row = limit, alike, 0
+        self._first: tuple[Status, str] | None = None
+        if any(trial.measurement is not None and trial.measurement.ok for trial in done):
+            self._alike = 0
 
     def measured(self, trial: Trial) -> None:
         """Counts. Raises ``RunStoppedError``, with the last reason, when there are too many."""
         found = trial.measurement
         if found is None or found.status not in (*_CHILDS_DOING, "ok"):
+            if found is not None:
+                self._alike = 0
             return
         self._row = 0 if found.ok else self._row + 1
+        kind = found.status, _NUMBER.sub("0", found.reason)
+        self._first = self._first or kind
+        if kind != self._first:
+            self._alike = 0
         if self._limit and self._row >= self._limit:
             said = f"{self._row} evaluations in a row failed, the last one with {found.status}: {found.reason}"
             raise RunStoppedError(said)
+        if self._alike and self._row >= self._alike:
+            said = f"all {self._row} evaluations failed alike: {found.status}: {found.reason}"
+            raise RunStoppedError(f"{said} (stop_alike=0 goes on all the same)")

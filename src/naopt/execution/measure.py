@@ -23,11 +23,10 @@ def measure(evaluator: Evaluator, job: Job) -> Measurement:
         found = smaller.evaluate(job.architecture, job.seed)
         if not isinstance(found, Measurement):
             raise TypeError(f"the evaluator gave {type(found).__name__}, not a Measurement")
-        metrics = {name: float(value) for name, value in found.metrics.items()}
         reason = found.reason
         if job.halvings:
             reason = f"batch {smaller.batch} instead of {evaluator.batch}: {reason or 'out of memory'}"
-        return Measurement(metrics, float(found.seconds), found.status, reason, found.details)
+        return Measurement(found.metrics, found.seconds, found.status, reason, found.details)
     except MemoryError as error:
         return _failed(error, "oom", f"out of memory: {_line(error)}", started)
     except Exception as error:

@@ -30,6 +30,7 @@ class Manner:
         schedule: in rounds, or asynchronously.
         batch: rounds that the searcher wants smaller are enlarged to so many.
         stop_after: it stops after so many failures in a row; 0 for never.
+        stop_alike: it stops after so many evaluations, if all of them fail with one reason; 0 for never.
         instant: evaluations are look-ups, of which nobody wants to know how long they take.
         searcher: its name, for people.
     """
@@ -37,6 +38,7 @@ class Manner:
     schedule: Literal["rounds", "async"] = "rounds"
     batch: int = 1
     stop_after: int = 0
+    stop_alike: int = 0
     instant: bool = False
     searcher: str = ""
 
@@ -56,7 +58,7 @@ def measure_all(
 
     Raises:
         TimeIsUpError: the deadline passed.
-        RunStoppedError: an evaluation was interrupted, or too many in a row failed.
+        RunStoppedError: an evaluation was interrupted, or too many failed.
         SearcherError: the searcher broke its contract.
     """
     used = max(searcher.round_size, manner.batch)
@@ -72,7 +74,7 @@ def measure_all(
         logs: list[Observer] = [bar, LogObserver()]
         if not manner.instant:
             logs.append(Estimate(engine.workers, searcher.budget, len(done)))
-        observer = Observers(first, *logs, *others, FailureGuard(manner.stop_after))
+        observer = Observers(first, *logs, *others, FailureGuard(manner.stop_after, manner.stop_alike, done))
         if manner.schedule == "async":
             run_async(searcher, engine, searcher.budget, observer=observer, start=start, deadline=deadline)
             return

@@ -50,14 +50,15 @@ class Classifier(nn.Module):
             self.register_buffer("deviation", torch.tensor(facts.deviation).view(-1, 1, 1))
         self.eval()
 
-    def forward(self, images: Tensor) -> tuple[Tensor]:
+    def forward(self, images: Tensor) -> Tensor:
         """Logits ``(n, classes)`` of ``(n, c, h, w)`` float32 images, pixels as the task gives them."""
         if self.per_image:
             deviation, mean = torch.std_mean(images, (1, 2, 3), correction=0, keepdim=True)
             inputs = (images - mean) / deviation.clamp_min(1 / math.sqrt(images[0].numel()))
         else:
             inputs = (images - self.mean) / self.deviation
-        return (self.network(inputs),)
+        logits: Tensor = self.network(inputs)
+        return logits
 
 
 class BaselineStep(nn.Module):
@@ -117,7 +118,7 @@ class Deployment(ABC):
 
     Attributes:
         network: the original.
-        module: what graphs are made of; tensors in, a tuple of tensors out.
+        module: what graphs are made of; tensors in, a tensor or a tuple of tensors out.
         examples: inputs of ``module``, ``(2, ...)`` each.
         data: what the network is checked on, by name, as a PyTorch file's process reads it: float32.
         expected: the original's logits.
@@ -173,7 +174,7 @@ def deploy_classifier(network: ChildNetwork, facts: ImageFacts, images: Tensor) 
     inputs = images.float()
     module = Classifier(network, facts)
     with torch.no_grad():
-        (expected,) = module(inputs)
+        expected = module(inputs)
     # Two of them: a single one would be taken for the size of all batches.
     examples = (inputs[:1].repeat(2, 1, 1, 1),)
     return ImageDeployment(network, module, examples, {"images": inputs}, expected)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,6 +16,12 @@ from naopt.spaces import Architecture, SearchSpace
 
 Kind = Literal["pytorch", "onnx", "torch-export"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def names_json(names: Sequence[str]) -> str:
+    """A JSON list of names as they are; of bytes that are no UTF-8, lone surrogates in Python, as escapes."""
+    text = json.dumps(names, ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +44,12 @@ class NetworkFacts(ABC):
         return self.space.format(self.architecture)
 
     def metadata(self) -> dict[str, str]:
-        """The facts as text, for formats that can hold it; numbers and lists are JSON."""
+        """The facts as text, for formats that can hold it; numbers and lists are JSON.
+
+        It is valid Unicode: names that are not are escaped in JSON, and elsewhere have ``?`` for what is wrong.
+        """
         about = {"naopt_version": __version__, "space": self.space.name, "architecture": self.text, "task": self.task}
-        return about | self._metadata()
+        return {name: text.encode(errors="replace").decode() for name, text in {**about, **self._metadata()}.items()}
 
     @abstractmethod
     def _metadata(self) -> dict[str, str]:
@@ -70,7 +81,7 @@ class ImageFacts(NetworkFacts):
 
     def _metadata(self) -> dict[str, str]:
         found = {
-            "classes": json.dumps(self.classes, ensure_ascii=False),
+            "classes": names_json(self.classes),
             "input_shape": json.dumps(self.input_shape),
             "normalisation": "image" if self.per_image else "dataset",
             "mean": json.dumps(self.mean),
@@ -96,6 +107,6 @@ class LanguageFacts(NetworkFacts):
     test_perplexity: float | None = None
 
     def _metadata(self) -> dict[str, str]:
-        found = {"words": json.dumps(self.words, ensure_ascii=False), "hidden_size": json.dumps(self.hidden_size)}
+        found = {"words": names_json(self.words), "hidden_size": json.dumps(self.hidden_size)}
         perplexity = self.test_perplexity
         return found if perplexity is None else {**found, "test_perplexity": json.dumps(perplexity)}

@@ -50,7 +50,7 @@ def trace(module: nn.Module, examples: tuple[Tensor, ...]) -> torch.export.Expor
     """A module as a graph for batches of any size, without traces of this machine.
 
     Args:
-        module: in evaluation mode; from tensors to a tuple of tensors.
+        module: in evaluation mode; from tensors to a tensor, or a tuple of tensors.
         examples: ``(n, ...)`` with ``n >= 2``; a batch of one would be taken for a fixed size.
     """
     shapes = tuple({0: torch.export.Dim(_BATCH)} for _ in examples)
@@ -74,12 +74,13 @@ def write_torch_export(deployment: Deployment, metadata: Mapping[str, str], path
 
 def read_torch_export(path: Path) -> Compute:
     """What a ``.pt2`` archive computes."""
-    with quiet():
-        module = torch.export.load(path).module()
+    with quiet(), path.open("rb") as file:
+        module = torch.export.load(file).module()
 
     def compute(*inputs: Tensor) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            return tuple(module(*inputs))
+            found = module(*inputs)
+        return (found,) if isinstance(found, Tensor) else tuple(found)
 
     return compute
 
@@ -109,8 +110,8 @@ def write_onnx(deployment: Deployment, metadata: Mapping[str, str], path: Path) 
         for part in (graph, *graph.node):
             del part.metadata_props[:]
         onnx.helper.set_model_props(model, dict(metadata))
-        onnx.save(model, path)
-        onnx.checker.check_model(path, full_check=True)
+        onnx.checker.check_model(model, full_check=True)
+        path.write_bytes(model.SerializeToString())
 
 
 def read_onnx(path: Path) -> Compute:
@@ -118,7 +119,7 @@ def read_onnx(path: Path) -> Compute:
     with quiet():
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
 
     def compute(*inputs: Tensor) -> tuple[Tensor, ...]:

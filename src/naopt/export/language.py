@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import torch
 from torch import Tensor, nn
 
-from naopt.export.facts import LanguageFacts
+from naopt.export.facts import LanguageFacts, names_json
 from naopt.export.source import NetworkSource
 from naopt.networks.language_model import LanguageModel
 from naopt.networks.recurrent_cells import GRU, LSTM, TreeCell
@@ -98,7 +96,7 @@ def language_source(facts: LanguageFacts, cell: str, *, tensors: int = 1) -> Net
         code=f"{cell}\n\n\n{network}",
         usage=_USAGE,
         convert=language_weights,
-        header={"words": json.dumps(facts.words, ensure_ascii=False)},
+        header={"words": names_json(facts.words)},
         loaded=("network.words = read_words(path)",),
     )
 

@@ -78,7 +78,7 @@ def write_pytorch(deployment: Deployment, facts: NetworkFacts, path: Path) -> No
     source = write_source(facts.space, facts)
     weights = {name: tensor.float().contiguous() for name, tensor in source.convert(deployment.network).items()}
     weights_path(path).write_bytes(save(weights, metadata=dict(source.header)))
-    path.write_text(write_file(source, facts, weights_path(path).name), encoding="utf-8")
+    path.write_text(write_file(source, facts, weights_path(path).name), encoding="utf-8", errors="replace")
 
 
 def run_pytorch(deployment: Deployment, path: Path) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from naopt.errors import InputError
 from naopt.export.facts import ImageFacts, LanguageFacts, NetworkFacts
+from naopt.files import utf8_path
 from naopt.final.names import RESULT, VOCABULARY, WEIGHTS
 from naopt.networks.build import build_network
 from naopt.networks.language_model import LanguageModel, build_language_model
@@ -75,7 +76,8 @@ def read_trained(directory: str | Path, task: str | None = None) -> Subject:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError("file", str(path), f"is damaged: {type(error).__name__} {error}") from error
     try:
-        network.load_state_dict(load_file(directory / WEIGHTS))
+        with utf8_path(directory / WEIGHTS) as weights:
+            network.load_state_dict(load_file(weights))
     except (OSError, SafetensorError) as error:
         raise InputError("weights", str(directory / WEIGHTS), f"cannot be read: {error}") from error
     except RuntimeError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from naopt.errors import InputError
-from naopt.evaluators.final import final_workload
+from naopt.evaluators.final import default_preset, final_workload
 from naopt.evaluators.workloads import Workload
 from naopt.final.names import TRAINING
 from naopt.spaces import Architecture, SearchSpace, create_space
@@ -25,7 +25,7 @@ class TrainingRequest:
         architecture: its text form.
         task: what it is trained on.
         settings: complete settings.
-        preset: what they were made from; empty for the task's own.
+        preset: what they were made from, ``recipe`` for the task's recipe of a search.
         seed: of initialisation, order and augmentation.
         device: where to train.
         threads: CPU threads.
@@ -73,11 +73,12 @@ def training_request(
         InputError: an unknown task, preset or setting, or a space without networks for the task.
     """
     task = located(task)
+    preset = preset or default_preset(task)
     work = final_workload(task, preset, overrides)
     work.check_space(space)
     settings = work.settings.model_dump(mode="json")
     text = space.format(architecture)
-    return TrainingRequest(space.name, text, task, settings, preset or "", seed, device, threads)
+    return TrainingRequest(space.name, text, task, settings, preset, seed, device, threads)
 
 
 def read_request(directory: Path) -> TrainingRequest:

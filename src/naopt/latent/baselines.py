@@ -12,6 +12,7 @@ from naopt.latent.base import PerformanceModel, models
 from naopt.latent.encoding import encoded
 from naopt.latent.gaussian_process import GaussianProcess, Kernel
 from naopt.latent.targets import Normalisation, Targets
+from naopt.metrics.scale import mean_squared_difference
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class BoostedTreesModel(PerformanceModel):
         self._targets = Targets.fit(scores, self._normalisation)
         targets = self._targets.transform(scores)
         self._trees = BoostedTrees().fit(self._features(architectures), targets, self._seed)
-        return {"mean_squared_error": float(np.mean((self.predict(architectures) - scores) ** 2))}
+        return {"mean_squared_error": mean_squared_difference(self.predict(architectures), scores)}
 
     def predict(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
         """Scores ``(n,)``. Raises ``RuntimeError`` before the first ``fit``."""

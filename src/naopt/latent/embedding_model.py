@@ -81,7 +81,7 @@ class EmbeddingModel(PerformanceModel):
             "train_size": float(len(scores)),
             "noise": self._process.noise,
         }
-        if len(scores) >= _FEWEST_JUDGED and np.ptp(scores) > 0:
+        if len(scores) >= _FEWEST_JUDGED and scores.min() < scores.max():
             guessed, _ = self._process.left_out()
             log |= {
                 "held_out": float(len(scores)),

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from naopt._version import __version__
+from naopt.files import utf8_path
 from naopt.latent.cache import keep, kept
 from naopt.latent.choice_codes import columns_of
 from naopt.latent.decoder import Decoder, train_decoder
@@ -123,7 +124,7 @@ def _load(space: SearchSpace, key: str) -> Pretrained | None:
 def _read(space: SearchSpace, path: Path) -> Pretrained | None:
     parts: dict[str, dict[str, Array]] = {"embedding": {}, "decoder": {}}
     try:
-        with safe_open(path, "numpy") as file:
+        with utf8_path(path) as readable, safe_open(readable, "numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
             names = json.loads(file.metadata()["names"])
         unit = float(arrays.pop("unit")[0])

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.stats import norm, rankdata
 
+from naopt.metrics.scale import exponent, scaled, unscaled
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -21,35 +23,46 @@ class Targets:
     ``rank`` maps a score to the normal quantile of its mid-rank, so that one outlier at 10 % accuracy neither
     squeezes the others together nor saturates anything. ``min-max`` (paper and program) maps the pool's range to
     [0, 1], ``standard`` its mean and deviation to 0 and 1. A constant pool maps to a constant target in the middle.
+
+    Attributes:
+        kind: see above.
+        scores: the distinct ones of the pool, ascending.
+        targets: of these.
+        unit: scores are computed with in units of 2 ** unit, so they may be as large or small as floats are.
     """
 
     kind: Normalisation
     scores: NDArray[np.float64]
     targets: NDArray[np.float64]
+    unit: int
 
     @classmethod
     def fit(cls, scores: NDArray[np.float64], kind: Normalisation) -> Targets:
         """Fits on finite scores ``(n,)``, ``n >= 1``. Raises ``ValueError`` for none or for one that is not finite."""
         if not len(scores) or not np.isfinite(scores).all():
             raise ValueError("targets need at least one score, all finite")
+        unit = exponent(scores)
+        distinct, first = np.unique(scores, return_index=True)
+        given, scores = scores, scaled(scores, unit)
         low, spread = float(scores.min()), float(np.ptp(scores))
         if kind == "rank":
-            targets = norm.ppf((rankdata(scores) - 0.5) / len(scores))
+            targets = norm.ppf((rankdata(given) - 0.5) / len(given))
         elif kind == "min-max":
             targets = (scores - low) / spread if spread > 0 else np.full(len(scores), 0.5)
         else:
             deviation = float(scores.std())
             targets = (scores - scores.mean()) / deviation if deviation > 0 else np.zeros(len(scores))
-        distinct, first = np.unique(scores, return_index=True)
-        return cls(kind, distinct, np.asarray(targets, dtype=np.float64)[first])
+        return cls(kind, distinct, np.asarray(targets, dtype=np.float64)[first], unit)
 
     def transform(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Targets of scores, the pool's or others; linear between those of the pool and beyond its ends."""
-        return _interpolate(scores, self.scores, self.targets)
+        between = _interpolate(scaled(scores, self.unit), scaled(self.scores, self.unit), self.targets)
+        at = np.minimum(np.searchsorted(self.scores, scores), len(self.scores) - 1)
+        return np.where(self.scores[at] == scores, self.targets[at], between)
 
     def inverse(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores that belong to targets; the same scale as the pool's, constant if the pool is."""
-        return _interpolate(targets, self.targets, self.scores)
+        return unscaled(_interpolate(targets, self.targets, scaled(self.scores, self.unit)), self.unit)
 
 
 def _interpolate(x: NDArray[np.float64], xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.float64]:

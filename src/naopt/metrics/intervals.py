@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naopt.errors import InputError
+from naopt.metrics.scale import exponents, scaled, unscaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,8 @@ def bootstrap_intervals(values: ArrayLike, seed: int = 0, level: float = 0.95) -
         InputError: no values, or values that are not finite.
     """
     sample = table(values)
-    count = len(sample)
+    units = exponents(sample)
+    sample, count = scaled(sample, units), len(sample)
     # Around the first row, so that a column of equal values has an interval of no width whatever the rounding.
     around = sample - sample[0]
     means = []
@@ -69,7 +71,7 @@ def bootstrap_intervals(values: ArrayLike, seed: int = 0, level: float = 0.95) -
     found: NDArray[np.float64] = np.clip(
         ends.T + sample[0][:, None], sample.min(axis=0)[:, None], sample.max(axis=0)[:, None]
     )
-    return found
+    return unscaled(found, units[:, None])
 
 
 def mean_intervals(values: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
@@ -91,6 +93,8 @@ def mean_intervals(values: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
     count = len(sample)
     if count >= _FEWEST_RESAMPLED:
         return bootstrap_intervals(sample, seed)
+    units = exponents(sample)
+    sample = scaled(sample, units)
     # Around the first row, so that equal values have an interval of no width whatever the rounding.
     around = sample - sample[0]
     middle = around.mean(axis=0)
@@ -99,7 +103,7 @@ def mean_intervals(values: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
         from scipy.special import stdtrit
 
         half = stdtrit(count - 1, 0.975) * around.std(axis=0, ddof=1) / math.sqrt(count)
-    return np.stack([sample[0] + (middle - half), sample[0] + (middle + half)], axis=1)
+    return unscaled(np.stack([sample[0] + (middle - half), sample[0] + (middle + half)], axis=1), units[:, None])
 
 
 def interval_method(count: int) -> str:

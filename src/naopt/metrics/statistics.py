@@ -10,6 +10,7 @@ import numpy as np
 
 from naopt.errors import InputError
 from naopt.metrics.intervals import mean_intervals, resamples, vector
+from naopt.metrics.scale import exponents, scaled, unscaled
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -74,8 +75,10 @@ def summarise_columns(values: ArrayLike, seed: int = 0) -> list[Summary]:
     """``summarise`` of every column of ``(n, m)`` finite numbers, n >= 1, all with the same resamples."""
     sample = np.asarray(values, dtype=np.float64)
     intervals = mean_intervals(sample, seed)
-    means = sample.mean(axis=0)
-    spreads = sample.std(axis=0, ddof=1) if len(sample) > 1 else np.zeros(sample.shape[1])
+    units = exponents(sample)
+    sample = scaled(sample, units)
+    means = unscaled(sample.mean(axis=0), units)
+    spreads = unscaled(sample.std(axis=0, ddof=1), units) if len(sample) > 1 else np.zeros(sample.shape[1])
     return [
         Summary(float(mean), float(std), (float(low), float(high)))
         for mean, std, (low, high) in zip(means, spreads, intervals, strict=True)
@@ -92,18 +95,24 @@ def paired_columns(first: ArrayLike, second: ArrayLike, seed: int = 0) -> list[P
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape:
         raise InputError("trials", f"{len(a)} and {len(b)}", "must be equally many to be paired")
-    differences = a - b
+    units = exponents(np.concatenate([a, b]))
+    differences = scaled(a, units) - scaled(b, units)
     return [
         PairedSummary(
-            summary,
+            _in_unit(summary, int(unit)),
             larger := int((column > 0).sum()),
             int((column == 0).sum()),
             smaller := int((column < 0).sum()),
             sign_test(larger, smaller),
             signed_rank_test(column),
         )
-        for summary, column in zip(summarise_columns(differences, seed), differences.T, strict=True)
+        for summary, column, unit in zip(summarise_columns(differences, seed), differences.T, units, strict=True)
     ]
+
+
+def _in_unit(found: Summary, unit: int) -> Summary:
+    mean, std, low, high = unscaled([found.mean, found.std, *found.ci95], unit).tolist()
+    return Summary(mean, std, (low, high))
 
 
 def sign_test(larger: int, smaller: int) -> float:

@@ -12,6 +12,8 @@ from naopt.spaces import Architecture, SearchSpace
 class CandidateSearcher(Searcher):
     """Proposes given candidates, all at once, and nothing after them."""
 
+    learns = False
+
     def __init__(
         self, space: SearchSpace, objective: Objective, candidates: Sequence[Proposal], *, seed: int, budget: int
     ) -> None:

@@ -20,6 +20,7 @@ from naopt.evaluators.base import Evaluator
 from naopt.execution.interrupt import stop_on_signal
 from naopt.files import NotWrittenError
 from naopt.measurement import Measurement
+from naopt.metrics.scale import mean
 from naopt.one_shot.kinds import shares_weights
 from naopt.ranking.result import Estimate, RankedChild, Ranking, RankingFigures, TopOverlap, ranking_figures
 from naopt.ranking.standalone import CPU_SECONDS, LookedUp, Progress, Standalone, Trained, quiet
@@ -180,6 +181,6 @@ def _child(
     return RankedChild(
         text,
         shared.metrics[shared_metric] if shared.ok else None,
-        float(np.mean(values)) if values else None,
+        mean(values) if values else None,
         "; ".join(dict.fromkeys(reasons)),
     )

@@ -23,6 +23,7 @@ from naopt.metrics import (
     spearman,
     wilson_interval,
 )
+from naopt.metrics.scale import mean, standard_deviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -192,11 +193,11 @@ def ranking_figures(
         overlap=_overlaps(measured, shared),
         pick=pick,
         pick_percentile=None if pick is None else _percentile([sign * pick], scores),
-        top_mean=sign * float(np.mean(best)) if best else None,
+        top_mean=sign * mean(best) if best else None,
         top_percentile=_percentile(best, scores),
         random_best=sign * float(scores.max()) if len(scores) else None,
-        random_mean=sign * float(scores.mean()) if len(scores) else None,
-        random_std=float(scores.std(ddof=1)) if len(scores) > 1 else None,
+        random_mean=sign * mean(scores) if len(scores) else None,
+        random_std=standard_deviation(scores, ddof=1) if len(scores) > 1 else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -13,6 +14,8 @@ from naopt.files import write_text
 from naopt.report.elements import asset, json_block, number
 
 Document = Mapping[str, Any]
+_WRITTEN_OUT = 1e9
+"""Larger numbers have an exponent."""
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
@@ -75,7 +78,8 @@ def interval(mean: float | None, ends: Sequence[float] | None, decimals: int, *,
     """Mean and interval; a dash if there is none."""
     if mean is None or ends is None:
         return number(None)
-    form = f"{'+' if sign else ''}.{decimals}f"
+    kind = "f" if max(map(abs, (mean, *ends))) < _WRITTEN_OUT else "g"
+    form = f"{'+' if sign else ''}.{max(decimals, 4) if kind == 'g' else decimals}{kind}"
     return f"{mean:{form}} [{ends[0]:{form}}, {ends[1]:{form}}]"
 
 
@@ -84,4 +88,5 @@ def decimals_of(intervals: Iterable[Sequence[float] | None]) -> int:
     widths = sorted(ends[1] - ends[0] for ends in intervals if ends is not None and ends[1] > ends[0])
     if not widths:
         return 3
-    return min(6, max(0, 1 - math.floor(math.log10(widths[len(widths) // 2]))))
+    middle = min(sys.float_info.max, widths[len(widths) // 2])
+    return min(6, max(0, 1 - math.floor(math.log10(middle))))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from naopt.report.summary import finite, round_summaries, value_of
+from naopt.report.summary import drawable, finite, round_summaries, value_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,9 +80,9 @@ def draw_trajectory(axes: Axes, record: RunRecord, against: RunRecord | None = N
         record: a search in which something was measured.
         against: another one.
     """
-    best = record.trajectory()
+    best = _drawable(record.trajectory())
     trials = enumerate(record.evaluated, start=1)
-    values = [(at, value, trial) for at, trial in trials if (value := value_of(record, trial)) is not None]
+    values = [(at, drawable(value), trial) for at, trial in trials if (value := value_of(record, trial)) is not None]
     colours = origin_colours([trial.origin for _, _, trial in values])
     for origin in dict.fromkeys(trial.origin for _, _, trial in values):
         points = [(at, value) for at, value, trial in values if trial.origin == origin]
@@ -90,7 +90,7 @@ def draw_trajectory(axes: Axes, record: RunRecord, against: RunRecord | None = N
         axes.scatter(x, y, s=14, alpha=0.6, linewidths=0, color=colours[origin], label=origin)
     shown = _settled(best)
     if against is not None:
-        other = against.trajectory()
+        other = _drawable(against.trajectory())
         shown += _settled(other)
         name = against.config.searcher
         _steps(axes, other, INK, f"best so far, {name} (other run)", dashes=(0, (4, 2)))
@@ -101,6 +101,10 @@ def draw_trajectory(axes: Axes, record: RunRecord, against: RunRecord | None = N
     axes.set_ylim(min(shown) - pad, max(shown) + pad)
     axes.set(xlabel="queries", ylabel=metric_label(record))
     axes.legend(loc="best")
+
+
+def _drawable(best: Sequence[float | None]) -> list[float | None]:
+    return [None if value is None else drawable(value) for value in best]
 
 
 def _settled(best: Sequence[float | None]) -> list[float]:
@@ -119,7 +123,7 @@ def _steps(axes: Axes, best: Sequence[float | None], colour: str, label: str, da
 def prediction_chart(record: RunRecord) -> str | None:
     """Predicted against measured, a dot a query, linked to its row; ``None`` if nothing was predicted."""
     points = [
-        (trial, expected, value)
+        (trial, drawable(expected), drawable(value))
         for trial in record.evaluated
         if (value := value_of(record, trial)) is not None and (expected := finite(trial.predicted)) is not None
     ]
@@ -180,16 +184,16 @@ def rounds_chart(record: RunRecord) -> str | None:
     rounds = [r for r in round_summaries(record) if r.measured_mean is not None]
     if not rounds:
         return None
-    predicted = [(r.architectures, r.predicted_mean) for r in rounds if r.predicted_mean is not None]
+    predicted = [(r.architectures, drawable(r.predicted_mean)) for r in rounds if r.predicted_mean is not None]
 
     def draw(axes: Axes) -> None:
         x = [r.architectures for r in rounds]
-        mean = [r.measured_mean or 0.0 for r in rounds]
+        mean = [drawable(r.measured_mean or 0.0) for r in rounds]
         spread = [r.measured_std or 0.0 for r in rounds]
         axes.fill_between(
             x,
-            [m - s for m, s in zip(mean, spread, strict=True)],
-            [m + s for m, s in zip(mean, spread, strict=True)],
+            [drawable(m - s) for m, s in zip(mean, spread, strict=True)],
+            [drawable(m + s) for m, s in zip(mean, spread, strict=True)],
             color=MAIN,
             alpha=0.14,
             linewidth=0,
@@ -201,9 +205,9 @@ def rounds_chart(record: RunRecord) -> str | None:
                 *zip(*predicted, strict=True), marker="s", markersize=4, color=SECOND, linewidth=1.4,
                 label="predicted mean",
             )  # fmt: skip
-        for r in rounds:
+        for r, m in zip(rounds, mean, strict=True):
             if set(r.origins) == {"random"}:
-                axes.plot(r.architectures, r.measured_mean or 0.0, marker="o", markersize=7, color=INK, linestyle="")
+                axes.plot(r.architectures, m, marker="o", markersize=7, color=INK, linestyle="")
         axes.set(xlabel="architectures measured by the end of the round", ylabel=record.objective.metric)
         axes.legend(loc="best")
 

@@ -13,6 +13,7 @@ from itertools import cycle, product
 from typing import TYPE_CHECKING, Any
 
 from naopt.report.charts import INK, svg
+from naopt.report.summary import drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +97,7 @@ def curves_chart(
         bounds: of the vertical axis; from the curves if left out.
         reference: the competitor that the others are measured by, drawn in grey.
     """
-    drawn = {key: curve for key, curve in curves.items() if any(value is not None for value in curve.y)}
+    drawn = {key: _drawable(curve) for key, curve in curves.items() if any(value is not None for value in curve.y)}
     if not drawn:
         return None
     look = styles(list(curves), reference)
@@ -118,6 +119,11 @@ def curves_chart(
         _name(axes, ends, look, markers=not step)
 
     return svg(name, label, draw, (7.4, max(3.9, 0.7 + 0.26 * len(drawn))))
+
+
+def _drawable(curve: Curve) -> Curve:
+    y = [None if value is None else drawable(value) for value in curve.y]
+    return Curve(curve.x, y, [None if ends is None else [*map(drawable, ends)] for ends in curve.band])
 
 
 def _floor(curves: Mapping[str, Curve]) -> float | None:
@@ -167,8 +173,8 @@ def _log_y(axes: Axes, curves: Mapping[str, Curve], floor: float) -> None:
 
     values = [value for curve in curves.values() for value in curve.y if value is not None]
     top = 1.25 * max(values)
+    axes.set_ylim(floor, top)  # before the scale, whose margins are decades
     axes.set_yscale("log")
-    axes.set_ylim(floor, top)
     exponents = range(math.floor(math.log10(floor)), math.ceil(math.log10(top)) + 1)
     ticks = [step * 10.0**exponent for exponent in exponents for step in _STEPS]
     axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if 1.6 * floor < tick <= top]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from naopt.report.charts import INK, MAIN, SECOND, svg
 from naopt.report.elements import duration, json_block, number, rows_table, section
+from naopt.report.summary import drawable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,7 +112,7 @@ def ranking_chart(ranking: Ranking) -> str | None:
     def draw(axes: Axes) -> None:
         for points, colour, marker, size, label in groups:
             if points:
-                x, y = zip(*points, strict=True)
+                x, y = ([*map(drawable, values)] for values in zip(*points, strict=True))
                 axes.scatter(x, y, s=size, alpha=0.8, linewidths=0, color=colour, marker=marker, label=label)
         axes.set(xlabel=ranking.shared_metric, ylabel=f"{ranking.metric}, {'table' if ranking.table else 'trained'}")
         axes.legend(loc="best")

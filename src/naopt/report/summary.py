@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from naopt.metrics.scale import exponent, scaled, unscaled
+
 if TYPE_CHECKING:
     from naopt.execution.trial import Trial
     from naopt.run.record import RunRecord
     from naopt.spaces import Architecture
 
 
+_SMALLEST_DRAWN, _LARGEST_DRAWN = 1e-290, 1e300
 _SEARCHER_SECONDS = ("fit_seconds", "ascent_seconds")
 
 
@@ -76,6 +79,14 @@ def finite(value: object) -> float | None:
     return None
 
 
+def drawable(value: float) -> float:
+    """The value as figures show it: those beyond 1e300 lie there, and those within 1e-290 of zero at zero.
+
+    With ranges of other sizes matplotlib does not find an axis.
+    """
+    return 0.0 if abs(value) < _SMALLEST_DRAWN else min(_LARGEST_DRAWN, max(-_LARGEST_DRAWN, value))
+
+
 def value_of(record: RunRecord, trial: Trial) -> float | None:
     """The objective's metric of a trial whose evaluation ended well, in the metric's own unit."""
     if trial.measurement is None or not trial.measurement.ok:
@@ -123,7 +134,7 @@ def round_summaries(record: RunRecord) -> list[RoundSummary]:
                 tuple(dict.fromkeys(trial.origin for trial in compared)),
                 count,
                 _mean(values),
-                statistics.pstdev(values) if values else None,
+                _spread(values),
                 _mean(list(expected.values())) if expected else finite(log.get("predicted_mean")),
                 log,
             )
@@ -165,4 +176,11 @@ def parent_index(trials: Iterable[Trial]) -> dict[int, int]:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return statistics.fmean(values) if values else None
+    """Like ``_spread``, of numbers as large as floats are."""
+    unit = exponent(values)
+    return float(unscaled(statistics.fmean(scaled(values, unit).tolist()), unit)) if values else None
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    unit = exponent(values)
+    return float(unscaled(statistics.pstdev(scaled(values, unit).tolist()), unit)) if values else None

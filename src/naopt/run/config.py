@@ -17,6 +17,7 @@ from pydantic import Field, PositiveInt, field_validator
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
+from naopt.execution.failures import ALIKE
 from naopt.files import at_home, is_there, write_bytes
 from naopt.texts import read_toml
 
@@ -55,6 +56,7 @@ class RunConfig(Settings):
         retries: how often an evaluation that failed is repeated, with other seeds.
         smaller_batch: halve the batch of a training whose memory runs out, and try again.
         stop_after: stop after so many failures in a row; 0 for never.
+        stop_alike: stop after so many evaluations if every one has failed with the same reason; 0 for never.
         workers_per_device: how many processes may share a CUDA device.
         function: what measures, if that is a Python function: its name. Such a search goes on in Python only.
         elsewhere: measured elsewhere, with ``naopt ask`` and ``naopt tell``.
@@ -85,6 +87,7 @@ class RunConfig(Settings):
     retries: int = Field(0, ge=0)
     smaller_batch: bool = False
     stop_after: int = Field(0, ge=0)
+    stop_alike: int = Field(ALIKE, ge=0)
     workers_per_device: int = Field(1, ge=1)
     function: str = ""
     elsewhere: bool = False
@@ -130,8 +133,8 @@ class RunConfig(Settings):
         }
 
     def write(self, path: Path) -> None:
-        """Writes the configuration as TOML."""
-        write_bytes(path, tomli_w.dumps(self.to_values()).encode())
+        """Writes the configuration as TOML. Names of files that are no UTF-8 stand there as they are on the disk."""
+        write_bytes(path, tomli_w.dumps(self.to_values()).encode(errors="surrogateescape"))
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
@@ -140,15 +143,20 @@ class RunConfig(Settings):
             raise InputError("run", str(path.parent), "there is no such directory")
         if not is_there(path) or not path.is_file():
             raise InputError("run", str(path.parent), f"has no {path.name}; it is not a run's directory")
-        return cls.from_values(read_values(path))
+        return cls.from_values(read_values(path, errors="surrogateescape"))
 
 
 TOP = tuple(key for key in RunConfig.model_fields if key not in (*SECTIONS, "space_options", "searcher_settings"))
 
 
-def read_values(path: Path) -> dict[str, Any]:
-    """The keys of a configuration file. Raises ``InputError`` if it cannot be read or is not TOML."""
-    return read_toml(path, "configuration file")
+def read_values(path: Path, errors: str = "strict") -> dict[str, Any]:
+    """The keys of a configuration file. Raises ``InputError`` if it cannot be read or is not TOML.
+
+    Args:
+        path: of the file.
+        errors: what is done about bytes that are no UTF-8, as for ``bytes.decode``.
+    """
+    return read_toml(path, "configuration file", errors)
 
 
 def section_options(name: str, value: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ MAY_CHANGE = (
     "timeout",
     "time",
     "stop_after",
+    "stop_alike",
     "retries",
     "smaller_batch",
 )

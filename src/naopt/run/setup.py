@@ -59,7 +59,7 @@ class Setup:
             workers,
             config.timeout or None,
             workers_per_device=config.workers_per_device,
-            failures=FailurePolicy(config.retries, config.smaller_batch, config.stop_after),
+            failures=FailurePolicy(config.retries, config.smaller_batch, config.stop_after, config.stop_alike),
         )
 
     def manner(self) -> Manner:
@@ -69,6 +69,7 @@ class Setup:
             schedule=config.search_schedule,
             batch=int(config.search_batch),
             stop_after=config.stop_after,
+            stop_alike=0 if self.evaluator.inline else config.stop_alike,  # look-ups cost nothing
             instant=self.evaluator.inline,
             searcher=config.searcher,
         )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from naopt.configuration import Settings
-from naopt.measurement import Goal, Measurement
+from naopt.errors import InputError
+from naopt.measurement import Goal, Measurement, check_goal
 from naopt.registry import Registry
 from naopt.spaces import Architecture, SearchSpace
 
@@ -26,10 +27,15 @@ searchers: Registry[type[Searcher]] = Registry("searcher", "naopt.searchers")
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """The metric that is optimised and its direction."""
+    """The metric that is optimised and its direction. Raises ``InputError`` for no name, and another goal."""
 
     metric: str
     goal: Goal = "max"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.metric, str) or not self.metric:
+            raise InputError("metric of an objective", self.metric, "must be its name")
+        check_goal(f"goal of objective {self.metric}", self.goal)
 
     def score(self, measurement: Measurement) -> float | None:
         """The metric turned so that larger is better; ``None`` if it was not measured."""
@@ -98,6 +104,8 @@ class Searcher(ABC):
     """
 
     settings_type: ClassVar[type[Settings]] = Settings
+    learns: ClassVar[bool] = True
+    """Whether proposals depend on the scores that are told."""
 
     def __init__(self, space: SearchSpace, objective: Objective, settings: Settings, *, seed: int, budget: int) -> None:
         self.space, self.objective, self.settings, self.seed, self.budget = space, objective, settings, seed, budget

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from naopt.metrics.scale import mean
 from naopt.searchers.base import Known, Objective, Proposal, Searcher, searchers
 from naopt.searchers.candidates import FEWEST_SCORES, fewest_scores, scored
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
@@ -106,7 +107,7 @@ class NAOSearcher(Searcher):
         sign = 1 if self.objective.goal == "max" else -1
         predicted = [p.predicted for p in chosen if p.predicted is not None]
         self._log = log | {f"from_{origin}": sum(p.origin == origin for p in chosen) for origin in _ORIGINS}
-        self._log["predicted_mean"] = float(sign * np.mean(predicted)) if predicted else None
+        self._log["predicted_mean"] = sign * mean(predicted) if predicted else None
         return [
             Proposal(p.architecture, p.origin, None if p.predicted is None else sign * p.predicted, p.parent)
             for p in chosen

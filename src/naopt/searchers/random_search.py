@@ -12,6 +12,8 @@ from naopt.spaces import Architecture
 class RandomSearcher(Searcher):
     """Uniform sampling without replacement."""
 
+    learns = False
+
     @property
     def round_size(self) -> int:
         """The whole budget: nothing is learned."""

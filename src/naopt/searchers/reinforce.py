@@ -11,11 +11,13 @@ from pydantic import Field, model_validator
 from naopt.configuration import PresetSettings
 from naopt.latent.threads import one_torch_thread
 from naopt.measurement import Measurement
+from naopt.metrics.scale import exponent, scaled, unscaled
 from naopt.searchers.base import Known, Objective, Proposal, Searcher, searchers
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
     from torch.optim import Optimizer
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _OF_MEMORY = 1
 """Sets the memory's randomness apart from that of proposals."""
+_MOST = 1e12
+"""Of a raw reward above or below the baseline: the norm of a larger gradient is infinite in single precision."""
 
 
 class ReinforceSettings(PresetSettings):
@@ -194,8 +198,8 @@ class ReinforceSearcher(Searcher):
             self._rewards.append(score)
             self._average = decay * self._average + (1 - decay) * score
             self._weight = decay * self._weight + (1 - decay)
-        baseline = self._average / self._weight
-        advantages = (np.array([score for _, score in scored]) - baseline) / self._scale()
+        baseline = float(np.nan_to_num(self._average / self._weight))
+        advantages = self._advantages([score for _, score in scored], baseline)
         loss = reinforce_loss(controller, [tokens for tokens, _ in scored], advantages, self.options.entropy_weight)
         remembered = self._remember(controller, [tokens for tokens, _ in scored])
         if remembered is not None:
@@ -223,9 +227,12 @@ class ReinforceSearcher(Searcher):
         self._memory.add(written, rng)
         return memory_loss(controller, self._memory.draw(self.options.buffer_batch, rng))
 
-    def _scale(self) -> float:
-        """The unit of rewards."""
-        if self.options.reward == "raw":
-            return 1.0
-        spread = float(np.std(self._rewards))
-        return spread if spread > 0 else 1.0
+    def _advantages(self, scores: list[float], baseline: float) -> NDArray[np.float64]:
+        """What rewards are above the baseline, in deviations of all rewards, or raw."""
+        unit = exponent([*self._rewards, baseline])
+        above = scaled(scores, unit) - scaled(baseline, unit)
+        if self.options.reward != "raw":
+            spread = float(scaled(self._rewards, unit).std())
+            if spread > 0:
+                return above / spread
+        return np.clip(unscaled(above, unit), -_MOST, _MOST)

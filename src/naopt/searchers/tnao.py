@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from naopt.latent.settings import TNAOLatentSettings
+from naopt.metrics.scale import mean
 from naopt.searchers.base import Known, Objective, Proposal, of_budget, searchers
 from naopt.searchers.candidates import FEWEST_SCORES, scored
 from naopt.searchers.latent_search import LatentSearcher
@@ -163,7 +164,7 @@ class TNAOSearcher(LatentSearcher[FoundPoints]):
             "distinct": points.distinct,
             f"from_{origin}": sum(p.origin == origin for p in chosen),
             "from_refill": sum(p.origin == "refill" for p in chosen),
-            "predicted_mean": float(sign * predicted.mean()) if len(chosen) else None,
+            "predicted_mean": sign * mean(predicted) if len(chosen) else None,
             "search_seconds": time.perf_counter() - found.started,
         }
         return [

@@ -208,7 +208,8 @@ def _read(path: Path) -> tuple[str, tuple[Position, ...]]:
     rows = data.get("positions")
     if not isinstance(rows, list) or not rows:
         raise InputError("space file", str(path), "needs [[positions]] with a name and choices each")
-    return str(data.get("name", path.stem)), tuple(_position(path, index, row) for index, row in enumerate(rows))
+    name = path.stem.encode(errors="replace").decode()
+    return str(data.get("name", name)), tuple(_position(path, index, row) for index, row in enumerate(rows))
 
 
 def _position(path: Path, index: int, row: Any) -> Position:

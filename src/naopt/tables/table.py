@@ -12,6 +12,7 @@ import numpy as np
 
 from naopt.errors import InputError, UnknownNameError
 from naopt.measurement import MetricInfo
+from naopt.metrics.scale import mean
 from naopt.spaces import Architecture, EnumeratedSpace, SearchSpace
 from naopt.spaces.row_index import RowIndex
 from naopt.tables.surrogate import Surrogate
@@ -101,9 +102,13 @@ class Table:
         values = self.metrics[metric].reshape(len(self), -1)
         measured = np.isfinite(values)
         count = measured.sum(axis=1)
-        total = np.where(measured, values, 0.0).sum(axis=1)
-        mean: NDArray[np.float64] = np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)
-        return mean
+        known = np.where(measured, values, 0.0)
+        with np.errstate(over="ignore"):
+            total = known.sum(axis=1)
+        means: NDArray[np.float64] = np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)
+        for row in np.flatnonzero(np.isinf(total)):
+            means[row] = mean(known[row, measured[row]])
+        return means
 
     def _check_tokens(self, tokens: NDArray[np.int64]) -> None:
         positions = self.space.positions

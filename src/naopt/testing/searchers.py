@@ -68,6 +68,27 @@ class SearcherSuite(PendingSuite):
         most, least = (drive.run(case.budget, case.batch) for drive in drives)
         assert [a.tokens for a in most] == [a.tokens for a in least], "minimising -x must ask what maximising x does"
 
+    def test_results_matter(self, case: SearcherCase) -> None:
+        if not case.searcher.learns or case.space.size < 10 * case.budget:
+            return
+        # Of a few architectures two models may think alike by chance.
+        assert any(self._results_matter(case, seed) for seed in range(self.seed, self.seed + 3)), (
+            f"proposes the same {case.budget} architectures whatever it is told, asked for all that is left, as a "
+            "search asks: give fewer, to be told about them first; or say learns = False"
+        )
+
+    def _results_matter(self, case: SearcherCase, seed: int) -> bool:
+        one, other = Drive(case.create(seed=seed)), Drive(case.create(seed=seed), _negated)
+        while (left := case.budget - len(one.searcher.history)) > 0:
+            asked = one.ask(left)
+            if _tokens(asked) != _tokens(other.ask(left)):
+                return True
+            if not asked:
+                break
+            for drive in (one, other):
+                drive.tell(proposal.architecture for proposal in asked)
+        return False
+
     def test_hostile_histories(self, case: SearcherCase) -> None:
         rng = np.random.default_rng(self.seed)
         distinct = list(dict.fromkeys(case.space.sample(rng) for _ in range(4 * case.budget)))[: case.budget - 1]
@@ -91,14 +112,36 @@ class SearcherSuite(PendingSuite):
     def test_small_spaces_are_exhausted(self, case: SearcherCase) -> None:
         for choices in ((1,), (2, 2)):
             names = [tuple(map(str, range(count))) for count in choices]
-            space = GenericSpace([Position(f"p{index}", row) for index, row in enumerate(names)], "tiny")
-            found = Drive(case.create(seed=self.seed, space=space)).run(100, case.batch)
+            space = _Tiny([Position(f"p{index}", row) for index, row in enumerate(names)], "tiny")
+            drive = Drive(case.create(seed=self.seed, space=space))
+            found = drive.run(100, case.batch)
             assert len(found) == space.size, f"found {len(found)} of {space.size} architectures"
+            assert not drive.ask(case.batch), "proposes something after it has found nothing new"
 
     def _finished(self, searcher: Searcher, case: SearcherCase) -> Drive:
         drive = Drive(searcher)
         drive.run(case.budget, case.batch)
         return drive
+
+
+class _Tiny(GenericSpace):
+    """Ends a searcher's look for what is not there: without end it would say nothing."""
+
+    drawn = 0
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        return super().sample(self._counted(rng))
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        return super().mutate(architecture, self._counted(rng))
+
+    def _counted(self, rng: np.random.Generator) -> np.random.Generator:
+        self.drawn += 1
+        most = 20_000
+        assert self.drawn <= most, (
+            f"draws {most} times in a space of {self.size}: an ask that finds nothing new is empty"
+        )
+        return rng
 
 
 def _tokens(proposals: list[Proposal]) -> list[tuple[int, ...]]:

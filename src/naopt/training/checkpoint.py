@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from naopt.errors import InputError
-from naopt.files import whole_file
+from naopt.files import utf8_path, whole_file
 from naopt.training.state import TrainingState
 
 _KEY = "naopt-training"
@@ -50,7 +50,7 @@ def load_checkpoint(path: Path, about: Mapping[str, Any] | None = None) -> Train
         InputError: not a checkpoint, a damaged one, or one of another training: says what differs.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with utf8_path(path) as readable, safe_open(readable, framework="pt") as file:
             text = (file.metadata() or {}).get(_KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from naopt.errors import InputError
-from naopt.processes import interrupts_blocked
+from naopt.processes import interrupts_blocked, without_main
 from naopt.tasks import ImageFiles
 from naopt.training.augmentation import cut_out
 from naopt.training.image_transforms import Jitter, evaluation_image, training_image
@@ -124,7 +124,7 @@ class Stream:
             InputError: an image cannot be read; names the file.
         """
         self._batches.current = batches
-        with interrupts_blocked():
+        with interrupts_blocked(), without_main():
             found = iter(self._loader)
         for batch in found:
             if isinstance(batch, InputError):
