@@ -52,6 +52,7 @@ def test_noise_without_repeats_is_refused() -> None:
         comparison(cube())
 
 
+@pytest.mark.usefixtures("stub_searchers")
 def test_a_journal_belongs_to_one_kind_of_noise(tmp_path: Path) -> None:
     Journal(tmp_path / "new", comparison(noisy_cube()))
     with pytest.raises(InputError, match="noise repeat, not mean"):

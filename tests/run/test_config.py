@@ -27,7 +27,7 @@ def test_names_that_are_no_utf8_are_kept(tmp_path: Path) -> None:
     config.write(tmp_path / "config.toml")
     assert b"caf\xe9/\xc3\xa9" in (tmp_path / "config.toml").read_bytes()
     assert RunConfig.read(tmp_path / "config.toml") == config
-    with pytest.raises(InputError, match="is not TOML: 'utf-8' codec can't decode byte 0xe9"):
+    with pytest.raises(InputError, match="'byte 0xe9': is not UTF-8"):
         read_values(tmp_path / "config.toml")
 
 

@@ -183,6 +183,7 @@ def test_columns_with_colons_and_choices_on_the_command_line(
     arguments = ["table", "import", "csv", str(source), out, "--metric"]
     assert run([*arguments, "val:acc:max:%", "--metric", "time:min:min:s"]) == 0
     assert load_table(out).infos == {"val:acc": MetricInfo("max", "%"), "time:min": MetricInfo("min", "s")}
+    arguments.insert(3, "--force")
     assert run([*arguments, "opt:lr:up", "--metric", "time:min"]) == 2
     assert "metric 'opt:lr:up': is not a column; columns: id, opt:lr, val:acc, time:min" in capsys.readouterr().err
     assert run([*arguments, "val:acc", "--skip", "time:min"]) == 0
@@ -190,5 +191,5 @@ def test_columns_with_colons_and_choices_on_the_command_line(
     table = load_table(out)
     assert ([p.name for p in table.space.positions], list(table.infos)) == (["opt:lr"], ["val:acc"])
     arguments[2] = "nasbench201"
-    assert run([*arguments[:5], "--skip", "id"]) == 2
+    assert run([*arguments[:6], "--skip", "id"]) == 2
     assert "--skip 'id': files of kind nasbench201 say themselves what their columns are" in capsys.readouterr().err

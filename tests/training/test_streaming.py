@@ -64,7 +64,7 @@ def two_workers(files: ImageFiles, tmp_path_factory: pytest.TempPathFactory) -> 
     main.write_text("raise SystemExit('runs again')")
     stream = Stream(Samples(files, SIZE, jitter=JITTER), 2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules["__main__"], "__file__", str(main))
+        patch.setattr(sys.modules["__main__"], "__file__", str(main), raising=False)
         patch.setattr(sys.modules["__main__"], "__spec__", None)
         next(stream.read(batches_of(0)))
     return stream
