@@ -259,7 +259,9 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "agree with" not in info
     assert run(["table", "info", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["surrogates"]["score"]["cv"]["folds"] == 2
-    assert run([*arguments, "--force", "--space-rows", str(tmp_path / "rows.npz"), "--json", "--measured", "predict"]) == 0
+    assert (
+        run([*arguments, "--force", "--space-rows", str(tmp_path / "rows.npz"), "--json", "--measured", "predict"]) == 0
+    )
     found = json.loads(capsys.readouterr().out)
     assert (found["table"], found["rows"]) == (str(out), 250)
     assert found["surrogates"]["score"]["kept"] is False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +123,9 @@ def test_the_home_directory_in_a_task(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
-def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """From its call on, a signal comes while images are read."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
 
     def begin() -> None:
         monkeypatch.setattr("naopt.tasks.images.read_images", interrupt)
@@ -133,7 +134,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         signal.raise_signal(signal.SIGINT)
         raise AssertionError("it went on")
 
-    return begin
+    yield begin
+    signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_while_data_are_read(
