@@ -100,11 +100,15 @@ class Feasible:
     def log_weight(self, architectures: Sequence[Architecture]) -> Array:
         """The same ``(n,)``, to be added to logarithms of expected improvements: the unlikely comes behind all else."""
         found = self.log_probability(architectures)
-        return np.where(found >= self._highest + _LOG_LIKELY, found, found + _BEHIND)
+        return np.where(self._are_likely(found), found, found + _BEHIND)
 
-    def is_likely(self, architecture: Architecture) -> bool:
-        """Whether its probability is half of the highest one of what could be measured, or more."""
-        return float(self.log_probability([architecture])[0]) >= self._highest + _LOG_LIKELY
+    def likely(self, architectures: Sequence[Architecture]) -> NDArray[np.bool_]:
+        """Whether the probability of each is half of the highest one of what could be measured, or more ``(n,)``."""
+        return self._are_likely(self.log_probability(architectures))
+
+    def _are_likely(self, log_probability: Array) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = log_probability >= self._highest + _LOG_LIKELY
+        return found
 
     def first(self, order: NDArray[np.int64], values: Array, architecture: Callable[[int], Architecture]) -> int:
         """The candidate with the largest value times probability.
@@ -162,7 +166,7 @@ class Unlikely(Known):
         if not self._feasible.concludes or not isinstance(architecture, Architecture):
             return False
         if architecture not in self._found:
-            self._found[architecture] = not self._feasible.is_likely(architecture)
+            self._found[architecture] = not self._feasible.likely([architecture])[0]
         return self._found[architecture]
 
     def __iter__(self) -> Iterator[Architecture]:

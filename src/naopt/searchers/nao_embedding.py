@@ -13,7 +13,7 @@ from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.threads import one_thread
 from naopt.searchers.base import Known, Proposal, sample_new
 from naopt.searchers.candidates import mutants
-from naopt.searchers.feasible import Feasible, Unlikely
+from naopt.searchers.feasible import Feasible
 from naopt.searchers.nao_rounds import Found, NAORounds
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_LIKELY_MUTANTS, _LIKELY_RANDOM, _CHANGES = 100, 50, 3
+_PARENTS, _MUTANTS, _RANDOM, _CHANGES = 10, 200, 100, 3
 _HOP_WIDTH = 8
 """From how many of the best that it found an ascent goes on."""
 
@@ -75,27 +75,32 @@ class EmbeddingRounds(NAORounds):
         log: dict[str, Any] = dict(self.model.fit(architectures, scores))
         self._pending = self.model.encode(pending) if pending else None
         started = time.perf_counter()
-        order = np.argsort(-self.model.means(architectures), kind="stable")[: self.seeds]
-        seeds = [architectures[index] for index in order]
+        ranking = [architectures[i] for i in np.argsort(-self.model.means(architectures), kind="stable")]
+        seeds = ranking[: self.seeds]
         found: Found = {}
         log |= self.ascend(found, seeds, rng)
         self.add_neighbours(found, seeds, rng)
         if self.feasible.concludes:
-            self._add_likely(found, seeds, rng)
+            self._add_likely(found, ranking, rng)
         chosen = self.filled_up(self.choose(found, wanted), seeds, wanted, rng)
         return chosen, log | {"seeds": len(seeds), "ascent_seconds": time.perf_counter() - started}
 
-    def _add_likely(self, found: Found, seeds: list[Architecture], rng: np.random.Generator) -> None:
-        """Files mutants of the seeds, and random architectures, that can probably be measured.
+    def _add_likely(self, found: Found, ranking: list[Architecture], rng: np.random.Generator) -> None:
+        """Files mutants of the best, and random architectures, that can probably be measured.
 
         Expected improvement knows no limit, so ascents end where nothing can be measured, and next to nothing is left
-        of them; the way along a limit is found by changes of several tokens.
+        of them; the way along a limit is found by changes of several tokens. The best are those that compute different
+        things, for a limit may leave many spellings of one cell, each as good as the next.
         """
-        new = Known(self.known, found, Unlikely(self.feasible))
-        for mutant, seed in mutants(self.space, seeds, _LIKELY_MUTANTS, new, rng, _CHANGES).items():
-            self.collect(found, mutant, "neighbour", seed)
-        for architecture in sample_new(self.space, Known(new, found), _LIKELY_RANDOM, rng):
-            found[architecture] = Proposal(architecture, "random")
+        best: dict[Tokens, Architecture] = {}
+        for architecture in ranking:
+            best.setdefault(self.space.canonical(architecture.tokens), architecture)
+        near = mutants(self.space, list(best.values())[:_PARENTS], _MUTANTS, Known(self.known, found), rng, _CHANGES)
+        far = sample_new(self.space, Known(self.known, found, near), _RANDOM, rng)
+        drawn = [Proposal(architecture, "neighbour", parent=parent) for architecture, parent in near.items()]
+        drawn += [Proposal(architecture, "random") for architecture in far]
+        likely = self.feasible.likely([proposal.architecture for proposal in drawn])
+        found |= {proposal.architecture: proposal for proposal, kept in zip(drawn, likely, strict=True) if kept}
 
     def ascend(self, found: Found, seeds: list[Architecture], rng: np.random.Generator) -> dict[str, float]:
         """Files what decodes along the ascents from the seeds and, hop by hop, from the best of that."""
