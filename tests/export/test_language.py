@@ -112,6 +112,10 @@ def test_a_stranger_predicts_words(tmp_path: Path) -> None:
     module = import_file(path)
     network = module.load()
     assert network.words == list(found.facts.words)
+    network.words[1:3] = ["<unk>", "<eos>"]
+    assert module.predict(network, "w3 Xyzzy") == module.predict(network, "w3 <unk>")
+    assert module.predict(network, "") == module.predict(network, "<eos>")
+    network.words[1:3] = ["w1", "w2"]
     likely = module.predict(network, "w3 w0 w7", count=4)
     with torch.no_grad():
         logits, _ = found.network(torch.tensor([[3], [0], [7]]), found.network.begin(1))

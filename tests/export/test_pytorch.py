@@ -186,6 +186,9 @@ def test_prediction_and_weights_elsewhere(tmp_path: Path) -> None:
         name, probability = module.predict(network, image)
         assert name == found.facts.classes[int(probabilities.argmax())]
         assert probability == pytest.approx(float(probabilities.max()), abs=1e-5)
+        assert module.predict(network, image.numpy()) == (name, probability)
+    with pytest.raises(ValueError, match=r"the image is \(\d+, \d+, \d+\), not \(\d+, \d+, \d+\)"):
+        module.predict(network, found.data[0].permute(1, 2, 0))
 
 
 def test_files_that_are_renamed(tmp_path: Path) -> None:

@@ -322,3 +322,19 @@ def test_archives_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=f"archive '.*data.zip': {message}") as error:
             load(archive)
         assert "\n" not in str(error.value)
+
+
+# Parts that lack a class.
+
+
+def test_a_part_without_a_class_is_used_and_said(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"Training/a": 6, "Training/b": 6, "Training/c": 6, "Testing/a": 2, "Testing/b": 2})
+    data = load(tmp_path)
+    assert len(data.test) == 4
+    assert data.remarks == ("test has no image of 1 of 3 classes (c); its accuracy says nothing of them",)
+
+
+def test_a_class_of_another_case_is_named(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"train/ship": 6, "train/car": 6, "test/Ship": 2})
+    with pytest.raises(InputError, match=r"test/Ship': is not a class of train, which has 'ship'$"):
+        load(tmp_path)

@@ -94,6 +94,8 @@ def _usage(facts: ImageFacts) -> str:
     return f'''\
 def predict(network: Network, image: Tensor) -> tuple[str, float]:
     """The most likely class of an image ({shape}), and its probability."""
+    if tuple(image.shape) != INPUT_SHAPE:
+        raise ValueError(f"the image is {{tuple(image.shape)}}, not {{INPUT_SHAPE}}")
     with torch.inference_mode():
-        probability, index = network(image[None])[0].softmax(0).max(0)
+        probability, index = network(torch.as_tensor(image)[None])[0].softmax(0).max(0)
     return CLASSES[int(index)], float(probability)'''

@@ -37,13 +37,15 @@ class Network(nn.Module):
 
 _USAGE = '''\
 def predict(network: Network, text: str, count: int = 5) -> list[tuple[str, float]]:
-    """The likeliest words after a text of known words, with their probabilities."""
-    tokens = torch.tensor([[network.words.index(word) for word in text.split()]])
+    """The likeliest words after a text, with their probabilities; what is no word of the network is "<unk>"."""
+    known = {word: index for index, word in enumerate(network.words)}
+    words = [word if word in known else "<unk>" for word in text.split()]
+    tokens = torch.tensor([[known[word] for word in words or ["<eos>"]]])
     with torch.inference_mode():
         logits, _ = network(tokens, network.begin(1))
     probabilities, indices = logits[0, -1].softmax(0).topk(count)
-    words = [network.words[index] for index in indices.tolist()]
-    return list(zip(words, probabilities.tolist(), strict=True))'''
+    found = [network.words[index] for index in indices.tolist()]
+    return list(zip(found, probabilities.tolist(), strict=True))'''
 
 _LSTM = '''\
 class Cell(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from naopt.errors import InputError
@@ -78,7 +78,8 @@ def find_images(
     for part in PARTS:
         labelled = [(path, index[name]) for name, paths in whole[part].items() for path in paths]
         parts[part] = limited(labelled, limits.of(part))
-    return Found(names, parts, _remarks(len(images) - len(used), passed, len(used), len(others)))
+    remarks = _remarks(len(images) - len(used), passed, len(used), len(others))
+    return Found(names, parts, (*remarks, *_absent(names, found)))
 
 
 def suffix_of(path: str) -> str:
@@ -185,7 +186,9 @@ def _check_classes(source: str, given: Mapping[Part, str], found: Mapping[Part, 
     for part, classes in found.items():
         unknown = sorted(classes.keys() - names)
         if unknown:
-            raise InputError("class folder", f"{source}/{given[part]}/{unknown[0]}", "is not a class of train")
+            alike = next((name for name in names if name.casefold() == unknown[0].casefold()), None)
+            rule = "is not a class of train" + (f", which has '{alike}'" if alike else "")
+            raise InputError("class folder", f"{source}/{given[part]}/{unknown[0]}", rule)
     if len(names) < 2:
         raise InputError("folder", source, f"has one class ('{next(iter(names))}'); at least two are needed")
 
@@ -243,6 +246,16 @@ def _remarks(outside: int, passed: Sequence[str], used: int, links: int) -> tupl
     if links:
         remarks.append(f"{links:,} of {used:,} images are links to others: each is used once")
     return tuple(remarks)
+
+
+def _absent(names: Sequence[str], found: Mapping[Part, Classes]) -> Iterator[str]:
+    """Parts without an image of some class."""
+    for part, classes in found.items():
+        absent = [name for name in names if name not in classes]
+        if absent:
+            shown = ", ".join(absent[:_NAMED]) + (" ..." if len(absent) > _NAMED else "")
+            which = f"{len(absent)} of {len(names)} classes ({shown})"
+            yield f"{part} has no image of {which}; its accuracy says nothing of them"
 
 
 def _kinds(paths: Sequence[str]) -> str:
