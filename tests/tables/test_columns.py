@@ -24,6 +24,25 @@ def imported(folder: Path, text: str, **options: list[str]) -> tuple[Table, list
     return import_csv(path, ACC, say=said.append, **options), said
 
 
+@pytest.mark.parametrize(
+    "cells",
+    ["01.02.24 02.02.24", "1/2/24 12/31/24", "2024/01/02 2024/01/03", "09:30 23:59", "9:30PM 11:05am", "2024-01-02"],
+)
+def test_dates_and_times_that_spreadsheets_write_are_no_choices(cells: str, tmp_path: Path) -> None:
+    lines = "".join(f"{cell},{index},1\n" for index, cell in enumerate(cells.split()))
+    table, said = imported(tmp_path, f"when,width,acc\n{lines}")
+    assert [position.name for position in table.space.positions] == ["width"]
+    assert [line for line in said if "left out" in line] == [
+        "columns left out, as they tell of the lines: when (--position NAME takes one for a choice)"
+    ]
+
+
+@pytest.mark.parametrize("cells", ["80:20 70:30", "1.2.3 1.12.10", "16:9 4:3", "1/2 1/4"])
+def test_ratios_and_versions_are_no_times(cells: str, tmp_path: Path) -> None:
+    table, _ = imported(tmp_path, "ratio,acc\n" + "".join(f"{cell},1\n" for cell in cells.split()))
+    assert table.space.positions[0].choices == tuple(cells.split())
+
+
 def test_ways_to_write_a_number_are_one_choice(tmp_path: Path) -> None:
     table, said = imported(tmp_path, "width,acc\n32,1\n16.0,2\n16,4\n1.6e1,6\n")
     (width,) = table.space.positions

@@ -55,6 +55,15 @@ def tiff(values: NDArray[Any], *, unsigned: bool = False) -> bytes:
     return data.replace(tag + b"\2", tag + b"\1") if unsigned else data
 
 
+@pytest.mark.parametrize(("depth", "high"), [(np.uint8, 255), (np.uint16, 65535), (np.float32, 1.0)])
+def test_0_is_white_where_a_tiff_says_so(depth: type[np.generic], high: float) -> None:
+    stored_as = (high - RAMP / 255 * high).astype(depth)
+    photometric = struct.pack("<HHIH", 262, 3, 1, 1)
+    data = stored(Image.fromarray(stored_as), "TIFF")
+    assert data.count(photometric) == 1
+    assert np.array_equal(decoded(data.replace(photometric, struct.pack("<HHIH", 262, 3, 1, 0))), RAMP)
+
+
 @pytest.mark.parametrize(("largest", "unsigned"), [(2**31 - 1, False), (2**32 - 1, True)])
 def test_32_bits_are_scaled_by_their_range(largest: int, unsigned: bool) -> None:
     values = (RAMP.astype(np.float64) / 255 * largest).round().astype(np.uint32).view(np.int32)

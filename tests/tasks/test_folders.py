@@ -118,6 +118,11 @@ DOUBTS: dict[str, tuple[dict[str, int], str]] = {
         r"has images in 'test' itself, and class folders in 'train'; say --set parts=train:train \(",
     ),
     "a part or a class": ({"train/steam": 5, "train/tram": 5, "bus": 5}, "has 'train' beside 'bus', which may be"),
+    "other names of parts": (
+        {"training_set/a": 5, "training_set/b": 5, "test_set/a": 5, "test_set/b": 5},
+        r"same folders in 'test_set' and 'training_set', .*parts=train:training_set,test:test_set \(",
+    ),
+    "names that say nothing": ({"1/a": 5, "1/b": 5, "2/a": 5, "2/b": 5}, r"in '1' and '2', .*=train:FOLDER \("),
     "parts without classes": ({"Training": 5, "Testing": 5}, r"Training': has no class folders .*parts=none"),
 }
 
@@ -131,6 +136,11 @@ def test_doubtful_folders_are_asked_for(tmp_path: Path, doubt: str) -> None:
     assert "parts=none" in str(error.value)
     if len({folder.partition("/")[0] for folder in tree}) > 1 and doubt != "parts without classes":
         assert len(load(tmp_path, "none").classes) == len({folder.partition("/")[0] for folder in tree})
+
+
+def test_folders_in_classes_are_no_doubt_where_one_has_others(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"cat/indoor": 3, "cat/outdoor": 3, "dog/indoor": 3, "dog/sea": 3})
+    assert load(tmp_path).classes == ("cat", "dog")
 
 
 def test_parts_can_be_named(tmp_path: Path) -> None:

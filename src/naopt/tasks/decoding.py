@@ -43,8 +43,8 @@ _DAMAGE = (
     OSError, ValueError, SyntaxError, RuntimeError, EOFError, OverflowError, struct.error, Image.DecompressionBombError
 )  # fmt: skip
 """What Pillow's readers raise."""
-_BITS, _SAMPLES, _SIGNED = 258, 339, 2
-"""Of TIFF: tags of the bits of a sample and of its kind, and a kind."""
+_BITS, _PHOTOMETRIC, _SAMPLES, _SIGNED = 258, 262, 339, 2
+"""Of TIFF: tags of the bits of a sample, of what 0 means and of a sample's kind, and a kind."""
 _TWICE = 2
 """How much larger than wanted a JPEG is decoded at least before it is resized, so that the result is as good."""
 
@@ -146,11 +146,17 @@ class Picture:
         if not (values.min() >= 0 and values.max() <= largest):  # NaN too
             rule = f"values must be in 0..{largest:,}, and these are {values.min():g}..{values.max():g}"
             raise ValueError(rule)
-        grey = Image.fromarray(np.rint(values * np.float32(255 / largest)).astype(np.uint8))
+        scaled = np.rint(values * np.float32(255 / largest)).astype(np.uint8)
+        grey = Image.fromarray(~scaled if self._dark_is_high else scaled)
         key = image.info.get("transparency")
         if isinstance(key, int):
             return Image.merge("LA", (grey, Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8))))
         return grey
+
+    @property
+    def _dark_is_high(self) -> bool:
+        """Whether 0 is white (TIFF), which Pillow turns round in images of up to 8 bits only."""
+        return bool(getattr(self._image, "tag_v2", {}).get(_PHOTOMETRIC) == 0)
 
     def _largest(self, mode: str) -> int:
         """The largest whole number that a sample may be."""

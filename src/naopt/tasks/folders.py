@@ -111,6 +111,12 @@ def choose_parts(source: str, folders: Sequence[str], images: Sequence[str], rul
     other = [folder for folder in tops if folder in direct | nested and folder not in named]
     split = [folder for folder in named if folder in nested]
     if not split and (other or not named):
+        if not direct and (alike := _alike(images)):
+            guessed = {part: [folder for folder in alike if part in folder.casefold()] for part in PARTS}
+            unique = {part: folders[0] for part, folders in guessed.items() if len(folders) == 1}
+            _ask(
+                source, f"has the same folders in '{alike[0]}' and '{alike[1]}', which may be parts or classes", unique
+            )
         return {}
     of_part = {part: [folder for folder in split or named if part_named(folder) == part] for part in PARTS}
     given = {part: of_part[part][0] for part in PARTS if of_part[part]}
@@ -128,6 +134,16 @@ def choose_parts(source: str, folders: Sequence[str], images: Sequence[str], rul
     if other and len(given) == 1:
         _ask(source, f"has '{given['train']}' beside '{other[0]}', which may be parts or classes", given)
     return given
+
+
+def _alike(images: Sequence[str]) -> list[str]:
+    """Folders, all there are, that hold images in folders of the same names, two at least, as parts do; else none."""
+    below: dict[str, set[str]] = {}
+    for path in images:
+        top, *folders = path.split("/")[:-1]
+        below.setdefault(top, set()).update(folders[:1])
+    names = next(iter(below.values()), set())
+    return sorted(below) if len(below) > 1 < len(names) and all(found == names for found in below.values()) else []
 
 
 def _ruled(rule: str, tops: Sequence[str]) -> dict[Part, str]:
