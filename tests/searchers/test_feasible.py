@@ -11,7 +11,7 @@ from benchmarks import feasibility
 
 from naopt.bench import searcher_settings
 from naopt.measurement import Measurement, Status
-from naopt.searchers import Objective, searchers
+from naopt.searchers import Objective, feasible, searchers
 from naopt.searchers.base import Known
 from naopt.searchers.feasible import Feasible, Unlikely, as_written, sample_likely
 from naopt.spaces import Architecture, ConvCellSpace, NASBench201Space
@@ -100,6 +100,24 @@ def test_what_is_known_follows_from_the_history_alone() -> None:
     grown.learn(history)
     fresh = Feasible(SPACE).learn(history)
     assert grown.log_probability(others).tolist() == fresh.log_probability(others).tolist()
+
+
+def test_of_many_outcomes_the_latest_of_either_kind_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feasible, "_MOST", 30)
+    history, others = told(100), [SPACE.sample(np.random.default_rng(9)) for _ in range(20)]
+    grown = Feasible(SPACE)
+    for count in range(0, len(history), 7):
+        grown.learn(history[:count])
+    expected = Feasible(SPACE).learn(history).log_probability(others)
+    assert grown.learn(history).log_probability(others).tolist() == expected.tolist()
+    ok = [row for row in history if row[1].ok]
+    failed = [row for row in history if not row[1].ok]
+    tried, outcomes = feasible._latest([(a, m.ok) for a, m in history])
+    assert [a for a in tried if outcome(a).ok] == [a for a, _ in ok[-15:]]
+    assert [a for a in tried if not outcome(a).ok] == [a for a, _ in failed[-15:]]
+    assert outcomes.tolist() == [outcome(a).ok for a in tried]
+    few, _ = feasible._latest([(a, m.ok) for a, m in [*ok[:50], *failed[:3], *ok[50:]]])
+    assert (len(few), sum(not outcome(a).ok for a in few)) == (30, 3)
 
 
 def test_features_as_written_see_operations_that_nobody_reads() -> None:

@@ -17,11 +17,14 @@ from naopt.store.store import DATABASE
 
 _NOTHING = {
     "lost+found",
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
     LOCK,
     f"{CONFIG}.part",
     *(f"{DATABASE}.part{end}" for end in ("", "-wal", "-shm", "-journal")),
 }
-"""What an empty directory may hold: what a new volume has, and what is left of a run that was killed while it began."""
+"""What an empty directory may hold: what volumes and file managers put there, and what is left of a run killed as it began."""
 
 
 def check_free(directory: Path) -> None:

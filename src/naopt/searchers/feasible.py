@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Encode = Callable[[Sequence[Architecture]], Sequence[Array]]
+    Outcome = tuple[Architecture, bool]
 
 _LOG_LIKELY = float(np.log(0.5))
 """What has less than half of the highest probability is unlikely."""
 _GROWTH = 1.2
 _CHUNK = 64
+_MOST = 400
+"""Outcomes of which it learns; a fit to more takes seconds."""
 _BEHIND = -1e6
 
 
@@ -44,12 +47,22 @@ def as_written(space: SearchSpace, architectures: Sequence[Architecture]) -> lis
     return [written, written @ adding]
 
 
+def _latest(outcomes: Sequence[Outcome]) -> tuple[list[Architecture], NDArray[np.bool_]]:
+    """The latest outcomes, in order, up to half of them of the rarer kind."""
+    feasible = np.array([ok for _, ok in outcomes], dtype=np.bool_)
+    of_kind = [np.flatnonzero(feasible == kind) for kind in (True, False)]
+    fewer = min(_MOST // 2, *map(len, of_kind))
+    kept = np.sort(np.concatenate([rows[-(_MOST - fewer) :] for rows in of_kind]))
+    return [outcomes[index][0] for index in kept], feasible[kept]
+
+
 class Feasible:
     """Knowledge of what can be measured, from every outcome but interruptions.
 
     Two models, one of all features and one of identities alone, which is what most limits depend on, are mixed by how
-    well they foresee each outcome from all others. What is known is a function of the outcomes and their order;
-    parameters of the processes are fitted anew each time the outcomes have grown by a fifth.
+    well they foresee each outcome from all others. Of more than 400 outcomes the latest of either kind count. What is
+    known is a function of the outcomes and their order; parameters of the processes are fitted anew each time the
+    outcomes have grown by a fifth.
 
     Args:
         space: of the architectures.
@@ -71,13 +84,12 @@ class Feasible:
         if len(outcomes) == self._learned:
             return self
         self._learned, self._models = len(outcomes), []
-        feasible = np.array([ok for _, ok in outcomes], dtype=np.bool_)
+        tried, feasible = _latest(outcomes)
         if feasible.all() or not feasible.any():
             return self
         from naopt.latent.feasibility import FeasibilityModel
 
-        views = self._views([architecture for architecture, _ in outcomes])
-        parameters = self._scheduled(views, feasible)
+        views, parameters = self._views(tried), self._scheduled(outcomes)
         models = [FeasibilityModel(view, feasible, given) for view, given in zip(views, parameters, strict=True)]
         self._models = [(index, model) for index, model in enumerate(models) if model.concludes]
         if self._models:
@@ -141,15 +153,16 @@ class Feasible:
         ]
         return np.asarray(logsumexp(parts, axis=0), dtype=np.float64)
 
-    def _scheduled(self, views: Sequence[Sequence[Array]], feasible: NDArray[np.bool_]) -> list[Array | None]:
+    def _scheduled(self, outcomes: Sequence[Outcome]) -> list[Array | None]:
         """Parameters of the models' processes by the first part of the outcomes; ``None`` if it is all of one kind."""
         from naopt.latent.feasibility import FeasibilityModel
 
-        count = scheduled(len(feasible), _GROWTH)
-        if feasible[:count].all() or not feasible[:count].any():
-            return [None] * len(views)
+        count = scheduled(len(outcomes), _GROWTH)
         if self._parameters[0] != count:
-            models = [FeasibilityModel([group[:count] for group in view], feasible[:count]) for view in views]
+            tried, feasible = _latest(outcomes[:count])
+            if feasible.all() or not feasible.any():
+                return [None, None]
+            models = [FeasibilityModel(view, feasible) for view in self._views(tried)]
             self._parameters = count, [model.process.parameters for model in models]
         return self._parameters[1]
 
