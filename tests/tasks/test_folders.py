@@ -348,3 +348,35 @@ def test_a_class_of_another_case_is_named(tmp_path: Path) -> None:
     write_tree(tmp_path, {"train/ship": 6, "train/car": 6, "test/Ship": 2})
     with pytest.raises(InputError, match=r"test/Ship': is not a class of train, which has 'ship'$"):
         load(tmp_path)
+
+
+# Archives.
+
+
+def test_a_tar_that_was_cut_where_a_file_ends_is_refused(tmp_path: Path) -> None:
+    write_tree(tmp_path / "mine", {"a": 5, "b": 5})
+    for mode in ("w:", "w:gz"):
+        with tarfile.open(tmp_path / "whole.tar", mode) as archive:
+            archive.add(tmp_path / "mine", "mine")
+        assert len(load(tmp_path / "whole.tar").classes) == 2
+    with tarfile.open(tmp_path / "whole.tar", "w:") as archive:
+        archive.add(tmp_path / "mine", "mine")
+        end = archive.offset
+    (tmp_path / "cut.tar").write_bytes((tmp_path / "whole.tar").read_bytes()[:end])
+    with pytest.raises(InputError, match=r"cut.tar': has no end: it was cut"):
+        load(tmp_path / "cut.tar")
+
+
+def test_links_to_folders_in_archives_are_followed(tmp_path: Path) -> None:
+    write_tree(tmp_path / "mine", {"one": 6, "train/a": 6, "train/b": 6})
+    (tmp_path / "mine" / "train" / "b" / "up").symlink_to("../a")
+    (tmp_path / "mine" / "train" / "c").symlink_to("../one")
+    with tarfile.open(tmp_path / "mine.tar", "w") as archive:
+        archive.add(tmp_path / "mine", "mine")
+    found, expected = (
+        ImagesTask(str(tmp_path / name)).with_options(ImageOptions(parts="train:train")).load()
+        for name in ("mine.tar", "mine")
+    )
+    assert found.classes == expected.classes == ("a", "b", "c")
+    assert [len(part) for part in all_splits(found)] == [len(part) for part in all_splits(expected)]
+    assert found.remarks == expected.remarks

@@ -24,7 +24,7 @@ _NOTHING = {
     f"{CONFIG}.part",
     *(f"{DATABASE}.part{end}" for end in ("", "-wal", "-shm", "-journal")),
 }
-"""What an empty directory may hold: what volumes and file managers put there, and what is left of a run killed as it began."""
+"""What an empty directory may hold: what volumes and file managers put there, and what a killed run leaves."""
 
 
 def check_free(directory: Path) -> None:

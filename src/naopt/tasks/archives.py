@@ -20,7 +20,7 @@ from naopt.tasks.trees import Files, Tree, encode, hidden
 
 
 class ArchiveTree(Tree):
-    """An archive; a folder that holds everything counts as the root, and a link as the file that it leads to."""
+    """An archive; a folder that holds everything counts as the root, and a link as what it leads to."""
 
     def __init__(self, source: str) -> None:
         super().__init__(source)
@@ -36,12 +36,18 @@ class ArchiveTree(Tree):
         folders: set[str] = set()
         links: dict[str, str] = {}
         files = {path: place for path, place in self._list(folders, links).items() if not hidden(path.split("/"))}
+        whole, linked = dict(files), set(links)
         for path in links:
             end = path
             for _ in range(len(links)):
                 end = links.get(end, end)
-            if end in files and not hidden(path.split("/")):
+            if hidden(path.split("/")):
+                continue
+            if end in files:
                 files[path] = files[end]
+            below = {f"{path}{name[len(end) :]}": place for name, place in whole.items() if name.startswith(f"{end}/")}
+            files |= below
+            linked |= below.keys()
         folders = {path for path in folders if not hidden(path.split("/"))}
         for path in {path.rpartition("/")[0] for path in (*files, *folders)}:
             parts = path.split("/")
@@ -52,7 +58,7 @@ class ArchiveTree(Tree):
         if len(tops) == 1 and not any(map(part_named, tops)) and any("/" in path for path in folders):
             root = f"{tops.pop()}/"
         self._places = {path.removeprefix(root): place for path, place in files.items()}
-        self._links = {path.removeprefix(root) for path in links}
+        self._links = {path.removeprefix(root) for path in linked}
         return sorted(self._places), sorted(path.removeprefix(root) for path in folders if path.startswith(root))
 
     def identity(self, path: str) -> Hashable:
@@ -80,6 +86,9 @@ class TarTree(ArchiveTree):
                     links[path] = _clean(member.linkname)
                 elif member.issym():
                     links[path] = _beside(path, member.linkname)
+            assert archive.fileobj is not None
+            if archive.fileobj.tell() <= archive.offset:  # where the block that ends it was looked for
+                raise InputError("archive", self.source, "has no end: it was cut where a file ends; get it again")
         return files
 
     def read(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
