@@ -116,7 +116,7 @@ def run(arguments: Sequence[str]) -> int:
         if error.errno in _REFUSED and error.filename is not None:
             return _fail(str(InputError("path", str(error.filename), error.strerror or "cannot be used")), USAGE)
         if error.errno in _BROKEN:
-            return _fail(f"{error.filename or 'temporary files'}: {error.strerror}", FAILED)
+            return _fail(f"{error.filename or 'standard output or a temporary file'}: {error.strerror}", FAILED)
         raise
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED

@@ -121,6 +121,11 @@ def _attempt_seed(seed: int, attempt: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(attempt,)).generate_state(1)[0])
 
 
+def without_numbers(reason: str) -> str:
+    """A reason as it is of one kind with others: its numbers aside."""
+    return _NUMBER.sub("0", reason)
+
+
 class FailureGuard(Observer):
     """Stops a run in which too much fails, in the order of results; told after the store, it loses none.
 
@@ -147,7 +152,7 @@ class FailureGuard(Observer):
                 self._alike = 0
             return
         self._row = 0 if found.ok else self._row + 1
-        kind = found.status, _NUMBER.sub("0", found.reason)
+        kind = found.status, without_numbers(found.reason)
         self._first = self._first or kind
         if kind != self._first:
             self._alike = 0

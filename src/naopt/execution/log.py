@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from naopt.execution.failures import without_numbers
 from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
 
@@ -34,7 +35,7 @@ class LogObserver(Observer):
         found = trial.measurement
         if found is None or found.ok:
             return
-        kind = found.status, found.reason.partition(":")[0]
+        kind = found.status, without_numbers(found.reason.partition(":")[0])
         more = "" if kind in self._kinds else " (others of this kind are not shown)"
         _log.log(logging.WARNING if more else logging.INFO, "%s: %s", _what(trial), found.reason + more)
         self._kinds.add(kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 import tempfile
@@ -15,16 +16,14 @@ from naopt.locking import locked
 from naopt.run.names import CONFIG, LOCK
 from naopt.store.store import DATABASE
 
-_NOTHING = {
-    "lost+found",
-    ".DS_Store",
-    "Thumbs.db",
-    "desktop.ini",
+_NOTHING = {"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"}
+"""What an empty directory may hold: what volumes and file managers put there."""
+_LEFT = {
     LOCK,
     f"{CONFIG}.part",
     *(f"{DATABASE}.part{end}" for end in ("", "-wal", "-shm", "-journal")),
 }
-"""What an empty directory may hold: what volumes and file managers put there, and what a killed run leaves."""
+"""And what is left of a run that was killed while it began."""
 
 
 def check_free(directory: Path) -> None:
@@ -32,7 +31,7 @@ def check_free(directory: Path) -> None:
     try:
         if not directory.exists():
             return
-        free = directory.is_dir() and all(path.name in _NOTHING for path in directory.iterdir())
+        free = directory.is_dir() and all(path.name in _NOTHING | _LEFT for path in directory.iterdir())
         hint = f"; go on with: naopt resume {directory}" if (directory / CONFIG).is_file() else ""
     except OSError as error:
         raise InputError("run", str(directory), error.strerror or "cannot be read") from error
@@ -55,6 +54,8 @@ def made(directory: Path) -> Iterator[Path]:
         with _filled(directory) if directory.exists() else _renamed(directory) as place:
             yield place
     except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):  # another one was quicker
+            check_free(directory)
         raise InputError("run", str(directory), error.strerror or "cannot be made") from error
     except sqlite3.Error as error:
         raise InputError("run", str(directory), f"cannot be made: {error}") from error
@@ -81,6 +82,6 @@ def _filled(directory: Path) -> Iterator[Path]:
         try:
             yield directory
         except BaseException:
-            for name in (CONFIG, DATABASE, *_NOTHING - {"lost+found"}):
+            for name in (CONFIG, DATABASE, *_LEFT):
                 (directory / name).unlink(missing_ok=True)
             raise

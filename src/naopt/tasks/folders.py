@@ -276,7 +276,8 @@ def _absent(names: Sequence[str], found: Mapping[Part, Classes]) -> Iterator[str
 
 def _kinds(paths: Sequence[str]) -> str:
     """How many files there are of each suffix, the most frequent first."""
-    counts = Counter(suffix_of(path) or "without a suffix" for path in paths).most_common()
+    names = ("".join(c if c.isprintable() else "?" for c in suffix_of(path)) for path in paths)
+    counts = Counter(name or "without a suffix" for name in names).most_common()
     named = [f"{count:,} {suffix}" for suffix, count in counts[:_NAMED]]
     rest = sum(count for _, count in counts[_NAMED:])
     return ", ".join([*named, f"{rest:,} others"] if rest else named)
