@@ -207,7 +207,7 @@ def test_what_counts_the_lines_is_no_choice_whatever_its_name(first: int, tmp_pa
     lines = [f"{line + first},{16 if line % 2 else 32},{line}" for line in range(6)]
     text = "\n".join(["Versuch,width,acc", *lines])
     table, said = imported(tmp_path, text)
-    assert table.values("acc").tolist() == [3, 2]
+    assert table.values("acc").tolist() == [2, 3]
     assert [position.name for position in table.space.positions] == ["width"]
     assert said[0].startswith("columns left out, as they tell of the lines: Versuch (")
     kept, _ = imported(tmp_path, text, position=["Versuch"])
