@@ -156,4 +156,4 @@ def test_a_dry_run_of_what_cannot_be_measured(capsys: pytest.CaptureFixture[str]
     assert search("--dry-run", "--enqueue", "nope") == 2
     assert "'nope' is not one of" in capsys.readouterr().err
     assert [seed for seed in range(9) if search("--dry-run", "--seed", str(seed)) == 2] != []
-    assert "failed: table toy has no score of it" in capsys.readouterr().err
+    assert "failed: score was not measured: table toy has no value for this architecture" in capsys.readouterr().err

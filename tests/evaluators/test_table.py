@@ -41,7 +41,8 @@ def test_what_the_table_does_not_have_is_told_apart() -> None:
     absent = looked.evaluate(SPACE.architecture(WHOLE[5]), 0)
     assert (absent.status, absent.reason) == ("invalid", "not in table toy")
     unmeasured = looked.evaluate(SPACE.architecture(WHOLE[2]), 0)
-    assert (unmeasured.status, unmeasured.reason) == ("failed", "table toy has no valid of it")
+    reason = "valid was not measured: table toy has no value for this architecture"
+    assert (unmeasured.status, unmeasured.reason) == ("failed", reason)
     assert unmeasured.metrics == {"test": 8.0}
 
 

@@ -107,7 +107,7 @@ def test_mistakes_are_told_at_once() -> None:
         mistakes.check()
     for line in range(3, 9):
         mistakes.add("column a", "x", "is wrong", line)
-    for number in range(11):
+    for number in range(11):  # of the header: no lines
         mistakes.add("metric", str(number), "is missing")
     with pytest.raises(InputError) as caught:
         mistakes.check()
@@ -116,3 +116,21 @@ def test_mistakes_are_told_at_once() -> None:
         "table t.csv '12 mistakes': lines 2, 3, 4, 5, 6 and 2 more, column a 'x': is wrong; metric '0'"
     )
     assert said.endswith("metric '8': is missing; and 2 more")
+
+
+def test_the_same_mistake_in_a_column_is_one_whatever_its_cells() -> None:
+    mistakes = Mistakes("table", "t.csv")
+    for line in range(2, 173):
+        mistakes.add("column a", f"x{line}", "is wrong", line)
+        mistakes.add("column b", "1.024", f"may be {line}", line, "two readings")
+    with pytest.raises(InputError) as caught:
+        mistakes.check()
+    assert str(caught.value) == (
+        "table t.csv '2 mistakes': "
+        "lines 2, 3, 4, 5, 6 and 166 more, column a 'x2': is wrong (also 'x3', 'x4' and 168 more); "
+        "lines 2, 3, 4, 5, 6 and 166 more, column b '1.024': may be 2"
+    )
+
+
+def test_a_decimal_comma_between_commas_is_named() -> None:
+    assert explain_no_number("78,02") == "has a decimal comma in a file whose cells are between commas; write a point"

@@ -167,7 +167,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "column 'c': is not a column; columns: a, b, acc, seed",
         "line 4 '3 cells': the header has 4",
         "lines 3, 6, column acc '#REF!': is an error of a spreadsheet",
-        "line 5, column acc '50%': is a percentage",
+        "column acc '1 of 2 numbers': have a sign % (first in line 5), 1 have none (first in line 2); write all in one",
         "line 3, column a '': a position needs a choice",
         "line 2, column b '#DIV/0!': is an error of a spreadsheet",
         "line 5, column b '\u201cy\u201d': '\u201c' is a typographic quote",
@@ -212,3 +212,45 @@ def test_columns_with_colons_and_choices_on_the_command_line(
     arguments[2] = "nasbench201"
     assert run([*arguments[:6], "--skip", "id"]) == 2
     assert "--skip 'id': files of kind nasbench201 say themselves what their columns are" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["Run-ID", "Run ID", "run_id", "run.id", "RunID", "Trial.Number", "Nr."])
+def test_names_of_counters_are_known_however_they_are_written(name: str, tmp_path: Path) -> None:
+    table, said = imported(tmp_path, f"{name},width,acc\n907,16,1\n33,32,2\n")
+    assert [position.name for position in table.space.positions] == ["width"]
+    assert said[0].startswith(f"columns left out, as they tell of the lines: {name} (")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_counts_the_lines_is_no_choice_whatever_its_name(first: int, tmp_path: Path) -> None:
+    lines = [f"{line + first},{16 if line % 2 else 32},{line}" for line in range(6)]
+    text = "\n".join(["Versuch,width,acc", *lines])
+    table, said = imported(tmp_path, text)
+    assert table.values("acc").tolist() == [2, 3]
+    assert [position.name for position in table.space.positions] == ["width"]
+    assert said[0].startswith("columns left out, as they tell of the lines: Versuch (")
+    kept, _ = imported(tmp_path, text, position=["Versuch"])
+    assert [position.name for position in kept.space.positions] == ["Versuch", "width"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [[1, 2, 3, 4], [2, 3, 4, 5, 6], [1, 3, 2, 4, 5], [1, 2, 3, 4, 4]],
+    ids=["few", "not from one", "not in order", "twice"],
+)
+def test_numbers_that_do_not_count_the_lines_are_choices(column: list[int], tmp_path: Path) -> None:
+    text = "\n".join(["depth,width,acc", *(f"{depth},{16 + line % 2},1" for line, depth in enumerate(column))])
+    assert [position.name for position in imported(tmp_path, text)[0].space.positions] == ["depth", "width"]
+
+
+def test_the_only_column_that_differs_is_the_choice(tmp_path: Path) -> None:
+    text = "\n".join(["depth,width,acc", *(f"{depth},16,1" for depth in range(1, 8))])
+    assert len(imported(tmp_path, text)[0]) == 7
+
+
+def test_rows_without_a_value_are_said(tmp_path: Path) -> None:
+    table, said = imported(tmp_path, "width,acc,state\n8,1,ok\n16,,failed\n32,-,failed\n8,,failed\n")
+    assert len(table) == 3
+    assert said[-1] == (
+        "2 of 3 architectures have no value of acc: a search by acc that asks for one counts a query, which fails"
+    )

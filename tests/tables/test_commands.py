@@ -94,7 +94,7 @@ def test_a_column_that_is_hardly_a_choice_is_pointed_out(tmp_path: Path, capsys:
     source = tmp_path / "runs.csv"
     lines = [f"{width},{seconds},0.5" for seconds in range(12) for width in (16, 32)]
     source.write_text("\n".join(["width,seconds,acc", *lines[:-1]]), encoding="utf-8")
-    assert run(["table", "import", "csv", str(source), str(tmp_path / "runs.npz"), "--metric", "acc"]) == 0
+    assert run(["table", "import", "csv", str(source), str(tmp_path / "runs.npz"), "--metric", "acc:max"]) == 0
     assert capsys.readouterr().err == (
         "column 'seconds' was taken for a choice, and has 12 different values in 23 lines "
         "(name a result with --metric, leave out what is neither with --skip)\n"
@@ -105,3 +105,18 @@ def test_help_lists_the_kinds(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["table", "import", "--help"]) == 0
     said = capsys.readouterr().out
     assert all(kind in said for kind in table_importers.names())
+
+
+def test_a_metric_without_a_direction_says_which_way_is_better(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "runs.csv", str(tmp_path / "runs.npz")
+    source.write_text("width,val_loss,Fehler [%],time:min,ms\n8,0.5,3,1,2\n16,0.7,4,2,3\n", encoding="utf-8")
+    metrics = [part for name in ("val_loss", "Fehler [%]::%", "time:min", "ms:min") for part in ("--metric", name)]
+    assert run(["table", "import", "csv", str(source), out, *metrics]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "val_loss: larger is better, as no direction was given; if smaller is, declare it with --metric val_loss:min",
+        "Fehler [%]: larger is better; --metric 'Fehler [%]:min' for the other way",
+        "time:min: larger is better, as no direction was given; if smaller is, declare it with --metric time:min:min",
+    ]
+    assert [info.goal for info in load_table(out).infos.values()] == ["max", "max", "max", "min"]

@@ -52,7 +52,7 @@ def import_table(
     """Make a naopt-table of another file."""
     from naopt.errors import InputError
     from naopt.spaces import create_space
-    from naopt.tables import parse_metric, run_importer, save_table
+    from naopt.tables import explain_goals, parse_metric, run_importer, save_table
 
     check_output("OUT", out, [source], force=force)
     metrics = {}
@@ -63,6 +63,8 @@ def import_table(
         metrics[name] = info
     columns = {"skip": skip or [], "position": position or []}
     table = run_importer(kind, source, metrics, create_space(space) if space else None, say=note, **columns)
+    for line in explain_goals(metric, table.infos) if metric else ():
+        note(line)
     save_table(table, out)
     if as_json:
         emit(

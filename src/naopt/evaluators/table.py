@@ -93,7 +93,9 @@ class TableEvaluator(Evaluator):
             share = np.random.SeedSequence(seed).generate_state(1)[0] / 2**32
             found = {name: _drawn(np.atleast_1d(self.table.metrics[name][row]), share) for name in found}
         if self.default_metric not in found:
-            reason = f"table {self.table.name} has no {self.default_metric} of it"
+            reason = (
+                f"{self.default_metric} was not measured: table {self.table.name} has no value for this architecture"
+            )
             return Measurement(found, status="failed", reason=reason)
         return Measurement(found)
 

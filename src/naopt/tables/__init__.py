@@ -3,7 +3,7 @@
 from naopt.tables.delimited import import_csv
 from naopt.tables.files import builtin_tables, load_table, save_table
 from naopt.tables.hw_nas import import_hw_nas_bench
-from naopt.tables.importers import parse_metric, run_importer, table_importers
+from naopt.tables.importers import explain_goals, parse_metric, run_importer, table_importers
 from naopt.tables.nasbench101 import import_nasbench101, nasbench101_rows
 from naopt.tables.nasbench201 import import_nasbench201
 from naopt.tables.surrogate import CrossValidation, NoiseModel, Surrogate
@@ -15,6 +15,7 @@ __all__ = [
     "Surrogate",
     "Table",
     "builtin_tables",
+    "explain_goals",
     "import_csv",
     "import_hw_nas_bench",
     "import_nasbench101",

@@ -157,7 +157,9 @@ def read_lines(source: str | Path, what: str) -> tuple[Lines, Numerals]:
         for _, cells in lines:
             while len(cells) > width and not cells[-1]:
                 cells.pop()
-    return lines, Numerals.of((cell for _, cells in lines[1:] for cell in cells), commas=delimiter != ",")
+    return lines, Numerals.of(
+        (without_percent(cell) for _, cells in lines[1:] for cell in cells), commas=delimiter != ","
+    )
 
 
 def parse_number(text: str) -> Number | None:
@@ -170,12 +172,20 @@ def parse_number(text: str) -> Number | None:
     return value if math.isfinite(value) else None
 
 
+def without_percent(cell: str) -> str:
+    """A cell without a sign % at its end and spaces of any kind before it."""
+    return cell[:-1].rstrip() if cell.endswith("%") else cell
+
+
 def explain_no_number(cell: str) -> str:
     """What a cell is that should hold a number, and what to do."""
     if is_error(cell):
         return "is an error of a spreadsheet; mend the formula, or leave the cell empty"
-    if parse_number(cell.removesuffix("%").strip()) is not None and cell.endswith("%"):
+    number = without_percent(cell)
+    if number != cell and (_NUMBER.fullmatch(number) or _DECIMAL_COMMA.fullmatch(number)):
         return "is a percentage; write the number alone"
+    if _DECIMAL_COMMA.fullmatch(cell):
+        return "has a decimal comma in a file whose cells are between commas; write a point"
     hint = typographic(cell)
     return f"must be a finite number, or empty; {hint}" if hint else "must be a finite number, or empty"
 

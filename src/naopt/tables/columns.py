@@ -27,18 +27,20 @@ _COUNTERS = frozenset(
         "number",
         "run",
         "trial",
-        "unnamed: 0",
+        "unnamed:0",
         "uuid",
-        "experiment id",
-        "run id",
-        "run name",
-        "trial id",
-        "trial number",
+        "experimentid",
+        "runid",
+        "runname",
+        "trialid",
+        "trialnumber",
         "",
     )
 )
 """Columns that number or name the lines, if every line has another value."""
-_SEEDS = frozenset(("seed", "random seed"))
+_COUNTED = 5
+"""So many lines that a column numbers in order are no chance."""
+_SEEDS = frozenset(("seed", "randomseed"))
 _STATES = frozenset(
     (
         "complete",
@@ -64,6 +66,7 @@ _STATES = frozenset(
     )
 )
 _ENDED = frozenset(("complete", "completed", "done", "finished", "ok", "success", "terminated"))
+_PARTED = re.compile(r"[\s_.-]+")
 _TIME = re.compile(
     r"[0-9]{4}([-/.])[0-9]{2}\1[0-9]{2}(?:[T ][0-9:.,]+ ?(?:Z|UTC|[+-][0-9:]+)?)?"
     r"|(?:[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}|[0-9]{2}\.[0-9]{2}\.[0-9]{2}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2})"
@@ -86,7 +89,7 @@ class _Export:
 
 _EXPORTS = (
     _Export(frozenset(("number", "state")), "params_"),  # Optuna
-    _Export(frozenset(("trial id",)), "config/"),  # Ray Tune
+    _Export(frozenset(("trialid",)), "config/"),  # Ray Tune
     _Export(
         frozenset(("name", "state", "created")),  # Weights & Biases
         beside=frozenset(
@@ -94,14 +97,14 @@ _EXPORTS = (
                 "commit",
                 "created",
                 "description",
-                "end time",
-                "gpu count",
-                "gpu type",
+                "endtime",
+                "gpucount",
+                "gputype",
                 "group",
                 "host",
                 "hostname",
                 "id",
-                "job type",
+                "jobtype",
                 "name",
                 "notes",
                 "runtime",
@@ -140,6 +143,24 @@ def left_out(header: Sequence[str], columns: Sequence[Sequence[str]]) -> set[str
     return found
 
 
+def counting(columns: Mapping[str, Sequence[str]]) -> set[str]:
+    """Names of columns that count the lines: 1, 2, 3 ... or 0, 1, 2 ..., in order, whatever their name.
+
+    Fewer than ``_COUNTED`` lines may be so by chance, and if no other column differs between lines, this is the choice.
+
+    Args:
+        columns: that may be choices: the cells below each name.
+    """
+    found = {name for name, cells in columns.items() if len(cells) >= _COUNTED and _counts(cells)}
+    differs = any(len(set(cells)) > 1 for name, cells in columns.items() if name not in found)
+    return found if differs else set()
+
+
+def _counts(cells: Sequence[str]) -> bool:
+    first = parse_number(cells[0])
+    return first in (0, 1) and all(parse_number(cell) == first + row for row, cell in enumerate(cells))
+
+
 def unfinished(columns: Mapping[str, Sequence[str]], lines: int) -> list[str]:
     """Of each line its state if that says that there is no result (``PRUNED``, ``failed``), else an empty text."""
     for name, cells in columns.items():
@@ -149,7 +170,8 @@ def unfinished(columns: Mapping[str, Sequence[str]], lines: int) -> list[str]:
 
 
 def _key(name: str) -> str:
-    return name.lower().replace("_", " ").strip() if not name.startswith("_") else name.lower()
+    """A name as it is compared: ``Run-ID``, ``run.id`` and ``RunID`` are ``runid``; what begins with ``_`` stays."""
+    return name.lower() if name.startswith("_") else _PARTED.sub("", name.lower())
 
 
 def _is_beside(name: str, cells: Sequence[str]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ that has ``say`` is given what takes remarks, a line each. Raises ``InputError``
 """
 
 _METRIC = re.compile(r"(.+?):(?:(max|min)(?::(.*))?|:(.*))", re.DOTALL)
+
+_COSTS = re.compile(
+    r"loss|error|perplexity|latency|seconds|rmse|entropy|runtime|duration"
+    r"|(?<![a-z])(?:err|ppl|bpc|nll|mae|mse|wer|cer|time|cost|costs|ms)(?![a-z])",
+    re.IGNORECASE,
+)
+"""Names of metrics that are mostly the better the smaller."""
 
 table_importers: Registry[TableImporter] = Registry("kind of table", "naopt.table_importers")
 
@@ -85,3 +93,22 @@ def parse_metric(text: str) -> tuple[str, MetricInfo]:
     if found is None:
         return text, MetricInfo()
     return found[1], MetricInfo("min" if found[2] == "min" else "max", found[3] or found[4] or "")
+
+
+def explain_goals(texts: Sequence[str], names: Iterable[str]) -> list[str]:
+    """Which way is better, in a line for each metric that was declared without it.
+
+    Args:
+        texts: as the metrics were declared, see ``parse_metric``.
+        names: of the metrics that they are.
+    """
+    lines = []
+    for name in names:
+        if any(re.fullmatch(rf"{re.escape(name)}:(?:max|min)(?::.*)?", text, re.DOTALL) for text in texts):
+            continue
+        other = f"--metric {shlex.quote(f'{name}:min')}"
+        if _COSTS.search(name):
+            lines.append(f"{name}: larger is better, as no direction was given; if smaller is, declare it with {other}")
+        else:
+            lines.append(f"{name}: larger is better; {other} for the other way")
+    return lines

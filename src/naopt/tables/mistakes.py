@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from naopt.errors import InputError
@@ -9,6 +10,23 @@ from naopt.errors import InputError
 MOST_SAID = 10
 """So many different mistakes of a file are named; the others are counted."""
 _LINES = 5
+_VALUES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Mistake:
+    place: str
+    rule: str
+    lines: list[int] = field(default_factory=list)
+    values: dict[str, None] = field(default_factory=dict)
+
+    def said(self) -> tuple[str, str, str]:
+        """Where it is, the first value, and the rule with some of the others."""
+        value, *others = self.values
+        listed = ", ".join(f"'{other}'" for other in others[:_VALUES])
+        more = f" and {len(others) - _VALUES} more" if len(others) > _VALUES else ""
+        where = ", ".join(part for part in (_lines(self.lines), self.place) if part)
+        return where, value, self.rule + (f" (also {listed}{more})" if others else "")
 
 
 class Mistakes:
@@ -21,27 +39,28 @@ class Mistakes:
 
     def __init__(self, what: str, path: str | Path) -> None:
         self._what = f"{what} {path}"
-        self._found: dict[tuple[str, str, str], list[int]] = {}
+        self._found: dict[tuple[str, ...], _Mistake] = {}
 
-    def add(self, place: str, value: str, rule: str, line: int = 0) -> None:
-        """Notes a mistake; the same one in another line counts to the first.
+    def add(self, place: str, value: str, rule: str, line: int = 0, kind: str = "") -> None:
+        """Notes a mistake; the same one in another line counts to the first, whatever stands there.
 
         Args:
             place: where in the line, or in the file; may be empty.
             value: what stands there.
             rule: what it breaks.
             line: number of the line; 0 for none.
+            kind: of mistakes that are the same, though each has a rule of its own; by default those of one rule are.
         """
-        self._found.setdefault((place, value, rule), []).append(line)
+        key = (place, kind or rule) if line else (place, value, rule)
+        mistake = self._found.setdefault(key, _Mistake(place, rule))
+        mistake.lines.append(line)
+        mistake.values[value] = None
 
     def check(self) -> None:
         """Raises ``InputError`` with what was noted, up to ``MOST_SAID`` mistakes, if there is any."""
         if not self._found:
             return
-        said = [
-            (", ".join(part for part in (_lines(lines), place) if part), value, rule)
-            for (place, value, rule), lines in self._found.items()
-        ]
+        said = [mistake.said() for mistake in self._found.values()]
         if len(said) == 1:
             place, value, rule = said[0]
             raise InputError(f"{self._what}: {place}" if place else self._what, value, rule)
@@ -51,7 +70,7 @@ class Mistakes:
 
 
 def _lines(lines: list[int]) -> str:
-    if lines == [0]:
+    if not lines[0]:
         return ""
     if len(lines) == 1:
         return f"line {lines[0]}"
