@@ -254,3 +254,18 @@ def test_rows_without_a_value_are_said(tmp_path: Path) -> None:
     assert said[-1] == (
         "2 of 3 architectures have no value of acc: a search by acc that asks for one counts a query, which fails"
     )
+
+
+def test_lists_of_sizes_that_read_like_numbers_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "t.csv"
+    source.write_text(
+        "hidden;version;y\n128,256,512;1.234.567;1\n256,512,128;1.2.3;2\n64,128;1.234.567;3\n", encoding="utf-8"
+    )
+    assert run(["table", "import", "csv", str(source), str(tmp_path / "t.npz"), "--metric", "y:max"]) == 0
+    said = capsys.readouterr().err
+    assert (
+        "column 'hidden': 3 different numbers have a decimal comma or marks between thousands: 128,256,512 was" in said
+    )
+    assert "version" not in said.replace("--skip", "")
+    positions = load_table(tmp_path / "t.npz").space.positions
+    assert positions[1].choices == ("1.234.567", "1.2.3")

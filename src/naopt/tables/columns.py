@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from naopt.spaces import Position
 from naopt.tables.cells import Number, Numerals, parse_number
@@ -214,6 +214,8 @@ class Column:
     tokens: list[int]
     numbers: int = 0
     spellings: tuple[str, ...] = ()
+    rewritten: Mapping[str, str] = field(default_factory=dict)
+    """Numbers with a decimal comma or marks between thousands, and what they were read as."""
 
 
 def parse_column(name: str, cells: Sequence[str], numerals: Numerals, *, exact: bool = False) -> Column:
@@ -245,6 +247,9 @@ def parse_column(name: str, cells: Sequence[str], numerals: Numerals, *, exact: 
     words = any(number is None for cell, number in numbers.items() if cell not in doubtful)
     if doubtful and not words:
         raise DoubtfulNumberError(*next(iter(doubtful.items())))
+    if words:  # in which marks are no numerals
+        plain = {cell: cell for cell in plain}
+        numbers = {cell: parse_number(cell) for cell in plain}
     truth = {cell.lower() for cell in plain} <= {"true", "false"}
     keys = {
         cell: cell.lower() if truth else text if numbers[cell] is None else numbers[cell]
@@ -267,7 +272,8 @@ def parse_column(name: str, cells: Sequence[str], numerals: Numerals, *, exact: 
     position = Position(name, tuple(labels[middle] for middle in middles), ordered=len(middles) > 1)
     place = {middle: token for token, middle in enumerate(middles)}
     tokens = [place[middle_of[number]] for number in given]
-    return Column(position, tokens, len(labels) if len(middles) < len(labels) else 0, several)
+    rewritten = {cell: text for cell, text in plain.items() if text != cell}
+    return Column(position, tokens, len(labels) if len(middles) < len(labels) else 0, several, rewritten)
 
 
 def _ranges(numbers: Sequence[Number], *, exact: bool) -> dict[Number, Number]:

@@ -33,6 +33,10 @@ def remark_column(column: Column, lines: int, say: Say) -> None:
     if column.spellings:
         label = min(column.spellings, key=len)
         say(f"column '{name}': {', '.join(column.spellings)} are one choice, {label}")
+    if column.rewritten:
+        cell, text = max(column.rewritten.items(), key=lambda pair: len(pair[0]))
+        marks = f"{len(column.rewritten)} different numbers have a decimal comma or marks between thousands"
+        say(f"column '{name}': {marks}: {cell} was read as {text} (if it is a list, separate it by something else)")
     what = "name a result with --metric, leave out what is neither with --skip"
     if column.numbers:
         put = f"{column.numbers} different numbers, put into {choices} ranges of about as many lines each"
