@@ -334,6 +334,15 @@ def test_archives_that_cannot_be_read(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
 
 
+def test_images_beside_folders_that_look_like_parts(tmp_path: Path) -> None:
+    write_tree(tmp_path / "flat", {"": 3})
+    with pytest.raises(InputError, match="has no class folders"):
+        load(tmp_path / "flat")
+    write_tree(tmp_path / "mine", {"": 1, "trn/a": 5, "trn/b": 5, "tst/a": 5, "tst/b": 5})
+    with pytest.raises(InputError, match="has the same folders in 'trn' and 'tst'"):
+        load(tmp_path / "mine")
+
+
 # Parts that lack a class.
 
 

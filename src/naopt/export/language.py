@@ -37,7 +37,7 @@ class Network(nn.Module):
 
 _USAGE = '''\
 def predict(network: Network, text: str, count: int = 5) -> list[tuple[str, float]]:
-    """The likeliest words after a text, with their probabilities; what is no word of the network is "<unk>"."""
+    """The likeliest words after a text; what the network does not know is "<unk>"."""
     known = {word: index for index, word in enumerate(network.words)}
     words = [word if word in known else "<unk>" for word in text.split()]
     tokens = torch.tensor([[known[word] for word in words or ["<eos>"]]])

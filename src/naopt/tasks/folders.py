@@ -140,7 +140,10 @@ def _alike(images: Sequence[str]) -> list[str]:
     """Folders, all there are, that hold images in folders of the same names, two at least, as parts do; else none."""
     below: dict[str, set[str]] = {}
     for path in images:
-        top, *folders = path.split("/")[:-1]
+        top, slash, rest = path.partition("/")
+        if not slash:
+            continue
+        folders = rest.split("/")[:-1]
         below.setdefault(top, set()).update(folders[:1])
     names = next(iter(below.values()), set())
     return sorted(below) if len(below) > 1 < len(names) and all(found == names for found in below.values()) else []
