@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.output import note, publish
+from benchmarks.output import failed, note, publish
 from naopt.cli.merging import merge_values
-from naopt.errors import InputError, NaoptError
+from naopt.errors import NaoptError
 from naopt.one_shot import ENASSearcher, ENASSettings
 from naopt.probes import controller_subject, draw_architectures, probe, probe_run, subject_of
 from naopt.run import RunConfig, load_run, resume_run, start_run
@@ -186,8 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         document = compare(options)
     except NaoptError as error:
-        note(str(error))
-        raise SystemExit(2 if isinstance(error, InputError) else 3) from error
+        raise failed(error, code=3) from error
     publish(document, markdown(document), options.out, "controller_probes", as_json=options.json)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.output import note, publish
+from benchmarks.output import failed, note, publish
 from naopt.bench import run_jobs, searcher_settings
 from naopt.bench.settings import searcher_name
 from naopt.configuration import Settings
@@ -233,8 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise InputError("--limit", json.dumps(limited.limits), "nothing in the table meets it")
         document = summary(limited, run(limited, options.trials, options.workers))
     except NaoptError as error:
-        note(str(error))
-        raise SystemExit(2 if isinstance(error, InputError) else 1) from error
+        raise failed(error) from error
     publish(document, markdown(document), options.out, "feasibility", as_json=options.json)
 
 

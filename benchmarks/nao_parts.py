@@ -23,7 +23,7 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks import nao_variants as variants
-from benchmarks.output import note, publish
+from benchmarks.output import failed, note, publish
 from naopt.bench import Comparison, Journal, SearchTrial, run_jobs, run_trial, searcher_settings
 from naopt.errors import InputError, NaoptError, UnknownNameError
 from naopt.latent.embedding_model import EmbeddingModel
@@ -238,8 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = run(base, chosen_parts(options.parts, base.evaluator.space.size), options.workers, options.out)
         document = summary(base, found, points)
     except NaoptError as error:
-        note(str(error))
-        raise SystemExit(2 if isinstance(error, InputError) else 1) from error
+        raise failed(error) from error
     publish(document, markdown(document), options.out, "parts", as_json=options.json)
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from naopt.errors import InputError, NaoptError
 from naopt.files import write_text
 
 
@@ -14,6 +15,12 @@ def note(text: str) -> None:
     """One line for people, beside the results."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def failed(error: NaoptError, *, code: int = 1) -> SystemExit:
+    """Says an error in one line; the end of the program to be raised: 2 for bad input, else ``code``."""
+    note(str(error))
+    return SystemExit(2 if isinstance(error, InputError) else code)
 
 
 def publish(

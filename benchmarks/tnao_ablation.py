@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.output import note, publish
+from benchmarks.output import failed, note, publish
 from naopt.bench import Comparison, Journal, SearchTrial, compare, searcher_settings
 from naopt.configuration import Settings
 from naopt.errors import InputError, NaoptError
@@ -198,8 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = run(comparisons, options.workers, options.out, note)
         document = summary(comparisons, found)
     except NaoptError as error:
-        note(str(error))
-        raise SystemExit(2 if isinstance(error, InputError) else 1) from error
+        raise failed(error) from error
     publish(document, markdown(document), options.out, "ablation", as_json=options.json)
 
 

@@ -99,8 +99,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         0 done; 2 bad usage or input; 3 stopped unfinished, can be resumed; 130 interrupted, with nothing to be resumed;
         1 any other error that naopt raises on purpose, and for disks that fail. All but 0 put one line on standard
-        error; paths that the system refuses are bad input. Other exceptions are
-        bugs and pass through.
+        error; paths that the system refuses are bad input. Other exceptions are bugs and pass through.
     """
     try:
         code = app(args=[_at_home(a) for a in arguments] or ["--help"], prog_name="naopt", standalone_mode=False)

@@ -241,11 +241,11 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
         from naopt.latent.targets import Targets
 
         count, rng = self.learns_from(turn.pending), turn.rng
+        self.feasible.learn(self.history[:count])
         if turn.pending:
             if self._shared is not None and self._shared[0] == count:
                 return self._shared[1]
             rng = np.random.default_rng([self.seed, count, _OF_FIT])
-        self.feasible.learn(self.history[:count])
         architectures, scores = scored(self.history[:count], self.objective)
         targets = Targets.fit(scores, self.normalisation)
         y = targets.transform(scores)
