@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from naopt.errors import InputError, NaoptError, RunStoppedError
     from naopt.measurement import Measurement
-    from naopt.searchers import Objective
+    from naopt.problem import Objective
     from naopt.spaces import Architecture, Space, choice, integer, ordinal
     from naopt.tables import load_table
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from naopt.execution.trial import Trial
 from naopt.measurement import Goal, Measurement
+from naopt.problem import Objective, Problem
 from naopt.run.config import RunConfig
 from naopt.run.record import RunRecord
-from naopt.searchers.base import Objective, sample_new
+from naopt.searchers.base import sample_new
 from naopt.spaces import ConvCellSpace, SearchSpace
 
 
@@ -69,7 +70,7 @@ def make_run(
             "searcher": {"name": searcher, "seeds": 100, "preset": "default"}, "training": {"epochs": 5},
         }
     )  # fmt: skip
-    record = RunRecord(Path("runs/demo"), config, space, Objective(metric, goal), trials, rounds, meta)
+    record = RunRecord(Path("runs/demo"), config, space, Problem.of(Objective(metric, goal)), trials, rounds, meta)
     return replace(record, **changes)
 
 

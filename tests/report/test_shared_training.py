@@ -71,6 +71,6 @@ def test_a_page_of_shared_weights_names_no_trained_children(tmp_path: Path) -> N
     assert "time of all measurements" in html
     assert "one measurement, mean" in html
     assert "child" not in re.sub(r"<(script|style)>?.*?</\1>", "", html, flags=re.DOTALL)
-    trained = render(replace(run, objective=make_run().objective, directory=tmp_path / "none"))
+    trained = render(replace(run, problem=make_run().problem, directory=tmp_path / "none"))
     assert "time of all children" in trained
     assert "Training of the shared weights" not in trained

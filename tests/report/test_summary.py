@@ -15,7 +15,7 @@ from naopt.report.summary import (
     value_of,
 )
 from naopt.run.record import RunRecord
-from naopt.searchers import Objective
+from naopt.searchers import Objective, Problem
 from naopt.spaces import ConvCellSpace
 from tests.report.runs import make_run
 
@@ -122,7 +122,7 @@ def test_of_equal_ones_less_loss_then_size_then_the_earlier(metric: str) -> None
         replace(trial, measurement=Measurement({metric: score, loss: lost, "params": size, "test_loss": -score}))
         for trial, (score, lost, size) in zip(by_hand().trials, rows, strict=True)
     ]
-    record = replace(by_hand(), trials=trials, objective=Objective(metric))
+    record = replace(by_hand(), trials=trials, problem=Problem.of(Objective(metric)))
     assert [trial.index for trial in record.ranked()] == [3, 4, 2, 1, 0]
     best = record.best()
     assert best is not None

@@ -16,8 +16,8 @@ from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import SCORE, FunctionEvaluator, RaisingEvaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.measurement import GOALS, Goal
+from naopt.problem import Objective
 from naopt.run.config import RunConfig
-from naopt.searchers.base import Objective
 from naopt.spaces import Architecture, GenericSpace, SearchSpace, create_space
 from naopt.tables import Table, load_table
 

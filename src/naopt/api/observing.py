@@ -34,7 +34,7 @@ class Memory(Observer):
         remarks = list(setup.evaluator.remarks)
         self.meta: dict[str, Any] = {"surrogates": surrogates, "remarks": remarks, "seconds": 0.0}
         self.record = RunRecord(
-            directory or Path(), setup.config, setup.space, setup.objective, self._trials, self._rounds, self.meta
+            directory or Path(), setup.config, setup.space, setup.problem, self._trials, self._rounds, self.meta
         )
 
     def proposed(self, trials: Sequence[Trial], log: dict[str, Any]) -> None:

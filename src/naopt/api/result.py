@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from naopt.api.trials import ResultTrial, view_of
 from naopt.errors import NaoptError
+from naopt.problem import Objective
 from naopt.run.record import RunRecord
-from naopt.searchers.base import Objective
 from naopt.spaces import SearchSpace
 
 if TYPE_CHECKING:

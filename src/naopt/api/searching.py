@@ -38,11 +38,11 @@ from naopt.execution.failures import ALIKE
 from naopt.execution.whole import measure_all
 from naopt.files import at_home
 from naopt.logs import show_logs
+from naopt.problem import Objective
 from naopt.run import record as records
 from naopt.run.config import RunConfig
 from naopt.run.run import SearchRun, open_run
 from naopt.run.setup import prepare
-from naopt.searchers.base import Objective
 from naopt.store.history import read_history
 
 _log = logging.getLogger(__name__)

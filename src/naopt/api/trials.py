@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from naopt.execution.trial import Trial
-from naopt.searchers.base import Objective
+from naopt.problem import Objective
 from naopt.spaces import Architecture, SearchSpace, Value
 
 

@@ -17,7 +17,8 @@ from naopt.errors import InputError
 from naopt.execution.jobs import Job
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
-from naopt.searchers import Objective, searchers
+from naopt.problem import Objective
+from naopt.searchers import searchers
 
 
 def compare(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from naopt.errors import NaoptError
 from naopt.evaluators.base import Evaluator
 from naopt.measurement import Measurement, MetricInfo
-from naopt.searchers import Objective
+from naopt.problem import Objective
 from naopt.spaces import Architecture, SearchSpace
 
 

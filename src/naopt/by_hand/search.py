@@ -16,12 +16,12 @@ from naopt.execution.interrupt import stop_on_signal
 from naopt.execution.loop import told_in_order
 from naopt.files import at_home
 from naopt.measurement import Measurement
+from naopt.problem import Objective
 from naopt.run import RunConfig, RunRecord, open_run
 from naopt.run.phases.measuring import Recorder
 from naopt.run.run import SearchRun
 from naopt.run.search_state import SearchState
 from naopt.run.start import new_run
-from naopt.searchers import Objective
 from naopt.spaces import Architecture, SearchSpace
 
 WAIT = 60.0

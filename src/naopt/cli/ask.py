@@ -12,8 +12,8 @@ from naopt.cli.common import JsonOption, SetOption, emit, note, say
 
 if TYPE_CHECKING:
     from naopt.by_hand import OpenSearch
+    from naopt.problem import Objective
     from naopt.run import RunRecord, Trial
-    from naopt.searchers import Objective
     from naopt.spaces import SearchSpace
 
 
@@ -91,7 +91,7 @@ def _begin(directory: Path, given: dict[str, Any]) -> OpenSearch:
 
 def _objective(text: str) -> Objective:
     from naopt.errors import InputError
-    from naopt.searchers import Objective
+    from naopt.problem import Objective
 
     name, colon, goal = text.partition(":")
     if colon and goal not in ("max", "min"):

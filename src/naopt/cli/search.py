@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from naopt.cli.common import JsonOption, SetOption
+from naopt.cli.wanted import KnownOption, MaxOption, MinOption, limits_given
 
 
 def search(
@@ -22,7 +23,13 @@ def search(
     noise: Annotated[
         str | None, typer.Option(help="Of a table's repeats: their mean (default), or one repeat drawn a query.")
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="What is optimised.")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option("--metric", "--objective", metavar="A[,B...]", help="What is optimised: one metric, or several."),
+    ] = None,
+    at_most: MaxOption = None,
+    at_least: MinOption = None,
+    known: KnownOption = None,
     searcher: Annotated[str | None, typer.Option(help="How to search; nao by default.")] = None,
     budget: Annotated[int | None, typer.Option(help="How many architectures to evaluate; 100 by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness; 0 by default.")] = None,
@@ -73,6 +80,9 @@ def search(
         "supernet": supernet,
         "noise": noise,
         "metric": metric,
+        "max": limits_given("max", at_most),
+        "min": limits_given("min", at_least),
+        "known": known.split(",") if known else None,
         "searcher": searcher,
         "budget": budget,
         "seed": seed,

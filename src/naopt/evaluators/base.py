@@ -10,6 +10,7 @@ from naopt.measurement import Measurement, MetricInfo
 from naopt.registry import Registry
 
 if TYPE_CHECKING:
+    from naopt.problem import Costs
     from naopt.spaces import Architecture, SearchSpace
 
 evaluators: Registry[type[Evaluator]] = Registry("evaluator", "naopt.evaluators")
@@ -49,6 +50,10 @@ class Evaluator(ABC):
     def table_contents(self) -> Mapping[str, str]:
         """Name and checksum of the table that it looks up in, by which a run notices another; empty for none."""
         return {}
+
+    def costs(self) -> Costs | None:
+        """What it knows of architectures without evaluating them; ``None`` for nothing."""
+        return None
 
     def prepare(self) -> None:  # noqa: B027
         """Loads what ``evaluate`` needs; idempotent. Raises ``InputError`` for data that cannot be used."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator, evaluators
+from naopt.evaluators.table_costs import TableCosts, table_costs
 from naopt.measurement import Measurement
 from naopt.spaces import Architecture
 from naopt.tables import Table, load_table
@@ -51,6 +52,7 @@ class TableEvaluator(Evaluator):
             has, all equally likely, drawn with the evaluation's seed: a search then sees the noise of a single
             training, as in the protocol of NAS-Bench-101 (Ying et al. 2019, section 4.1). Metrics with the same repeats
             are taken from the same one.
+        known: columns that are known without a query; those that are called like a cost if left out, ``none`` for none.
 
     An architecture without a row is ``invalid``; one whose first metric was not measured is ``failed``. Other metrics
     that were not measured are left out.
@@ -62,8 +64,15 @@ class TableEvaluator(Evaluator):
 
     inline = True
 
-    def __init__(self, source: Table | str | Path, metrics: Sequence[str] | None = None, noise: Noise = "mean") -> None:
+    def __init__(
+        self,
+        source: Table | str | Path,
+        metrics: Sequence[str] | None = None,
+        noise: Noise = "mean",
+        known: Sequence[str] = (),
+    ) -> None:
         self._source, self._names = source, tuple(metrics) if metrics is not None else None
+        self._known_names = tuple(known)
         self.table = source if isinstance(source, Table) else load_table(source)
         names = tuple(self.table.infos) if self._names is None else self._names
         if not names or len(set(names)) != len(names):
@@ -75,8 +84,14 @@ class TableEvaluator(Evaluator):
         self.space = self.table.search_space()
         self._values = {name: self.table.values(name) for name in names}
 
-    def __reduce__(self) -> tuple[type[TableEvaluator], tuple[Table | str | Path, tuple[str, ...] | None, Noise]]:
-        return type(self), (self._source, self._names, self.noise)
+        self._costs = table_costs(self.table, self._known_names)
+
+    def __reduce__(self) -> tuple[type[TableEvaluator], tuple[Any, ...]]:
+        return type(self), (self._source, self._names, self.noise, self._known_names)
+
+    def costs(self) -> TableCosts | None:
+        """Columns that are known without a query."""
+        return self._costs
 
     @property
     def table_contents(self) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,9 @@ from naopt.errors import NaoptError
 from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement, missing
+from naopt.problem import Problem
 from naopt.searchers.base import Proposal, Searcher
+from naopt.searchers.forbidden import Forbidden, Seen
 from naopt.spaces import Architecture
 
 
@@ -50,10 +53,12 @@ class Conversation:
         self.searcher, self.budget, self.observer = searcher, budget, observer
         self.trials = list(start.past)
         self.results = 1 + max((trial.place for trial in self.trials if trial.place is not None), default=-1)
+        self._problem = searcher.problem
+        self._forbidden = Forbidden(self._problem)
         self._known = {trial.architecture for trial in self.trials}
         self._round = self.trials[-1].round + 1 if self.trials else 0
         for architecture, measurement in start.prior:
-            searcher.tell(architecture, _visible(measurement, searcher.objective.metric))
+            searcher.tell(architecture, self._visible(self._complete(architecture, measurement)))
         self._enqueued = [a for a in dict.fromkeys(start.enqueued) if a not in self._known]
 
     @property
@@ -75,6 +80,8 @@ class Conversation:
         """
         log: dict[str, Any]
         self.observer.asking(self._round)
+        passed_over = _forbidden(self.searcher)
+        passed_over.forget()
         if self._enqueued:
             proposals = [Proposal(architecture, "enqueued") for architecture in self._enqueued[:count]]
             self._enqueued, log = self._enqueued[count:], {}
@@ -83,6 +90,8 @@ class Conversation:
             proposals, log = self._proposals(count, pending, at_least)
         trials = [self._trial(proposal, index) for index, proposal in enumerate(proposals, start=len(self.trials))]
         if trials:
+            if passed_over:
+                log = {**log, "passed_over": passed_over.refused}
             self._round += 1
             self.trials += trials
             self.observer.proposed(trials, log)
@@ -120,6 +129,9 @@ class Conversation:
                 raise SearcherError(f"{name} proposed an invalid architecture ({shown}): {reason}")
             if architecture in self._known:
                 raise SearcherError(f"{name} proposed an architecture twice ({shown})")
+            if architecture in self._forbidden:
+                limits = ", ".join(map(str, self._problem.known))
+                raise SearcherError(f"{name} proposed what is in its seen, because of {limits} ({shown})")
             self._known.add(architecture)
 
     def _trial(self, proposal: Proposal, index: int) -> Trial:
@@ -130,12 +142,12 @@ class Conversation:
     def measured(self, index: int, measurement: Measurement) -> Trial:
         """Takes a result: it has its place among the others, and the observer hears of it. The searcher does not.
 
-        One that lacks the metric that is optimised has failed.
+        What is known without an evaluation is added. One that lacks an objective, or what a limit is on, has failed.
         """
-        metric = self.searcher.objective.metric
-        if measurement.ok and metric not in measurement.metrics:
-            reason = missing(metric, measurement.metrics)
-            measurement = replace(measurement, status="failed", reason=reason)
+        measurement = self._complete(self.trials[index].architecture, measurement)
+        lacking = _lacking(self._problem, measurement)
+        if measurement.ok and lacking:
+            measurement = replace(measurement, status="failed", reason=missing(lacking, measurement.metrics))
         trial = replace(self.trials[index], measurement=measurement, place=self.results)
         self.trials[index] = trial
         self.results += 1
@@ -146,11 +158,40 @@ class Conversation:
         """Tells the searcher about measured trials, in this order."""
         for trial in trials:
             if trial.measurement is not None:
-                self.searcher.tell(trial.architecture, _visible(trial.measurement, self.searcher.objective.metric))
+                self.searcher.tell(trial.architecture, self._visible(trial.measurement))
+
+    def _complete(self, architecture: Architecture, measurement: Measurement) -> Measurement:
+        """With the metrics of the problem that are known without an evaluation, where it did not give them."""
+        costs = self._problem.costs
+        names = [] if costs is None else [name for name in self._problem.metrics if name in costs.metrics]
+        names = [name for name in names if name not in measurement.metrics]
+        if costs is None or not names:
+            return measurement
+        known = {name: float(values[0]) for name, values in costs.of([architecture]).items() if name in names}
+        known = {name: value for name, value in known.items() if not math.isnan(value)}
+        return replace(measurement, metrics={**measurement.metrics, **known})
+
+    def _visible(self, measurement: Measurement) -> Measurement:
+        """What the searcher may see: the metrics of the problem. A table's test metrics are for the record only.
+
+        To a searcher that knows nothing of limits, what breaks one could not be measured.
+        """
+        problem = self._problem
+        lacking = _lacking(problem, measurement)
+        if measurement.ok and lacking:
+            return Measurement({}, measurement.seconds, "failed", missing(lacking, measurement.metrics))
+        broken = problem.broken(measurement.metrics) if measurement.ok else ()
+        if broken and not self.searcher.limited:
+            reason = f"breaks {broken[0]}: {measurement.metrics[broken[0].metric]:g}"
+            return Measurement({}, measurement.seconds, "invalid", reason)
+        return replace(measurement, metrics={m: v for m, v in measurement.metrics.items() if m in problem.metrics})
 
 
-def _visible(measurement: Measurement, metric: str) -> Measurement:
-    """What the searcher may see: the metric it searches by. A table's test metrics are for the record only."""
-    if metric in measurement.metrics or not measurement.ok:
-        return replace(measurement, metrics={m: v for m, v in measurement.metrics.items() if m == metric})
-    return Measurement({}, measurement.seconds, "failed", missing(metric, measurement.metrics))
+def _lacking(problem: Problem, measurement: Measurement) -> str:
+    """The first metric of the problem that was not measured; empty if all were."""
+    return next((name for name in problem.metrics if name not in measurement.metrics), "")
+
+
+def _forbidden(searcher: Searcher) -> Forbidden:
+    """Where a searcher looks up what limits forbid."""
+    return searcher.seen.forbidden if isinstance(searcher.seen, Seen) else Forbidden(searcher.problem)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from naopt.execution.observer import Observer
 from naopt.execution.time_left import TimeLeft, TimeLeftColumn
 from naopt.execution.trial import Trial
-from naopt.searchers.base import Objective
+from naopt.problem import Objective
 
 _FIRST, _EVERY = 5.0, 60.0
 """Seconds until the first line, and between lines."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from naopt.configuration import Settings
-from naopt.searchers.base import Known, Objective, Proposal, Searcher
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, Searcher
 from naopt.spaces import Architecture, SearchSpace
 
 
@@ -14,10 +15,18 @@ class CandidateSearcher(Searcher):
 
     learns = False
 
+    limited = True
+
     def __init__(
-        self, space: SearchSpace, objective: Objective, candidates: Sequence[Proposal], *, seed: int, budget: int
+        self,
+        space: SearchSpace,
+        problem: Problem | Objective,
+        candidates: Sequence[Proposal],
+        *,
+        seed: int,
+        budget: int,
     ) -> None:
-        super().__init__(space, objective, Settings(), seed=seed, budget=budget)
+        super().__init__(space, problem, Settings(), seed=seed, budget=budget)
         self.candidates = candidates
 
     @property

@@ -22,6 +22,8 @@ from naopt.files import at_home, is_there, write_bytes
 from naopt.texts import read_toml
 
 SECTIONS = ("space", "searcher", "training")
+_IF_GIVEN = ("max", "min", "known")
+"""Keys that a file has only where they say something."""
 
 
 class RunConfig(Settings):
@@ -34,7 +36,10 @@ class RunConfig(Settings):
         table: a file or a built-in name.
         supernet: directory of a weight-sharing run: architectures are measured with its trained shared weights.
         noise: what a query of a table with repeats returns: their ``mean``, or one ``repeat`` drawn at random.
-        metric: what is optimised; empty for the evaluator's default.
+        metric: what is optimised; several objectives are separated by commas; empty for the evaluator's default.
+        max: most that metrics may be, by name.
+        min: least that metrics have to be, by name.
+        known: columns of a table that cost no query; empty for those that are called like a cost, ``none`` for none.
         searcher: name of the searcher.
         searcher_settings: its settings; what is left out has its default.
         training: settings of training; what is left out comes from the task's recipe.
@@ -69,6 +74,9 @@ class RunConfig(Settings):
     supernet: str = ""
     noise: Noise = "mean"
     metric: str = ""
+    max: dict[str, float] = Field(default_factory=dict)
+    min: dict[str, float] = Field(default_factory=dict)
+    known: tuple[str, ...] = ()
     searcher: str = "nao"
     searcher_settings: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
@@ -124,7 +132,8 @@ class RunConfig(Settings):
 
     def to_values(self) -> dict[str, Any]:
         """The keys of a configuration file; inverse of ``from_values``."""
-        top = {key: value for key in TOP if (value := getattr(self, key)) != ""}
+        given = {key: getattr(self, key) for key in TOP}
+        top = {key: value for key, value in given.items() if value != "" and (value or key not in _IF_GIVEN)}
         return {
             **top,
             "space": {"name": self.space, **self.space_options},

@@ -13,10 +13,11 @@ from naopt.execution.trial import Trial
 from naopt.files import at_home
 from naopt.measurement import Measurement
 from naopt.one_shot import one_shot
+from naopt.problem import Objective, Problem
 from naopt.run.config import RunConfig
 from naopt.run.names import CONFIG
-from naopt.searchers.base import Objective
 from naopt.spaces import SearchSpace, space_from_document
+from naopt.store.meta import problem_of
 from naopt.store.store import DATABASE, RunStore
 
 _ACCURACY = re.compile(r"(?<![a-z])acc(uracy)?(?![a-z])")
@@ -35,11 +36,16 @@ class RunRecord:
     directory: Path
     config: RunConfig
     space: SearchSpace
-    objective: Objective
+    problem: Problem
     trials: list[Trial]
     rounds: list[dict[str, Any]]
     meta: dict[str, Any]
     finalists: Mapping[int, Measurement] = field(default_factory=dict)
+
+    @property
+    def objective(self) -> Objective:
+        """The first one."""
+        return self.problem.objective
 
     @property
     def evaluated(self) -> list[Trial]:
@@ -74,7 +80,7 @@ class RunRecord:
         Equal ones are in the order of ``best_first``.
         """
         settings, shares = self.config.searcher_settings, self.config.searcher in one_shot.names()
-        return best_first(self.trials, self.objective, int(settings.get("finalists", 0)) if shares else 0)
+        return best_first(self.trials, self.problem, int(settings.get("finalists", 0)) if shares else 0)
 
     @property
     def finished(self) -> bool:
@@ -97,8 +103,9 @@ class RunRecord:
         return self.meta.get("stopped")
 
     def score(self, trial: Trial) -> float | None:
-        """The trial's objective turned so that larger is better; ``None`` if it has none."""
-        return None if trial.measurement is None else self.objective.score(trial.measurement)
+        """The trial's first objective, larger is better; ``None`` if it lacks one or breaks a limit."""
+        scores = None if trial.measurement is None else self.problem.scores(trial.measurement)
+        return None if scores is None else scores[0]
 
     @property
     def surrogate(self) -> bool:
@@ -116,11 +123,11 @@ class RunRecord:
 
         Finalists that were trained stand-alone come before all others, by what that gave.
         """
-        scored = best_first(self.trials, self.objective, len(self.trials))
+        scored = best_first(self.trials, self.problem, len(self.trials))
         trained = {index for index, found in self.finalists.items() if found.ok}
         if not trained:
             return scored
-        first = best_first([t for t in scored if t.index in trained], self.standalone, len(trained))
+        first = best_first([t for t in scored if t.index in trained], Problem.of(self.standalone), len(trained))
         return first + [trial for trial in scored if trial.index not in trained]
 
     def best(self) -> Trial | None:
@@ -148,16 +155,16 @@ class RunRecord:
         return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def best_first(trials: Sequence[Trial], objective: Objective, count: int) -> list[Trial]:
-    """The best ``count`` trials.
+def best_first(trials: Sequence[Trial], problem: Problem, count: int) -> list[Trial]:
+    """The ``count`` trials that are best by the first objective; what breaks a limit is none of them.
 
     Of equal ones that of less loss comes first (``valid_loss`` beside ``valid_acc``), then that of fewer parameters
     (``params``), then the earlier.
     """
     scored = [
-        (-score, *_tie(objective.metric, trial.measurement.metrics), trial.index, trial)
+        (-scores[0], *_tie(problem.objective.metric, trial.measurement.metrics), trial.index, trial)
         for trial in trials
-        if trial.measurement is not None and (score := objective.score(trial.measurement)) is not None
+        if trial.measurement is not None and (scores := problem.scores(trial.measurement)) is not None
     ]
     return [trial for *_, trial in sorted(scored, key=lambda row: row[:-1])[:count]]
 
@@ -202,12 +209,12 @@ def record_of(directory: Path, config: RunConfig, store: RunStore, space: Search
     meta = store.meta
     try:
         space = space or space_from_document(meta["space"], meta["positions"])
-        objective = Objective(meta["objective"]["metric"], meta["objective"]["goal"])
+        problem = problem_of(meta)
     except (InputError, KeyError, TypeError) as error:
         raise InputError("run", str(directory), f"{DATABASE} is damaged: {error!r} in its meta data") from error
     finalists = store.finalists()
     trials = [_with_finalist(trial, finalists.get(trial.index)) for trial in store.trials(space)]
-    return RunRecord(directory, config, space, objective, trials, list(store.rounds), dict(meta), finalists)
+    return RunRecord(directory, config, space, problem, trials, list(store.rounds), dict(meta), finalists)
 
 
 def _with_finalist(trial: Trial, found: Measurement | None) -> Trial:

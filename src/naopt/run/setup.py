@@ -20,10 +20,12 @@ from naopt.one_shot import OneShotSettings
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.one_shot.kinds import searcher_kind, shares_weights
+from naopt.problem import Objective, Problem
 from naopt.run.config import RunConfig
 from naopt.run.names import SUPERNET
+from naopt.run.problem import named_objectives, read_problem
 from naopt.run.supernet import shared_evaluator
-from naopt.searchers import Objective, Searcher, searchers
+from naopt.searchers import Searcher, searchers
 from naopt.spaces import Architecture, SearchSpace, create_space
 from naopt.tables import load_table
 from naopt.tasks import find_task, located
@@ -39,16 +41,21 @@ class Setup:
     config: RunConfig
     space: SearchSpace
     evaluator: Evaluator
-    objective: Objective
+    problem: Problem
     settings: Settings
+
+    @property
+    def objective(self) -> Objective:
+        """The first one."""
+        return self.problem.objective
 
     def searcher(self) -> Searcher:
         """A fresh searcher; one that shares weights has named its candidates before, and here names no more."""
         seed, budget = self.config.seed, self.config.budget
         if isinstance(self.settings, OneShotSettings):
-            return CandidateSearcher(self.space, self.objective, (), seed=seed, budget=budget)
+            return CandidateSearcher(self.space, self.problem, (), seed=seed, budget=budget)
         kind = searchers.get(self.config.searcher)
-        return kind(self.space, self.objective, self.settings, seed=seed, budget=budget)
+        return kind(self.space, self.problem, self.settings, seed=seed, budget=budget)
 
     def engine(self, workers: int) -> Engine:
         """What carries evaluations out, with the failure policy. Raises ``InputError`` as ``create_engine``."""
@@ -105,6 +112,8 @@ def prepare(
                          "give one of them, not both")  # fmt: skip
     if config.noise != "mean" and not config.table:
         raise InputError("noise", config.noise, "has a use only with a table")
+    if config.known and not config.table:
+        raise InputError("known", ", ".join(config.known), "has a use only with a table")
     if shares_weights(config.searcher) and not config.task:
         rule = "shares weights between the networks that it trains: give --task"
         raise InputError("searcher", config.searcher, rule)
@@ -135,16 +144,14 @@ def prepare(
     else:
         raise InputError("task", "", "give --task, --table or --supernet")
     assert evaluator is not None
-    metric = config.metric or evaluator.default_metric
-    if metric not in evaluator.metrics:
-        raise UnknownNameError("metric", metric, evaluator.metrics)
-    objective = Objective(metric, evaluator.metrics[metric].goal)
+    problem = read_problem(config, evaluator)
+    metric = ",".join(objective.metric for objective in problem.objectives)
     batch = config.workers if config.search_batch == "workers" else config.search_batch
     enqueue = tuple(evaluator.space.format(evaluator.space.parse(text)) for text in config.enqueue)
     history = tuple(str(Path(source).resolve()) if is_there(source) else source for source in config.history)
     update = {"metric": metric, "searcher_settings": _dump(settings), "search_batch": batch, "enqueue": enqueue}
     config = config.model_copy(update={**update, "history": history})
-    return Setup(config, evaluator.space, evaluator, objective, settings)
+    return Setup(config, evaluator.space, evaluator, problem, settings)
 
 
 def _share(config: RunConfig) -> tuple[RunConfig, Evaluator]:
@@ -163,9 +170,11 @@ def _look_up(config: RunConfig, check: Check) -> tuple[RunConfig, Evaluator]:
         raise InputError("training", ", ".join(config.training), "has no use with a table")
     table = load_table(config.table)
     check(table.contents)
-    metric = config.metric or next(iter(table.infos))
-    table.info(metric)
-    evaluator = TableEvaluator(table, [metric, *(name for name in table.infos if name != metric)], config.noise)
+    named = [each.metric for each in named_objectives(config.metric)] or [next(iter(table.infos))]
+    for metric in named:
+        table.info(metric)
+    metrics = [named[0], *(name for name in table.infos if name != named[0])]
+    evaluator = TableEvaluator(table, metrics, config.noise, config.known)
     space = evaluator.space
     if config.space not in ("", space.name):
         rule = f"table {table.name} is of space {space.name}"

@@ -22,6 +22,7 @@ from naopt.run.search_state import SearchState
 from naopt.run.setup import Setup
 from naopt.spaces import positions_document
 from naopt.store.history import Prior, read_history
+from naopt.store.meta import problem_document
 from naopt.store.store import DATABASE, create_database
 from naopt.values import plain
 
@@ -108,7 +109,7 @@ def _make(directory: Path, setup: Setup, prior: Sequence[Prior]) -> None:
         "platform": platform.platform(),
         "space": setup.space.name,
         "positions": positions_document(setup.space),
-        "objective": {"metric": setup.objective.metric, "goal": setup.objective.goal},
+        **problem_document(setup.problem),
         "metrics": {name: {"goal": info.goal, "unit": info.unit} for name, info in setup.evaluator.metrics.items()},
         "surrogates": sorted(setup.evaluator.surrogates),
         CONTENTS: dict(setup.evaluator.table_contents),

@@ -1,7 +1,8 @@
 """Ask/tell searchers. They never import evaluators, networks, tasks or runs, and torch only when they need it."""
 
+from naopt.problem import Objective, Problem
 from naopt.searchers.bananas import BananasSearcher
-from naopt.searchers.base import Objective, Proposal, Searcher, searchers
+from naopt.searchers.base import Proposal, Searcher, searchers
 from naopt.searchers.boosted_trees import BoostedTreesSearcher
 from naopt.searchers.evolution import EvolutionSearcher
 from naopt.searchers.gp import GPSearcher
@@ -27,6 +28,7 @@ __all__ = [
     "NPENASSearcher",
     "Objective",
     "PNASSearcher",
+    "Problem",
     "Proposal",
     "RandomSearcher",
     "ReinforceSearcher",

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from naopt.configuration import PresetSettings
-from naopt.searchers.base import Known, Objective, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, searchers
 from naopt.searchers.candidates import Mutants, mutants
 from naopt.searchers.ensemble import EnsembleSearcher
 from naopt.searchers.predictor import COLUMNS, Acquisition, Encoding, Prediction, Turn
@@ -84,11 +85,11 @@ class BananasSearcher(EnsembleSearcher):
     settings_type = BananasSettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: BananasSettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: BananasSettings, *, seed: int, budget: int
     ) -> None:
         super().__init__(
             space,
-            objective,
+            problem,
             settings,
             seed=seed,
             budget=budget,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,8 +11,10 @@ import numpy as np
 
 from naopt.configuration import Settings
 from naopt.errors import InputError
-from naopt.measurement import Goal, Measurement, check_goal
+from naopt.measurement import Measurement
+from naopt.problem import Objective, Problem
 from naopt.registry import Registry
+from naopt.searchers.forbidden import Forbidden, Seen
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -23,26 +25,6 @@ _PENDING = 0x70656E64
 """Sets the randomness of an ``ask`` with something pending apart."""
 
 searchers: Registry[type[Searcher]] = Registry("searcher", "naopt.searchers")
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """The metric that is optimised and its direction. Raises ``InputError`` for no name, and another goal."""
-
-    metric: str
-    goal: Goal = "max"
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.metric, str) or not self.metric:
-            raise InputError("metric of an objective", self.metric, "must be its name")
-        check_goal(f"goal of objective {self.metric}", self.goal)
-
-    def score(self, measurement: Measurement) -> float | None:
-        """The metric turned so that larger is better; ``None`` if it was not measured."""
-        value = measurement.metrics.get(self.metric)
-        if value is None or not measurement.ok:
-            return None
-        return value if self.goal == "max" else -value
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +49,7 @@ class Known(Collection[Architecture]):
     """
 
     def __init__(self, *parts: Collection[Architecture]) -> None:
-        self._parts = [part if isinstance(part, (set, dict, Known)) else frozenset(part) for part in parts if part]
+        self._parts = [part if isinstance(part, set | dict | Known) else frozenset(part) for part in parts if part]
 
     def __contains__(self, architecture: object) -> bool:
         return any(architecture in part for part in self._parts)
@@ -78,6 +60,12 @@ class Known(Collection[Architecture]):
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
+
+    @property
+    def forbidden(self) -> Forbidden | None:
+        """What limits forbid, if any of the parts knows of limits."""
+        found = (part.forbidden for part in self._parts if isinstance(part, Known | Seen))
+        return next((forbidden for forbidden in found if forbidden), None)
 
 
 class Searcher(ABC):
@@ -97,7 +85,7 @@ class Searcher(ABC):
 
     Args:
         space: where to search.
-        objective: what is optimised. Searchers maximise ``objective.score``.
+        problem: what is wanted; one objective alone is a problem. Searchers maximise the ``score`` of objectives.
         settings: an instance of the class's ``settings_type``.
         seed: non-negative.
         budget: how many measurements the whole search may use; at least 1.
@@ -106,11 +94,25 @@ class Searcher(ABC):
     settings_type: ClassVar[type[Settings]] = Settings
     learns: ClassVar[bool] = True
     """Whether proposals depend on the scores that are told."""
+    several: ClassVar[bool] = False
+    """Whether it searches for trade-offs between several objectives."""
+    limited: ClassVar[bool] = False
+    """Whether it is told what breaks a limit like anything else. Others are told that it failed, and why."""
 
-    def __init__(self, space: SearchSpace, objective: Objective, settings: Settings, *, seed: int, budget: int) -> None:
-        self.space, self.objective, self.settings, self.seed, self.budget = space, objective, settings, seed, budget
+    def __init__(
+        self, space: SearchSpace, problem: Problem | Objective, settings: Settings, *, seed: int, budget: int
+    ) -> None:
+        self.space, self.settings, self.seed, self.budget = space, settings, seed, budget
+        self.problem = Problem.of(problem)
+        if len(self.problem.objectives) > 1 and not self.several:
+            raise InputError("objectives", ", ".join(o.metric for o in self.problem.objectives), one_only(type(self)))
         self.history: list[tuple[Architecture, Measurement]] = []
-        self.seen: set[Architecture] = set()
+        self.seen: set[Architecture] = Seen(self.problem)
+
+    @property
+    def objective(self) -> Objective:
+        """The first one; most searchers have no other."""
+        return self.problem.objective
 
     @abstractmethod
     def ask(self, count: int, pending: Sequence[Architecture] = ()) -> Sequence[Proposal]:
@@ -154,23 +156,34 @@ class Searcher(ABC):
         return [a for a, _ in pairs], np.array([s for _, s in pairs], dtype=np.float64)
 
 
+def one_only(kind: type[Searcher]) -> str:
+    """Why a searcher takes one objective only, and what takes several."""
+    name = next((name for name in searchers.names() if searchers.get(name) is kind), kind.__name__)
+    able = ", ".join(name for name in searchers.names() if searchers.get(name).several)
+    return f"{name} takes one; take one of {able}, or --scalarise"
+
+
 def of_budget(count: int | None, share: float, budget: int, least: int = 1) -> int:
     """A setting that is a count, or else a share of the budget, ``least`` at least."""
     return count or max(least, round(share * budget))
 
 
 def sample_new(
-    space: SearchSpace, seen: Container[Architecture], count: int, rng: np.random.Generator, attempts: int = 200
+    space: SearchSpace, seen: Collection[Architecture], count: int, rng: np.random.Generator, attempts: int = 200
 ) -> list[Architecture]:
     """Up to ``count`` distinct uniform architectures outside ``seen``.
 
-    Where ``attempts`` draws in a row find none, a space of at most 100,000 sequences is gone through for what is left;
-    a larger one gives fewer than ``count``.
+    Where ``attempts`` draws in a row find none, ways to what limits allow are walked; where they find none either, a
+    space of at most 100,000 sequences is gone through for what is left, and a larger one gives fewer than ``count``.
     """
     found: dict[Architecture, None] = {}
+    forbidden = seen.forbidden if isinstance(seen, Known | Seen) else None
     while len(found) < count:
         drawn = (space.sample(rng) for _ in range(attempts))
         new = next((a for a in drawn if a not in seen and a not in found), None)
+        if new is None and forbidden:
+            near = forbidden.nearest(space, Known(seen, found), rng)
+            new = None if near in seen or near in found else near
         if new is None:
             break
         found[new] = None

@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from naopt.configuration import PresetSettings
-from naopt.searchers.base import Objective, of_budget, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import of_budget, searchers
 from naopt.searchers.candidates import CandidateKind, Candidates, require_scannable
 from naopt.searchers.predictor import COLUMNS, Encoding, Prediction, PredictorSearcher, Turn
 from naopt.spaces import Architecture, SearchSpace
@@ -99,11 +100,17 @@ class BoostedTreesSearcher(PredictorSearcher[Candidates, "FittedTrees"]):
     settings_type = BoostedTreesSettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: BoostedTreesSettings, *, seed: int, budget: int
+        self,
+        space: SearchSpace,
+        problem: Problem | Objective,
+        settings: BoostedTreesSettings,
+        *,
+        seed: int,
+        budget: int,
     ) -> None:
         super().__init__(
             space,
-            objective,
+            problem,
             settings,
             seed=seed,
             budget=budget,

@@ -11,7 +11,8 @@ import numpy as np
 from naopt.errors import InputError
 from naopt.latent.encoding import encoded
 from naopt.measurement import Measurement
-from naopt.searchers.base import Known, Objective, Proposal, sample_new
+from naopt.problem import Objective
+from naopt.searchers.base import Known, Proposal, sample_new
 from naopt.searchers.scan import scan_of
 from naopt.spaces import Architecture, SearchSpace
 
@@ -167,6 +168,10 @@ class Candidates:
         if kind == "scan" or (kind == "auto" and space.size <= SMALL):
             self._scan = scan_of(space, names)
             self._indices = self._scan.unseen(seen)
+            forbidden = seen.forbidden if isinstance(seen, Known) else None
+            if forbidden:
+                allowed = forbidden.allowed(self._scan.architectures)
+                self._indices = self._indices[allowed[self._indices]]
         else:
             self._parents = mutants(space, parents, mutations, seen, rng, changes)
             self._local = [*self._parents, *sample_new(space, Known(seen, self._parents), random, rng)]

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from naopt.configuration import PresetSettings
 from naopt.measurement import Measurement
-from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, Searcher, sample_new, searchers
 from naopt.spaces import Architecture, SearchSpace
 
 
@@ -52,9 +53,9 @@ class EvolutionSearcher(Searcher):
     settings_type = EvolutionSettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: EvolutionSettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: EvolutionSettings, *, seed: int, budget: int
     ) -> None:
-        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.options = settings
         self._scored: list[tuple[Architecture, float]] = []
 

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from naopt.configuration import PresetSettings
-from naopt.searchers.base import Objective, Proposal, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Proposal, searchers
 from naopt.searchers.candidates import CandidateKind, Candidates, require_scannable
 from naopt.searchers.feasible import Unlikely
 from naopt.searchers.predictor import GROUPS, Acquisition, Encoding, Prediction, PredictorSearcher, Turn
@@ -72,11 +73,11 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
     learns_at_once = True
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: GPSettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: GPSettings, *, seed: int, budget: int
     ) -> None:
         super().__init__(
             space,
-            objective,
+            problem,
             settings,
             seed=seed,
             budget=budget,

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from naopt.configuration import PresetSettings
 from naopt.measurement import Measurement
-from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, Searcher, sample_new, searchers
 from naopt.spaces import Architecture, SearchSpace
 
 _MOST_INITIAL = 200
@@ -97,9 +98,15 @@ class HierarchicalSearcher(Searcher):
     settings_type = HierarchicalSettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: HierarchicalSettings, *, seed: int, budget: int
+        self,
+        space: SearchSpace,
+        problem: Problem | Objective,
+        settings: HierarchicalSettings,
+        *,
+        seed: int,
+        budget: int,
     ) -> None:
-        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.options = settings
         self.initial = settings.initial or max(1, min(_MOST_INITIAL, round(0.2 * budget)))
         self.levels = levels(space)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from naopt.latent.settings import LatentSettings
-from naopt.searchers.base import Known, Objective, Proposal, Searcher
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, Searcher
 from naopt.searchers.candidates import FEWEST_SCORES, scored
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.spaces import Architecture, SearchSpace
@@ -49,7 +50,7 @@ class LatentSearcher(Searcher, Generic[FoundT]):
     def __init__(
         self,
         space: SearchSpace,
-        objective: Objective,
+        problem: Problem | Objective,
         settings: LatentSettings,
         *,
         seed: int,
@@ -58,7 +59,7 @@ class LatentSearcher(Searcher, Generic[FoundT]):
         new_per_round: int,
         device: str,
     ) -> None:
-        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.initial, self.new_per_round = initial, new_per_round
         self._latent_settings, self._device = settings, device
         self.feasible = Feasible(space)

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from naopt.configuration import Settings
 from naopt.measurement import Measurement
-from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, Searcher, sample_new, searchers
 from naopt.spaces import Architecture, SearchSpace
 
 _ORDER = 1
@@ -53,9 +54,9 @@ class LocalSearcher(Searcher):
     settings_type = LocalSearchSettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: LocalSearchSettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: LocalSearchSettings, *, seed: int, budget: int
     ) -> None:
-        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.options = settings
         self.current: Architecture | None = None
         """From where it climbs; ``None`` while random architectures are drawn."""

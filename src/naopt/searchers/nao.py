@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from naopt.metrics.scale import mean
-from naopt.searchers.base import Known, Objective, Proposal, Searcher, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, Searcher, searchers
 from naopt.searchers.candidates import FEWEST_SCORES, fewest_scores, scored
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.searchers.nao_settings import NAOSettings
@@ -39,9 +40,9 @@ class NAOSearcher(Searcher):
     settings_type = NAOSettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: NAOSettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: NAOSettings, *, seed: int, budget: int
     ) -> None:
-        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.options = settings
 
         def count(given: int | None, share: float | None, default: int, least: int = 1) -> int:

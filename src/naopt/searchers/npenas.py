@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from naopt.configuration import PresetSettings
-from naopt.searchers.base import Known, Objective, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, searchers
 from naopt.searchers.candidates import Mutants, mutants
 from naopt.searchers.predictor import Prediction, PredictorSearcher, Turn
 from naopt.spaces import Architecture, SearchSpace
@@ -79,11 +80,11 @@ class NPENASSearcher(PredictorSearcher[Mutants, "FittedGraphPredictor"]):
     settings_type = NPENASSettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: NPENASSettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: NPENASSettings, *, seed: int, budget: int
     ) -> None:
         super().__init__(
             space,
-            objective,
+            problem,
             settings,
             seed=seed,
             budget=budget,

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from naopt.configuration import PresetSettings
-from naopt.searchers.base import Objective, Proposal, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Proposal, searchers
 from naopt.searchers.candidates import Mutants, best_first, scored
 from naopt.searchers.ensemble import EnsembleSearcher
 from naopt.searchers.predictor import Prediction, Turn
@@ -73,13 +74,13 @@ class PNASSearcher(EnsembleSearcher):
     counted = "replacements"
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: PNASSettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: PNASSettings, *, seed: int, budget: int
     ) -> None:
         self.units = len(space.positions) // space.tokens_per_step
         beam = settings.beam or max(1, min(round(settings.beam_share * budget), budget // (self.units + 1)))
         super().__init__(
             space,
-            objective,
+            problem,
             settings,
             seed=seed,
             budget=budget,

@@ -12,7 +12,8 @@ import numpy as np
 
 from naopt.configuration import PresetSettings
 from naopt.latent.encoding import EVERY, encoded
-from naopt.searchers.base import Known, Objective, Proposal, Searcher
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, Searcher
 from naopt.searchers.candidates import best_first, fewest_scores, scored
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.spaces import Architecture, SearchSpace
@@ -142,7 +143,7 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
     def __init__(
         self,
         space: SearchSpace,
-        objective: Objective,
+        problem: Problem | Objective,
         settings: PresetSettings,
         *,
         seed: int,
@@ -151,7 +152,7 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
         batch: int,
         normalisation: Normalisation,
     ) -> None:
-        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.initial, self.batch, self.normalisation = initial, batch, normalisation
         self.log: dict[str, Any] = {}
         self.feasible = Feasible(space, self.described)

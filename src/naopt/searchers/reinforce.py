@@ -12,7 +12,8 @@ from naopt.configuration import PresetSettings
 from naopt.latent.threads import one_torch_thread
 from naopt.measurement import Measurement
 from naopt.metrics.scale import exponent, scaled, unscaled
-from naopt.searchers.base import Known, Objective, Proposal, Searcher, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, Searcher, searchers
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
@@ -111,9 +112,9 @@ class ReinforceSearcher(Searcher):
     settings_type = ReinforceSettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: ReinforceSettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: ReinforceSettings, *, seed: int, budget: int
     ) -> None:
-        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.options = settings
         self.feasible = Feasible(space)
         self._controller: Controller | None = None

@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from naopt.latent.settings import LatentSettings
-from naopt.searchers.base import Known, Objective, Proposal, of_budget, sample_new, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, of_budget, sample_new, searchers
 from naopt.searchers.candidates import FEWEST_SCORES
 from naopt.searchers.latent_search import LatentSearcher
 from naopt.spaces import Architecture, SearchSpace
@@ -145,11 +146,11 @@ class SemiNASSearcher(LatentSearcher[FoundLabels]):
     settings_type = SemiNASSettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: SemiNASSettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: SemiNASSettings, *, seed: int, budget: int
     ) -> None:
         super().__init__(
             space,
-            objective,
+            problem,
             settings,
             seed=seed,
             budget=budget,

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from naopt.latent.settings import TNAOLatentSettings
 from naopt.metrics.scale import mean
-from naopt.searchers.base import Known, Objective, Proposal, of_budget, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, of_budget, searchers
 from naopt.searchers.candidates import FEWEST_SCORES, scored
 from naopt.searchers.latent_search import LatentSearcher
 from naopt.spaces import Architecture, SearchSpace
@@ -111,11 +112,11 @@ class TNAOSearcher(LatentSearcher[FoundPoints]):
     settings_type = TNAOSettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: TNAOSettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: TNAOSettings, *, seed: int, budget: int
     ) -> None:
         super().__init__(
             space,
-            objective,
+            problem,
             settings,
             seed=seed,
             budget=budget,

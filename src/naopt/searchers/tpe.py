@@ -12,7 +12,8 @@ from pydantic import Field
 
 from naopt.configuration import Settings
 from naopt.errors import InputError
-from naopt.searchers.base import Known, Objective, Proposal, Searcher, sample_new, searchers
+from naopt.problem import Objective, Problem
+from naopt.searchers.base import Known, Proposal, Searcher, sample_new, searchers
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.spaces import Architecture, SearchSpace
 
@@ -60,9 +61,9 @@ class TPESearcher(Searcher):
     settings_type = TPESettings
 
     def __init__(
-        self, space: SearchSpace, objective: Objective, settings: TPESettings, *, seed: int, budget: int
+        self, space: SearchSpace, problem: Problem | Objective, settings: TPESettings, *, seed: int, budget: int
     ) -> None:
-        super().__init__(space, objective, settings, seed=seed, budget=budget)
+        super().__init__(space, problem, settings, seed=seed, budget=budget)
         if find_spec("optuna") is None:
             raise InputError("searcher", "tpe", "needs Optuna, which is not installed; pip install 'naopt[optuna]'")
         self.options = settings

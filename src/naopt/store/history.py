@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from naopt.errors import InputError
 from naopt.measurement import Measurement
-from naopt.searchers.base import Objective
+from naopt.problem import Objective
 from naopt.spaces import Architecture, SearchSpace, positions_from_document
 from naopt.store.store import DATABASE, RunStore
 from naopt.tables.measurements import Measured, measured_in_csv, measured_in_table

@@ -13,7 +13,8 @@ import numpy as np
 
 from naopt.configuration import Settings
 from naopt.measurement import Goal, Measurement
-from naopt.searchers import Objective, Proposal, Searcher
+from naopt.problem import Objective
+from naopt.searchers import Proposal, Searcher
 from naopt.spaces import Architecture, SearchSpace
 
 Measure = Callable[[Architecture], Measurement]

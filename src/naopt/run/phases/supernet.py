@@ -83,7 +83,7 @@ class SupernetTraining(Phase):
         finally:
             state.open_store.note(seconds=state.seconds, stopped=stopped)
         config = setup.config
-        searcher = CandidateSearcher(setup.space, setup.objective, proposals, seed=config.seed, budget=config.budget)
+        searcher = CandidateSearcher(setup.space, setup.problem, proposals, seed=config.seed, budget=config.budget)
         recorder = Recorder(state)
         if not Conversation(searcher, config.budget, recorder, Start()).ask(config.budget):
             recorder.exhausted()

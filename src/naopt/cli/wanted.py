@@ -1,0 +1,44 @@
+"""Options that say what is wanted: objectives and limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from naopt.errors import InputError
+
+MaxOption = Annotated[
+    list[str] | None,
+    typer.Option("--max", metavar="METRIC=N", help="Limit: the metric is at most N. Repeat for several."),
+]
+MinOption = Annotated[
+    list[str] | None,
+    typer.Option("--min", metavar="METRIC=N", help="Limit: the metric is at least N. Repeat for several."),
+]
+KnownOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B|none",
+        help="Columns of the table that cost no query; those called params, latency and the like if left out.",
+    ),
+]
+
+
+def limits_given(bound: str, given: Sequence[str] | None) -> dict[str, float] | None:
+    """Limits by metric. Raises ``InputError`` for what is not ``METRIC=N``, or a metric given twice."""
+    found: dict[str, float] = {}
+    for text in given or ():
+        metric, _, number = text.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if not metric or not math.isfinite(value):
+            raise InputError(f"--{bound}", text, "must be METRIC=N, N a finite number")
+        if metric in found:
+            raise InputError(f"--{bound}", text, f"{metric} is limited twice")
+        found[metric] = value
+    return found or None

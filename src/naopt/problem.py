@@ -1,0 +1,185 @@
+"""What a search is to find: objectives, and limits that have to be kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from naopt.errors import InputError
+from naopt.measurement import Goal, Measurement, check_goal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from naopt.spaces import Architecture
+
+Bound = Literal["max", "min"]
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The metric that is optimised and its direction. Raises ``InputError`` for no name, and another goal."""
+
+    metric: str
+    goal: Goal = "max"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.metric, str) or not self.metric:
+            raise InputError("metric of an objective", self.metric, "must be its name")
+        check_goal(f"goal of objective {self.metric}", self.goal)
+
+    @property
+    def sign(self) -> int:
+        """What turns the metric so that larger is better, and back: 1 or -1."""
+        return 1 if self.goal == "max" else -1
+
+    def score(self, measurement: Measurement) -> float | None:
+        """The metric turned so that larger is better; ``None`` if it was not measured."""
+        value = measurement.metrics.get(self.metric)
+        if value is None or not measurement.ok:
+            return None
+        return value if self.goal == "max" else -value
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound on a metric that every architecture has to keep. Raises ``InputError`` for no name, or no finite number.
+
+    Attributes:
+        metric: what is limited.
+        bound: ``max``: at most ``value``; ``min``: at least.
+        value: in the metric's unit.
+    """
+
+    metric: str
+    bound: Bound
+    value: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.metric, str) or not self.metric:
+            raise InputError("metric of a limit", self.metric, "must be its name")
+        check_goal(f"limit of {self.metric}", self.bound)
+        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not math.isfinite(self.value):
+            raise InputError(f"limit of {self.metric}", self.value, "must be a finite number")
+
+    def __str__(self) -> str:
+        return f"{self.metric} {'<=' if self.bound == 'max' else '>='} {self.value:g}"
+
+    def excess(self, value: float) -> float:
+        """By how much a value breaks it, in the metric's unit; 0 if it is kept."""
+        return max(0.0, value - self.value if self.bound == "max" else self.value - value)
+
+    def met(self, metrics: Mapping[str, float]) -> bool | None:
+        """Whether it is kept; ``None`` if the metric is not known."""
+        return None if self.metric not in metrics else self.excess(metrics[self.metric]) == 0
+
+
+class Costs(Protocol):
+    """Metrics that are known of an architecture without evaluating it, exactly."""
+
+    @property
+    def metrics(self) -> Collection[str]:
+        """Their names."""
+
+    def of(self, architectures: Sequence[Architecture]) -> Mapping[str, NDArray[np.float64]]:
+        """By name ``(n,)``; NaN where an architecture has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wanted: one objective or several, and any number of limits.
+
+    Attributes:
+        objectives: at least one; of several, what is searched for is the set of best trade-offs between them.
+        limits: which all have to be kept.
+        costs: what is known without an evaluation; no part of what is wanted, so it does not count in comparisons.
+
+    Raises:
+        InputError: no objective, one that is named twice, limits that nothing can keep, or a limit that is given twice.
+    """
+
+    objectives: tuple[Objective, ...]
+    limits: tuple[Limit, ...] = ()
+    costs: Costs | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.objectives:
+            raise InputError("objective", "none", "a search needs at least one")
+        seen: set[str] = set()
+        for objective in self.objectives:
+            if objective.metric in seen:
+                raise InputError("objective", objective.metric, "is named twice")
+            seen.add(objective.metric)
+        bounds: dict[tuple[str, Bound], float] = {}
+        for limit in self.limits:
+            if (limit.metric, limit.bound) in bounds:
+                raise InputError(f"limit --{limit.bound}", limit.metric, "is given twice")
+            bounds[limit.metric, limit.bound] = limit.value
+        for (metric, bound), value in bounds.items():
+            least = bounds.get((metric, "min"), -math.inf)
+            if bound == "max" and least > value:
+                raise InputError(
+                    f"limit of {metric}", f"at least {least:g}, at most {value:g}", "contradict each other"
+                )
+
+    @classmethod
+    def of(cls, wanted: Problem | Objective) -> Problem:
+        """A problem; an objective alone is one."""
+        return wanted if isinstance(wanted, Problem) else cls((wanted,))
+
+    @property
+    def objective(self) -> Objective:
+        """The first one."""
+        return self.objectives[0]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Of objectives and limits, each once: all that a searcher may see."""
+        names = [*(o.metric for o in self.objectives), *(limit.metric for limit in self.limits)]
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether it is one objective without limits."""
+        return len(self.objectives) == 1 and not self.limits
+
+    @property
+    def known(self) -> tuple[Limit, ...]:
+        """Limits that are checked without an evaluation."""
+        names = () if self.costs is None else self.costs.metrics
+        return tuple(limit for limit in self.limits if limit.metric in names)
+
+    @property
+    def measured(self) -> tuple[Limit, ...]:
+        """The other limits."""
+        known = self.known
+        return tuple(limit for limit in self.limits if limit not in known)
+
+    def broken(self, metrics: Mapping[str, float]) -> tuple[Limit, ...]:
+        """Limits that are not kept, or of which that is not known."""
+        return tuple(limit for limit in self.limits if not limit.met(metrics))
+
+    def feasible(self, measurement: Measurement) -> bool:
+        """Whether an evaluation ended well, gave every objective, and keeps every limit."""
+        given = all(objective.metric in measurement.metrics for objective in self.objectives)
+        return measurement.ok and given and not self.broken(measurement.metrics)
+
+    def scores(self, measurement: Measurement) -> tuple[float, ...] | None:
+        """By objective, larger is better; ``None`` for what is not ``feasible``."""
+        if not self.feasible(measurement):
+            return None
+        return tuple(objective.sign * measurement.metrics[objective.metric] for objective in self.objectives)
+
+    def __str__(self) -> str:
+        wanted = ", ".join(f"{objective.goal} {objective.metric}" for objective in self.objectives)
+        return "; ".join([wanted, *map(str, self.limits)])
+
+
+def limits_of(at_most: Mapping[str, float], at_least: Mapping[str, float]) -> tuple[Limit, ...]:
+    """Limits by metric, ``max`` and ``min``."""
+    above: Iterable[Limit] = (Limit(metric, "max", value) for metric, value in at_most.items())
+    below: Iterable[Limit] = (Limit(metric, "min", value) for metric, value in at_least.items())
+    return (*above, *below)

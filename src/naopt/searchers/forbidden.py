@@ -1,0 +1,109 @@
+"""What limits on known costs forbid: it is passed over before anything is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from naopt.problem import Problem
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DRAWN, _STEPS, _NEAR = 64, 100, 16
+
+
+class Forbidden:
+    """Architectures that a limit on a known cost forbids. A lookup is computed once.
+
+    Args:
+        problem: whose limits they are.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._limits, self._costs = problem.known, problem.costs
+        self._known: dict[Architecture, float] = {}
+        self._all: tuple[Sequence[Architecture], NDArray[np.bool_]] | None = None
+        self._refused: set[Architecture] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._limits)
+
+    def __contains__(self, architecture: object) -> bool:
+        if not self._limits or not isinstance(architecture, Architecture):
+            return False
+        if self.excess([architecture])[0] == 0:
+            return False
+        self._refused.add(architecture)
+        return True
+
+    @property
+    def refused(self) -> int:
+        """How many distinct architectures were looked up and refused since the last ``forget``."""
+        return len(self._refused)
+
+    def forget(self) -> None:
+        """Counts from 0 on."""
+        self._refused = set()
+
+    def excess(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
+        """By how much each breaks the limits ``(n,)``, in shares of these; 0 if it keeps all of them.
+
+        An architecture whose cost is not known breaks them infinitely.
+        """
+        new = [a for a in dict.fromkeys(architectures) if a not in self._known]
+        if new and self._costs is not None:
+            costs, total = self._costs.of(new), np.zeros(len(new))
+            for limit in self._limits:
+                beyond = [limit.excess(float(value)) for value in costs[limit.metric]]
+                shares = np.array(beyond) / (abs(limit.value) or 1.0)
+                total += np.where(np.isnan(costs[limit.metric]), np.inf, shares)
+            self._known.update(zip(new, total.tolist(), strict=True))
+        return np.array([self._known.get(architecture, 0.0) for architecture in architectures])
+
+    def allowed(self, architectures: Sequence[Architecture]) -> NDArray[np.bool_]:
+        """Whether each of a whole space is allowed ``(n,)``; kept for the next call with the same ones."""
+        if self._all is None or self._all[0] is not architectures:
+            self._all = architectures, self.excess(architectures) == 0
+        return self._all[1]
+
+    def nearest(self, space: SearchSpace, seen: Container[Architecture], rng: np.random.Generator) -> Architecture:
+        """An architecture that is allowed and not seen, or else what a walk towards the limits came to.
+
+        Of some random architectures the nearest to the limits is changed again and again; of its neighbours the one
+        that breaks them least is next, at random among those that keep them.
+        """
+        drawn = [space.sample(rng) for _ in range(_DRAWN)]
+        here = drawn[int(self.excess(drawn).argmin())]
+        for _ in range(_STEPS):
+            if here not in seen and self.excess([here])[0] == 0:
+                break
+            near = [space.mutate(here, rng) for _ in range(_NEAR)]
+            beyond = self.excess(near)
+            new = [a for a, excess in zip(near, beyond, strict=True) if excess == 0 and a not in seen]
+            here = new[0] if new else near[int(beyond.argmin())]
+        return here
+
+
+class Seen(set[Architecture]):
+    """What must not be proposed: what was told, and what is forbidden, which ``in`` knows and iteration does not.
+
+    Args:
+        problem: whose limits count.
+
+    Attributes:
+        forbidden: by limits on known costs.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.forbidden = Forbidden(problem)
+
+    def __contains__(self, architecture: object) -> bool:
+        return super().__contains__(architecture) or architecture in self.forbidden
+
+    def __bool__(self) -> bool:
+        return len(self) > 0 or bool(self.forbidden)
