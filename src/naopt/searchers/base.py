@@ -61,6 +61,9 @@ class Known(Collection[Architecture]):
     def __len__(self) -> int:
         return sum(map(len, self._parts))
 
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
     @property
     def forbidden(self) -> Forbidden | None:
         """What limits forbid, if any of the parts knows of limits."""
