@@ -1,5 +1,9 @@
-"""Rank correlation, pairwise accuracy, top-k figures, Hamming distance, statistics. Imports no torch."""
+"""Rank correlation, top-k figures, Hamming distance, statistics, fronts of several objectives. Imports no torch."""
 
+from naopt.metrics.boxes import boxes
+from naopt.metrics.dominance import crowding, non_dominated, non_dominated_ranks
+from naopt.metrics.fronts import attainment, igd_plus, knee
+from naopt.metrics.hypervolume import hypervolume
 from naopt.metrics.intervals import (
     bootstrap_interval,
     bootstrap_intervals,
@@ -37,16 +41,24 @@ __all__ = [
     "NoiseCeiling",
     "PairedSummary",
     "Summary",
+    "attainment",
     "best_rank_at_k",
     "bootstrap_interval",
     "bootstrap_intervals",
+    "boxes",
     "censored_median",
+    "crowding",
     "hamming_distance",
+    "hypervolume",
+    "igd_plus",
     "interval_method",
     "kendall_tau",
     "kendall_tau_interval",
+    "knee",
     "mean_intervals",
     "noise_ceiling",
+    "non_dominated",
+    "non_dominated_ranks",
     "paired_columns",
     "paired_summary",
     "pairwise_accuracy",
