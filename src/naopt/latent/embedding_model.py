@@ -56,6 +56,10 @@ class EmbeddingModel(PerformanceModel):
             self._pretrained = pretrained(self.space, self.settings)
         return self._pretrained
 
+    def share(self, made: Pretrained) -> None:
+        """Takes embedding and decoder of another model of the same space and settings."""
+        self._pretrained = made
+
     # Fitting.
 
     def fit(self, architectures: Sequence[Architecture], scores: Array) -> dict[str, float]:
@@ -127,11 +131,30 @@ class EmbeddingModel(PerformanceModel):
             pending: points ``(m, dimensions)`` that will be measured anyway: the process believes that they turn out as
                 predicted (Ginsbourger et al. 2010, "kriging believer").
         """
+        return log_expected_improvement(*self.moments(points, pending), self._best)
+
+    def moments(self, points: Array, pending: Array | None = None) -> tuple[Array, Array]:
+        """Mean and deviation ``(n,)`` of the targets at points ``(n, dimensions)``; ``pending`` as in ``improvement``."""
         process = self._fitted()
         if pending is not None and len(pending):
             process = process.believing(self.split(pending))
         mean, variance = process.predict(self.split(points))
-        return log_expected_improvement(mean, np.sqrt(variance), self._best)
+        return mean, np.sqrt(variance)
+
+    @property
+    def targets(self) -> Targets:
+        """The map between scores and targets. Raises ``RuntimeError`` before the first ``fit``."""
+        if self._targets is None:
+            raise RuntimeError("there are no targets before a fit")
+        return self._targets
+
+    def slopes(self, points: Array) -> tuple[Array, Array]:
+        """Gradients ``(n, dimensions)`` of the targets' mean, and of their deviation."""
+        _, variance, of_mean, of_variance = self._fitted().slopes(self.split(points))
+        if not of_mean:
+            return np.zeros_like(points), np.zeros_like(points)
+        spread = 2 * np.sqrt(variance)[:, None]
+        return np.concatenate(of_mean, axis=1), np.concatenate(of_variance, axis=1) / spread
 
     def uphill(self, points: Array) -> Array:
         """Directions ``(n, dimensions)`` of unit length in which the expected improvement grows most."""

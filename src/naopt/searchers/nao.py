@@ -38,6 +38,7 @@ class NAOSearcher(Searcher):
     """
 
     settings_type = NAOSettings
+    several = limited = True
 
     def __init__(
         self, space: SearchSpace, problem: Problem | Objective, settings: NAOSettings, *, seed: int, budget: int
@@ -68,6 +69,10 @@ class NAOSearcher(Searcher):
                 from naopt.searchers.nao_embedding import EmbeddingRounds
 
                 self._rounds = EmbeddingRounds(self.space, self.options, self.seeds, self.seed)
+                if len(self.problem.objectives) > 1 or self.problem.measured:
+                    from naopt.searchers.nao_trade_offs import TradeOffRounds
+
+                    self._rounds = TradeOffRounds(self.space, self.options, self.seeds, self.seed, self.problem)
         return self._rounds
 
     def round_log(self) -> dict[str, Any]:
@@ -103,7 +108,7 @@ class NAOSearcher(Searcher):
         architectures, scores = scored(self.history[:told], self.objective)
         if len(scores) < fewest_scores(self.initial, pending):
             return self._random(wanted, known, rng)
-        self.rounds.feasible.learn(self.history[:told])
+        self.rounds.learn(self.history[:told])
         chosen, log = self.rounds.propose(architectures, scores, known, pending, wanted, rng)
         sign = 1 if self.objective.goal == "max" else -1
         predicted = [p.predicted for p in chosen if p.predicted is not None]

@@ -38,6 +38,8 @@ class EmbeddingRounds(NAORounds):
     """
 
     model_type: ClassVar[type[EmbeddingModel]] = EmbeddingModel
+    several: ClassVar[bool] = False
+    """Whether there are several objectives, or limits that have to be measured."""
 
     def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int) -> None:
         fields = {name: getattr(options, name) for name in EmbeddingSettings.model_fields}
@@ -72,18 +74,27 @@ class EmbeddingRounds(NAORounds):
         rng: np.random.Generator,
     ) -> tuple[list[Proposal], dict[str, Any]]:
         self.known = known
-        log: dict[str, Any] = dict(self.model.fit(architectures, scores))
-        self._pending = self.model.encode(pending) if pending else None
+        log = self.fit(architectures, scores, pending)
         started = time.perf_counter()
-        ranking = [architectures[i] for i in np.argsort(-self.model.means(architectures), kind="stable")]
+        ranking = self.ranking(architectures, rng)
         seeds = ranking[: self.seeds]
         found: Found = {}
         log |= self.ascend(found, seeds, rng)
         self.add_neighbours(found, seeds, rng)
-        if self.feasible.concludes:
+        if self.feasible.concludes or known.forbidden or self.several:
             self._add_likely(found, ranking, rng)
         chosen = self.filled_up(self.choose(found, wanted), seeds, wanted, rng)
         return chosen, log | {"seeds": len(seeds), "ascent_seconds": time.perf_counter() - started}
+
+    def fit(self, architectures: list[Architecture], scores: Array, pending: Sequence[Architecture]) -> dict[str, Any]:
+        """Fits what predicts to what was measured, ``n >= 2``; what is pending turns out as predicted, it believes."""
+        log = dict(self.model.fit(architectures, scores))
+        self._pending = self.model.encode(pending) if pending else None
+        return log
+
+    def ranking(self, architectures: list[Architecture], rng: np.random.Generator) -> list[Architecture]:  # noqa: ARG002
+        """What was measured, best first."""
+        return [architectures[i] for i in np.argsort(-self.model.means(architectures), kind="stable")]
 
     def _add_likely(self, found: Found, ranking: list[Architecture], rng: np.random.Generator) -> None:
         """Files mutants of the best, and random architectures, that can probably be measured.
@@ -166,19 +177,28 @@ class EmbeddingRounds(NAORounds):
         points, log_feasible = self.model.encode(architectures), self.feasible.log_weight(architectures)
         chosen: list[int] = []
         for _ in range(min(wanted, len(proposals))):
-            values = self._improvement(points, points[chosen]) + log_feasible
+            values = self.improvement(architectures, points, chosen) + log_feasible
             values[chosen] = -np.inf
             chosen.append(int(values.argmax()))
         return [proposals[index] for index in chosen]
 
     def _most_promising(self, found: Found, count: int) -> list[Architecture]:
         architectures = list(found)
-        values = self._improvement(self.model.encode(architectures)) + self.feasible.log_weight(architectures)
+        points = self.model.encode(architectures)
+        values = self.improvement(architectures, points, []) + self.feasible.log_weight(architectures)
         return [architectures[index] for index in np.argsort(-values, kind="stable")[:count]]
 
-    def _improvement(self, points: Array, chosen: Array | None = None) -> Array:
-        """Expected improvement, as if what is pending, and what is chosen, had turned out as predicted."""
-        believed = [part for part in (self._pending, chosen) if part is not None]
+    def improvement(
+        self,
+        architectures: Sequence[Architecture],  # noqa: ARG002 - for what is known of them
+        points: Array,
+        chosen: list[int],
+    ) -> Array:
+        """Logarithms of expected improvements of candidates ``(n,)``.
+
+        As if what is pending, and what is chosen among them, had turned out as predicted.
+        """
+        believed = [part for part in (self._pending, points[chosen]) if part is not None]
         return self.model.improvement(points, np.concatenate(believed) if believed else None)
 
     def predict(self, architectures: list[Architecture]) -> Array:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from naopt.measurement import Measurement
 from naopt.searchers.base import Known, Proposal
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.searchers.nao_settings import NAOSettings
@@ -38,6 +39,10 @@ class NAORounds(ABC):
     def new_feasible(self) -> Feasible:
         """What can be measured, by all features of the space."""
         return Feasible(self.space)
+
+    def learn(self, history: Sequence[tuple[Architecture, Measurement]]) -> None:
+        """Takes note of all that was told, before each round."""
+        self.feasible.learn(history)
 
     @abstractmethod
     def propose(

@@ -13,6 +13,7 @@ class RandomSearcher(Searcher):
     """Uniform sampling without replacement."""
 
     learns = False
+    several = True
 
     @property
     def round_size(self) -> int:

@@ -1,0 +1,194 @@
+"""Rounds of ``nao`` for several objectives, and for limits that have to be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import log_ndtr
+
+from naopt.latent.acquisition import standardised
+from naopt.latent.embedding_model import EmbeddingModel
+from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.latent.enlargement import Exact, Normal, Outlook, log_enlargement
+from naopt.measurement import Measurement
+from naopt.metrics import non_dominated_ranks
+from naopt.problem import Limit, Objective, Problem
+from naopt.searchers.nao_embedding import EmbeddingRounds
+from naopt.searchers.nao_settings import NAOSettings
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+_MARGIN = 0.1
+"""By what share of an objective's range the reference is below the worst that was measured."""
+_OPTIMISM = 1.0
+"""Deviations that ascents add to the mean."""
+_LEARNED = 500
+"""Random architectures from which the slopes of known costs are learned."""
+_FLAT = 1e-12
+_OF_COSTS = 0x636F7374
+
+
+class TradeOffRounds(EmbeddingRounds):
+    """One embedding, a process for each metric that has to be measured, and the exact values of those that are known.
+
+    Candidates are judged by the expected improvement of hypervolume, times the probability that they keep the limits.
+    Ascents go where a sum of the objectives grows, whose weights are drawn for each, so that they spread along the
+    front; they start from members of it. One objective is the ordinary expected improvement.
+
+    Args:
+        space: see ``NAORounds``.
+        options: see ``NAORounds``.
+        seeds: see ``NAORounds``.
+        seed: see ``NAORounds``.
+        problem: what is wanted.
+    """
+
+    several = True
+
+    def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int, problem: Problem) -> None:
+        super().__init__(space, options, seeds, seed)
+        self.problem = problem
+        known = () if problem.costs is None else problem.costs.metrics
+        fields = {name: getattr(options, name) for name in EmbeddingSettings.model_fields}
+        self.models: dict[str, EmbeddingModel] = {}
+        for name in problem.metrics:
+            if name not in known:
+                self.models[name] = (
+                    self.model if not self.models else self.model_type(space, EmbeddingSettings(**fields))
+                )
+        self._told: list[tuple[Architecture, Measurement]] = []
+        self._front = np.empty((0, 0))
+        self._reference = np.empty(0)
+
+    def learn(self, history: Sequence[tuple[Architecture, Measurement]]) -> None:
+        """See ``NAORounds``."""
+        super().learn(history)
+        self._told = [(a, m) for a, m in history if m.ok]
+
+    # What is believed.
+
+    def fit(self, architectures: list[Architecture], scores: Array, pending: Sequence[Architecture]) -> dict[str, Any]:
+        """See ``EmbeddingRounds``."""
+        told = [architecture for architecture, _ in self._told]
+        log: dict[str, Any] = {}
+        for name, model in self.models.items():
+            if model is not self.model:
+                model.share(self.model.pretrained)
+            sign = next((o.sign for o in self.problem.objectives if o.metric == name), 1)
+            found = model.fit(told, sign * np.array([m.metrics[name] for _, m in self._told]))
+            log |= found if not log else {f"{key}/{name}": value for key, value in found.items() if key == "spearman"}
+        self._pending = self.model.encode(pending) if pending else None
+        self._of_pending = list(pending)
+        points = self.model.encode(told)
+        made = np.stack([self._believed(o, told, points) for o in self.problem.objectives], axis=1)
+        raw = np.array([[o.sign * m.metrics[o.metric] for o in self.problem.objectives] for _, m in self._told])
+        self._reference = raw.min(axis=0) - _MARGIN * np.where(np.ptp(raw, axis=0) > 0, np.ptp(raw, axis=0), 1.0)
+        kept = np.array([not self.problem.broken(m.metrics) for _, m in self._told])
+        self._made, self._kept = made, kept
+        self._front = made[kept]
+        return log
+
+    def _believed(self, objective: Objective, architectures: Sequence[Architecture], points: Array) -> Array:
+        """Scores ``(n,)``: what is known, or the process' means."""
+        model = self.models.get(objective.metric)
+        if model is None:
+            return objective.sign * self._known(objective.metric, architectures)
+        return model.targets.inverse(model.moments(points)[0])
+
+    def _known(self, metric: str, architectures: Sequence[Architecture]) -> Array:
+        assert self.problem.costs is not None
+        values: Array = self.problem.costs.of(architectures)[metric]
+        return values
+
+    def ranking(self, architectures: list[Architecture], rng: np.random.Generator) -> list[Architecture]:
+        """See ``EmbeddingRounds``: by rank of dominance, in turn at random and by crowding; what breaks limits last."""
+        ranks = np.where(self._kept, 0, len(self._kept)) + non_dominated_ranks(self._made)
+        order = np.lexsort((rng.random(len(ranks)), ranks))
+        told = [architecture for architecture, _ in self._told]
+        return [told[index] for index in order]
+
+    # Judging.
+
+    def improvement(self, architectures: Sequence[Architecture], points: Array, chosen: list[int]) -> Array:
+        """See ``EmbeddingRounds``."""
+        others = [part for part in (self._pending, points[chosen]) if part is not None]
+        believed = np.concatenate(others) if others else None
+        outlooks = [self._outlook(o, architectures, points, believed) for o in self.problem.objectives]
+        front = self._front
+        if believed is not None and len(believed):
+            waiting = [*self._of_pending, *(architectures[index] for index in chosen)]
+            more = [self._believed(o, waiting, believed) for o in self.problem.objectives]
+            front = np.concatenate([front, np.stack(more, axis=1)])
+        found = log_enlargement(outlooks, front, self._reference)
+        for limit in self.problem.measured:
+            found += self._log_kept(limit, points)
+        return found
+
+    def _outlook(
+        self, objective: Objective, architectures: Sequence[Architecture], points: Array, believed: Array | None
+    ) -> Outlook:
+        model = self.models.get(objective.metric)
+        if model is None:
+            return Exact(objective.sign * self._known(objective.metric, architectures))
+        return Normal(*model.moments(points, believed), model.targets)
+
+    def _log_kept(self, limit: Limit, points: Array) -> Array:
+        """Logarithm of the probability that a limit is kept ``(n,)``."""
+        model = self.models[limit.metric]
+        sign = next((o.sign for o in self.problem.objectives if o.metric == limit.metric), 1)
+        mean, deviation = model.moments(points)
+        room = float(model.targets.transform(np.array([sign * limit.value]))[0]) - mean
+        # Scores are turned so that larger is better where the metric is an objective, too.
+        below = room if (limit.bound == "max") == (sign == 1) else -room
+        return np.asarray(log_ndtr(standardised(below, deviation)), dtype=np.float64)
+
+    def predict(self, architectures: list[Architecture]) -> Array:
+        """The first objective's means as scores, or what is known of it."""
+        if not architectures:
+            return np.zeros(0)
+        return self._believed(self.problem.objective, architectures, self.model.encode(architectures))
+
+    # Climbing.
+
+    def direction(self, points: Array, rng: np.random.Generator) -> Array:
+        """See ``EmbeddingRounds``: up a weighted sum of the objectives, in units of each one's own slope."""
+        weights = rng.dirichlet(np.ones(len(self.problem.objectives)), size=len(points))
+        total = np.zeros_like(points)
+        for axis, objective in enumerate(self.problem.objectives):
+            total += weights[:, axis : axis + 1] * self._uphill(objective, points)
+        length = np.linalg.norm(total, axis=1, keepdims=True)
+        return total / np.where(length > _FLAT, length, 1.0)
+
+    def _uphill(self, objective: Objective, points: Array) -> Array:
+        """Slopes of unit length ``(n, d)``."""
+        model = self.models.get(objective.metric)
+        if model is None:
+            slope = np.broadcast_to(objective.sign * self._cost_slopes[objective.metric], points.shape)
+        else:
+            of_mean, of_deviation = model.slopes(points)
+            slope = of_mean + _OPTIMISM * of_deviation
+        length = np.linalg.norm(slope, axis=1, keepdims=True)
+        found: Array = slope / np.where(length > _FLAT, length, 1.0)
+        return found
+
+    @cached_property
+    def _cost_slopes(self) -> dict[str, Array]:
+        """By known metric, its slopes ``(d,)`` in the embedding: least squares over random architectures."""
+        rng = np.random.default_rng([self.seed, _OF_COSTS])
+        drawn = list(dict.fromkeys(self.space.sample(rng) for _ in range(_LEARNED)))
+        points = self.model.encode(drawn)
+        found = {}
+        for objective in self.problem.objectives:
+            if objective.metric not in self.models:
+                values = self._known(objective.metric, drawn)
+                rows = np.isfinite(values)
+                centred = points[rows] - points[rows].mean(axis=0)
+                found[objective.metric] = np.linalg.lstsq(centred, values[rows] - values[rows].mean(), rcond=1e-6)[0]
+        return found
