@@ -10,10 +10,11 @@ import pytest
 from benchmarks import feasibility
 
 from naopt.bench import searcher_settings
+from naopt.latent.encoding import as_written
 from naopt.measurement import Measurement, Status
 from naopt.searchers import Objective, feasible, searchers
 from naopt.searchers.base import Known
-from naopt.searchers.feasible import Feasible, Unlikely, as_written, sample_likely
+from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.spaces import Architecture, ConvCellSpace, NASBench201Space
 from naopt.tables import load_table
 from tests.searchers.driving import create, data, grid, needs_data, scored

@@ -19,7 +19,9 @@ Acquisition = Literal["thompson", "ucb", "ei", "pi", "mean"]
 _SQRT_2PI = float(np.sqrt(2 * np.pi))
 
 
-def expected_improvement(mean: NDArray[np.float64], deviation: NDArray[np.float64], best: float) -> NDArray[np.float64]:
+def expected_improvement(
+    mean: NDArray[np.float64], deviation: NDArray[np.float64], best: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
     """``E[max(Y - best, 0)] = (mean - best) Phi(z) + deviation phi(z)``, ``z = (mean - best) / deviation``.
 
     Jones, Schonlau, Welch 1998, "Efficient global optimization of expensive black-box functions", Eq. 15.

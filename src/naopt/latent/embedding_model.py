@@ -73,7 +73,7 @@ class EmbeddingModel(PerformanceModel):
             measurement by all others (Rasmussen & Williams 2006, Eq. 5.12), ``held_out`` (their number),
             ``pairwise_accuracy``, ``kendall_tau`` and ``spearman``.
         """
-        points = self.pretrained.embedding.encode(architectures)
+        points = self.encode(architectures)
         started = time.perf_counter()
         self._targets = Targets.fit(scores, self.settings.normalisation)
         targets = self._targets.transform(scores)
@@ -94,6 +94,12 @@ class EmbeddingModel(PerformanceModel):
                 "spearman": spearman(scores, guessed),
             }
         return log
+
+    def foreseen(self) -> float:
+        """Logarithm of the density of all targets, each predicted from the others; larger for better models of them."""
+        mean, variance = self._fitted().left_out()
+        away = (self._fitted().targets - mean) ** 2 / variance
+        return float(-0.5 * (away + np.log(2 * np.pi * variance)).sum())
 
     def new_process(self) -> GaussianProcess:
         """One that is not fitted yet."""
@@ -134,7 +140,7 @@ class EmbeddingModel(PerformanceModel):
         return log_expected_improvement(*self.moments(points, pending), self._best)
 
     def moments(self, points: Array, pending: Array | None = None) -> tuple[Array, Array]:
-        """Mean and deviation ``(n,)`` of the targets at points ``(n, dimensions)``; ``pending`` as in ``improvement``."""
+        """Mean and deviation ``(n,)`` of the targets at points ``(n, dimensions)``; see ``improvement``."""
         process = self._fitted()
         if pending is not None and len(pending):
             process = process.believing(self.split(pending))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.latent.features import Features
+from naopt.latent.features import Features, one_hot
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -41,3 +41,17 @@ def encoded(
     """
     every = features_of(space)(architectures)
     return {name: every[name] for name in groups if name in every} or {"tokens": every["tokens"]}
+
+
+def as_written(space: SearchSpace, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
+    """One-hot identities ``(n, columns)``, and how often each choice is there ``(n, choices)``.
+
+    What can be measured may depend on what computes nothing: a cell of NAS-Bench-201 has the parameters of operations
+    whose outputs nobody reads, which features of canonical forms do not see. Most limits are on a sum over the choices.
+    """
+    written = one_hot(space, [architecture.identity for architecture in architectures])
+    names = [(position.choices, choice) for position in space.positions for choice in position.choices]
+    place = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    adding = np.zeros((len(names), len(place)))
+    adding[np.arange(len(names)), [place[name] for name in names]] = 1.0
+    return [written, written @ adding]

@@ -72,9 +72,9 @@ class Normal:
 def log_enlargement(outlooks: Sequence[Outlook], front: Array, reference: Array) -> Array:
     """Logarithm of the expected improvement of hypervolume of candidates ``(n,)``.
 
-    Independent objectives; the sum over the boxes that the front leaves (Emmerich et al. 2006; Yang et al. 2019, "Efficient
-    computation of expected hypervolume improvement", Eq. 11), of which each has the product over the objectives of what
-    is expected between its lower and its upper end. With one objective it is the expected improvement.
+    Of independent objectives: the sum over the boxes that the front leaves (Yang et al. 2019, "Efficient computation of
+    expected hypervolume improvement"), of which each has the product over the objectives of what is expected between
+    its lower and its upper end. With one objective it is the expected improvement.
 
     Args:
         outlooks: of the ``k`` objectives.

@@ -76,6 +76,11 @@ class GaussianProcess:
         """Variance of the noise."""
         return float(self._unpack(self._known())[2])
 
+    @property
+    def targets(self) -> Array:
+        """What it was fitted to ``(n,)``."""
+        return self._given
+
     @one_thread()
     def left_out(self) -> tuple[Array, Array]:
         """What the process with these parameters predicts of each datum from all others.

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import logsumexp
 
-from naopt.latent.encoding import EVERY, encoded
-from naopt.latent.features import one_hot
+from naopt.latent.encoding import EVERY, as_written, encoded
 from naopt.latent.schedule import scheduled
 from naopt.measurement import Measurement
 from naopt.searchers.base import Known, sample_new
@@ -31,20 +30,6 @@ _CHUNK = 64
 _MOST = 400
 """Outcomes of which it learns; a fit to more takes seconds."""
 _BEHIND = -1e6
-
-
-def as_written(space: SearchSpace, architectures: Sequence[Architecture]) -> list[Array]:
-    """One-hot identities ``(n, columns)``, and how often each choice is there ``(n, choices)``.
-
-    What can be measured may depend on what computes nothing: a cell of NAS-Bench-201 has the parameters of operations
-    whose outputs nobody reads, which features of canonical forms do not see. Most limits are on a sum over the choices.
-    """
-    written = one_hot(space, [architecture.identity for architecture in architectures])
-    names = [(position.choices, choice) for position in space.positions for choice in position.choices]
-    place = {name: index for index, name in enumerate(dict.fromkeys(names))}
-    adding = np.zeros((len(names), len(place)))
-    adding[np.arange(len(names)), [place[name] for name in names]] = 1.0
-    return [written, written @ adding]
 
 
 def _latest(outcomes: Sequence[Outcome]) -> tuple[list[Architecture], NDArray[np.bool_]]:

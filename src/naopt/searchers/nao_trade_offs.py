@@ -10,9 +10,8 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from naopt.latent.acquisition import standardised
-from naopt.latent.embedding_model import EmbeddingModel
-from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.enlargement import Exact, Normal, Outlook, log_enlargement
+from naopt.latent.metric_model import MetricModel
 from naopt.measurement import Measurement
 from naopt.metrics import non_dominated_ranks
 from naopt.problem import Limit, Objective, Problem
@@ -55,17 +54,21 @@ class TradeOffRounds(EmbeddingRounds):
     def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int, problem: Problem) -> None:
         super().__init__(space, options, seeds, seed)
         self.problem = problem
-        known = () if problem.costs is None else problem.costs.metrics
-        fields = {name: getattr(options, name) for name in EmbeddingSettings.model_fields}
-        self.models: dict[str, EmbeddingModel] = {}
-        for name in problem.metrics:
-            if name not in known:
-                self.models[name] = (
-                    self.model if not self.models else self.model_type(space, EmbeddingSettings(**fields))
-                )
+        self._models: dict[str, MetricModel] = {}
         self._told: list[tuple[Architecture, Measurement]] = []
-        self._front = np.empty((0, 0))
+        self._waiting: list[Architecture] = []
+        self._made, self._kept = np.empty((0, 0)), np.empty(0, dtype=np.bool_)
         self._reference = np.empty(0)
+
+    @property
+    def models(self) -> dict[str, MetricModel]:
+        """By the name of each metric that has to be measured; made when first needed."""
+        if not self._models:
+            known = () if self.problem.costs is None else self.problem.costs.metrics
+            made, settings = self.model.pretrained, self.model.settings
+            names = [name for name in self.problem.metrics if name not in known]
+            self._models = {name: MetricModel(self.space, settings, made) for name in names}
+        return self._models
 
     def learn(self, history: Sequence[tuple[Architecture, Measurement]]) -> None:
         """See ``NAORounds``."""
@@ -74,41 +77,51 @@ class TradeOffRounds(EmbeddingRounds):
 
     # What is believed.
 
-    def fit(self, architectures: list[Architecture], scores: Array, pending: Sequence[Architecture]) -> dict[str, Any]:
-        """See ``EmbeddingRounds``."""
-        told = [architecture for architecture, _ in self._told]
+    def fit(
+        self,
+        architectures: list[Architecture],  # noqa: ARG002 - more than one metric is learned
+        scores: Array,  # noqa: ARG002
+        pending: Sequence[Architecture],
+    ) -> dict[str, Any]:
+        """See ``EmbeddingRounds``; the log is that of the first metric, and ``spearman/NAME`` of the others."""
+        told, objectives = [architecture for architecture, _ in self._told], self.problem.objectives
         log: dict[str, Any] = {}
         for name, model in self.models.items():
-            if model is not self.model:
-                model.share(self.model.pretrained)
-            sign = next((o.sign for o in self.problem.objectives if o.metric == name), 1)
-            found = model.fit(told, sign * np.array([m.metrics[name] for _, m in self._told]))
-            log |= found if not log else {f"{key}/{name}": value for key, value in found.items() if key == "spearman"}
-        self._pending = self.model.encode(pending) if pending else None
-        self._of_pending = list(pending)
-        points = self.model.encode(told)
-        made = np.stack([self._believed(o, told, points) for o in self.problem.objectives], axis=1)
-        raw = np.array([[o.sign * m.metrics[o.metric] for o in self.problem.objectives] for _, m in self._told])
-        self._reference = raw.min(axis=0) - _MARGIN * np.where(np.ptp(raw, axis=0) > 0, np.ptp(raw, axis=0), 1.0)
-        kept = np.array([not self.problem.broken(m.metrics) for _, m in self._told])
-        self._made, self._kept = made, kept
-        self._front = made[kept]
+            found = model.fit(told, self._sign(name) * np.array([m.metrics[name] for _, m in self._told]))
+            log |= {f"spearman/{name}": found["spearman"]} if log and "spearman" in found else {} if log else found
+        self._waiting = list(pending)
+        raw = np.array([[o.sign * m.metrics[o.metric] for o in objectives] for _, m in self._told])
+        spread = np.ptp(raw, axis=0)
+        self._reference = raw.min(axis=0) - _MARGIN * np.where(spread > 0, spread, 1.0)
+        self._made = self._believed(told)
+        self._kept = np.array([not self.problem.broken(m.metrics) for _, m in self._told])
         return log
 
-    def _believed(self, objective: Objective, architectures: Sequence[Architecture], points: Array) -> Array:
-        """Scores ``(n,)``: what is known, or the process' means."""
+    def _sign(self, metric: str) -> int:
+        """What turns a metric as its objective is turned, if it is one."""
+        return next((o.sign for o in self.problem.objectives if o.metric == metric), 1)
+
+    def _believed(self, architectures: Sequence[Architecture]) -> Array:
+        """Scores ``(n, k)``: what is known, or what the processes expect."""
+        return np.stack([self._expected(o, architectures) for o in self.problem.objectives], axis=1)
+
+    def _expected(self, objective: Objective, architectures: Sequence[Architecture]) -> Array:
         model = self.models.get(objective.metric)
         if model is None:
             return objective.sign * self._known(objective.metric, architectures)
-        return model.targets.inverse(model.moments(points)[0])
+        return model.targets.inverse(model.moments(architectures)[0])
 
     def _known(self, metric: str, architectures: Sequence[Architecture]) -> Array:
         assert self.problem.costs is not None
         values: Array = self.problem.costs.of(architectures)[metric]
         return values
 
-    def ranking(self, architectures: list[Architecture], rng: np.random.Generator) -> list[Architecture]:
-        """See ``EmbeddingRounds``: by rank of dominance, in turn at random and by crowding; what breaks limits last."""
+    def ranking(
+        self,
+        architectures: list[Architecture],  # noqa: ARG002 - what was told is known
+        rng: np.random.Generator,
+    ) -> list[Architecture]:
+        """See ``EmbeddingRounds``: by rank of dominance, within a rank at random; what breaks limits is last."""
         ranks = np.where(self._kept, 0, len(self._kept)) + non_dominated_ranks(self._made)
         order = np.lexsort((rng.random(len(ranks)), ranks))
         told = [architecture for architecture, _ in self._told]
@@ -116,44 +129,35 @@ class TradeOffRounds(EmbeddingRounds):
 
     # Judging.
 
-    def improvement(self, architectures: Sequence[Architecture], points: Array, chosen: list[int]) -> Array:
+    def improvement(self, architectures: Sequence[Architecture], points: Array, chosen: list[int]) -> Array:  # noqa: ARG002
         """See ``EmbeddingRounds``."""
-        others = [part for part in (self._pending, points[chosen]) if part is not None]
-        believed = np.concatenate(others) if others else None
-        outlooks = [self._outlook(o, architectures, points, believed) for o in self.problem.objectives]
-        front = self._front
-        if believed is not None and len(believed):
-            waiting = [*self._of_pending, *(architectures[index] for index in chosen)]
-            more = [self._believed(o, waiting, believed) for o in self.problem.objectives]
-            front = np.concatenate([front, np.stack(more, axis=1)])
+        waiting = [*self._waiting, *(architectures[index] for index in chosen)]
+        front = np.concatenate([self._made[self._kept], self._believed(waiting)]) if waiting else self._made[self._kept]
+        outlooks = [self._outlook(o, architectures, waiting) for o in self.problem.objectives]
         found = log_enlargement(outlooks, front, self._reference)
         for limit in self.problem.measured:
-            found += self._log_kept(limit, points)
+            found += self._log_kept(limit, architectures)
         return found
 
     def _outlook(
-        self, objective: Objective, architectures: Sequence[Architecture], points: Array, believed: Array | None
+        self, objective: Objective, architectures: Sequence[Architecture], waiting: Sequence[Architecture]
     ) -> Outlook:
         model = self.models.get(objective.metric)
         if model is None:
             return Exact(objective.sign * self._known(objective.metric, architectures))
-        return Normal(*model.moments(points, believed), model.targets)
+        return Normal(*model.moments(architectures, waiting), model.targets)
 
-    def _log_kept(self, limit: Limit, points: Array) -> Array:
+    def _log_kept(self, limit: Limit, architectures: Sequence[Architecture]) -> Array:
         """Logarithm of the probability that a limit is kept ``(n,)``."""
-        model = self.models[limit.metric]
-        sign = next((o.sign for o in self.problem.objectives if o.metric == limit.metric), 1)
-        mean, deviation = model.moments(points)
+        model, sign = self.models[limit.metric], self._sign(limit.metric)
+        mean, deviation = model.moments(architectures)
         room = float(model.targets.transform(np.array([sign * limit.value]))[0]) - mean
-        # Scores are turned so that larger is better where the metric is an objective, too.
-        below = room if (limit.bound == "max") == (sign == 1) else -room
-        return np.asarray(log_ndtr(standardised(below, deviation)), dtype=np.float64)
+        room *= sign if limit.bound == "max" else -sign
+        return np.asarray(log_ndtr(standardised(room, deviation)), dtype=np.float64)
 
     def predict(self, architectures: list[Architecture]) -> Array:
         """The first objective's means as scores, or what is known of it."""
-        if not architectures:
-            return np.zeros(0)
-        return self._believed(self.problem.objective, architectures, self.model.encode(architectures))
+        return self._expected(self.problem.objective, architectures) if architectures else np.zeros(0)
 
     # Climbing.
 

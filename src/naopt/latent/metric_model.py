@@ -1,0 +1,108 @@
+"""A process for one metric, which sees what serves it best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from naopt.latent.embedding_model import EmbeddingModel
+from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.latent.encoding import as_written
+from naopt.latent.pretraining import Pretrained
+from naopt.latent.schedule import scheduled
+from naopt.latent.targets import Targets
+from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+
+_MOST_KEPT = 50_000
+
+
+class WrittenModel(EmbeddingModel):
+    """Sees the embedding, and how an architecture is written.
+
+    Parameters, memory and time depend on operations whose outputs nobody reads, too, which the embedding does not know.
+    """
+
+    def __init__(self, space: SearchSpace, settings: EmbeddingSettings) -> None:
+        super().__init__(space, settings)
+        self._written: dict[Architecture, Array] = {}
+        first = space.sample(np.random.default_rng(0))
+        self._written_sizes = [group.shape[1] for group in as_written(space, [first])]
+
+    def encode(self, architectures: Sequence[Architecture]) -> Array:
+        """See ``EmbeddingModel``; with the columns of ``as_written``."""
+        new = [architecture for architecture in dict.fromkeys(architectures) if architecture not in self._written]
+        if len(self._written) > _MOST_KEPT:
+            self._written, new = {}, list(dict.fromkeys(architectures))
+        if new:
+            rows = np.concatenate(as_written(self.space, new), axis=1)
+            self._written |= dict(zip(new, rows, strict=True))
+        if not architectures:
+            return np.zeros((0, self._size + sum(self._written_sizes)))
+        rows = np.stack([self._written[architecture] for architecture in architectures])
+        return np.concatenate([super().encode(architectures), rows], axis=1)
+
+    def split(self, points: Array) -> list[Array]:
+        """See ``EmbeddingModel``."""
+        written = self._size + self._written_sizes[0]
+        return [*super().split(points[:, : self._size]), points[:, self._size : written], points[:, written:]]
+
+    @property
+    def _size(self) -> int:
+        return self.pretrained.embedding.dimensions
+
+
+class MetricModel:
+    """The process of one metric, on the embedding or on what is written as well.
+
+    Which of them, is decided by how well either foresees each of the first ``m <= n`` measurements from the others,
+    ``m`` of the schedule on which the processes are fitted anew.
+
+    Args:
+        space: of the architectures.
+        settings: of the embedding.
+        made: embedding and decoder of the space.
+    """
+
+    def __init__(self, space: SearchSpace, settings: EmbeddingSettings, made: Pretrained) -> None:
+        self._growth = settings.refit_growth
+        self._models = EmbeddingModel(space, settings), WrittenModel(space, settings)
+        for model in self._models:
+            model.share(made)
+        self._decided = 0
+        self.model: EmbeddingModel = self._models[0]
+
+    def fit(self, architectures: Sequence[Architecture], scores: Array) -> dict[str, float]:
+        """Fits it to ``n >= 1`` measurements, of which earlier calls had the first; see ``EmbeddingModel.fit``."""
+        count = scheduled(len(scores), self._growth)
+        if count != self._decided:
+            self._decided = count
+            for model in self._models:
+                model.fit(architectures[:count], scores[:count])
+            self.model = max(self._models, key=EmbeddingModel.foreseen)
+        return self.model.fit(architectures, scores)
+
+    @property
+    def targets(self) -> Targets:
+        """The map between scores and targets."""
+        return self.model.targets
+
+    def moments(
+        self, architectures: Sequence[Architecture], pending: Sequence[Architecture] = ()
+    ) -> tuple[Array, Array]:
+        """Mean and deviation of the targets ``(n,)``; what is pending turns out as predicted, it believes."""
+        if not architectures:
+            return np.zeros(0), np.zeros(0)
+        believed = self.model.encode(pending) if pending else None
+        return self.model.moments(self.model.encode(architectures), believed)
+
+    def slopes(self, points: Array) -> tuple[Array, Array]:
+        """Gradients of mean and deviation at points ``(n, dimensions)``, of the process on the embedding alone."""
+        return self._models[0].slopes(points)
