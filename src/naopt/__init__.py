@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from naopt.errors import InputError, NaoptError, RunStoppedError
     from naopt.measurement import Measurement
-    from naopt.problem import Objective
+    from naopt.problem import Limit, Objective, Problem
     from naopt.spaces import Architecture, Space, choice, integer, ordinal
     from naopt.tables import load_table
 
@@ -32,9 +32,11 @@ __all__ = [
     "Architecture",
     "ComparisonResult",
     "InputError",
+    "Limit",
     "Measurement",
     "NaoptError",
     "Objective",
+    "Problem",
     "Result",
     "ResultTrial",
     "RunStoppedError",
@@ -70,7 +72,7 @@ _HOMES = {
     ),
     "naopt.errors": ("InputError", "NaoptError", "RunStoppedError"),
     "naopt.measurement": ("Measurement",),
-    "naopt.searchers": ("Objective",),
+    "naopt.problem": ("Limit", "Objective", "Problem"),
     "naopt.spaces": ("Architecture", "Space", "choice", "integer", "ordinal"),
     "naopt.tables": ("load_table",),
 }

@@ -14,7 +14,7 @@ from naopt.execution.interrupt import stop_on_signal
 from naopt.locking import locked
 from naopt.measurement import Measurement
 from naopt.run import RunConfig, load_run, open_run
-from naopt.searchers import Objective
+from naopt.searchers import Objective, Problem
 from naopt.spaces import GenericSpace, SearchSpace, create_space, integer
 from naopt.store.store import RunStore
 
@@ -200,7 +200,7 @@ def test_names_of_metrics(tmp_path: Path, name: str) -> None:
 
 def test_nothing_measures_here() -> None:
     space: SearchSpace = SPACE
-    evaluator = MeasuredElsewhere(space, Objective("score", "min"))
+    evaluator = MeasuredElsewhere(space, Problem.of(Objective("score", "min")))
     assert evaluator.metrics["score"].goal == "min"
     with pytest.raises(NaoptError, match="is measured elsewhere"):
         evaluator.evaluate(space.parse("width=16,depth=1,norm=true"), 0)

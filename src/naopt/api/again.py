@@ -8,6 +8,7 @@ from typing import Any
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator
 from naopt.locking import locked
+from naopt.problem import Problem
 from naopt.run.config import RunConfig
 from naopt.run.contents import check_contents
 from naopt.run.names import CONFIG, LOCK
@@ -17,11 +18,14 @@ from naopt.run.setup import Setup, prepare
 from naopt.run.start import new_run
 from naopt.spaces import positions_from_document
 from naopt.store import RunStore
+from naopt.store.meta import problem_of
 from naopt.store.store import DATABASE
 from naopt.values import plain
 
 ARGUMENTS = {
     "metric": "objective",
+    "max": "limits",
+    "min": "limits",
     "function": "evaluate",
     "searcher_settings": "settings",
     "search_schedule": "schedule",
@@ -71,14 +75,14 @@ def _compare(directory: Path, setup: Setup, began: RunConfig, meta: dict[str, An
         rule = f"run '{directory}' was begun with '{was}'; give that again, or another directory"
         raise InputError(argument, now, rule)
 
-    space, objective = setup.space, setup.objective
+    space, problem = setup.space, problem_of(meta)
     if (space.name, space.positions) != (meta["space"], positions_from_document(meta["positions"])):
         same = space.name == meta["space"]
         refuse("space", f"{space.name}, with other positions" if same else space.name, meta["space"])
     if began.function != setup.config.function:
         refuse("evaluate", setup.config.function, began.function or began.table or began.task or began.supernet)
-    if (objective.metric, objective.goal) != (was := (meta["objective"]["metric"], meta["objective"]["goal"])):
-        refuse("objective", f"{objective.goal}:{objective.metric}", f"{was[1]}:{was[0]}")
+    if setup.problem.objectives != problem.objectives:
+        refuse("objective", _written(setup.problem), _written(problem))
     for key in RunConfig.model_fields:
         if key in (*MAY_CHANGE, "budget", "space", "space_options"):
             continue
@@ -89,3 +93,7 @@ def _compare(directory: Path, setup: Setup, began: RunConfig, meta: dict[str, An
             refuse(ARGUMENTS.get(key, key), now, then)
     if setup.config.budget < began.budget:
         refuse("budget", setup.config.budget, began.budget)
+
+
+def _written(problem: Problem) -> str:
+    return ",".join(f"{objective.goal}:{objective.metric}" for objective in problem.objectives)

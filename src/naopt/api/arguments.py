@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +16,8 @@ from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import SCORE, FunctionEvaluator, RaisingEvaluator
 from naopt.evaluators.table import TableEvaluator
-from naopt.measurement import GOALS, Goal
-from naopt.problem import Objective
+from naopt.measurement import GOALS, Goal, MetricInfo
+from naopt.problem import Limit, Objective
 from naopt.run.config import RunConfig
 from naopt.spaces import Architecture, GenericSpace, SearchSpace, create_space
 from naopt.tables import Table, load_table
@@ -32,6 +33,12 @@ Enqueued = Architecture | Mapping[str, object] | str
 Known = Result | str | Path
 """The result of a search with a directory, such a directory, a table or a CSV file."""
 
+Wanted = Objective | str | Sequence[Objective | str] | None
+"""One objective, or several."""
+Limits = Sequence[Limit | str] | Limit | str
+"""``Limit("latency_ms", "max", 5.0)`` or ``"latency_ms<=5"``, one or several."""
+
+_LIMIT = re.compile(r"([^<>=]+)(<=|>=)([^<>=]+)")
 _GOAL_WORDS = re.compile(r"(max|min)(imum|imal|imi[sz](e|ing|ation))?", re.IGNORECASE)
 """What people write for a goal, and what no metric is called."""
 _log = logging.getLogger(__name__)
@@ -70,6 +77,39 @@ def parse_objective(objective: Objective | str | None) -> tuple[str, Goal | None
     return metric, known.get(goal)
 
 
+def parse_wanted(wanted: Wanted) -> list[tuple[str, Goal | None]]:
+    """Metric and goal of each objective, one at least; an empty metric is left to the evaluator.
+
+    Raises:
+        InputError: as ``parse_objective``, no objective, or one among several without a name.
+    """
+    if isinstance(wanted, str) and "," in wanted:
+        wanted = [part.strip() for part in wanted.split(",")]
+    if isinstance(wanted, str | Objective) or not isinstance(wanted, Sequence):
+        return [parse_objective(wanted)]
+    found = [parse_objective(each) for each in wanted]
+    if not found or (len(found) > 1 and not all(metric for metric, _ in found)):
+        raise InputError("objective", list(wanted), "must be metrics: ['accuracy', 'min:latency_ms']")
+    return found
+
+
+def parse_limits(limits: Limits) -> tuple[Limit, ...]:
+    """Limits; text is ``METRIC<=N`` or ``METRIC>=N``. Raises ``InputError`` for what is neither."""
+    given = [limits] if isinstance(limits, str | Limit) else list(limits)
+    return tuple(each if isinstance(each, Limit) else _limit(each) for each in given)
+
+
+def _limit(text: object) -> Limit:
+    found = _LIMIT.fullmatch(text) if isinstance(text, str) else None
+    try:
+        value = float(found[3]) if found else math.nan
+    except ValueError:
+        value = math.nan
+    if found is None or not math.isfinite(value):
+        raise InputError("limit", text, "must be METRIC<=N or METRIC>=N")
+    return Limit(found[1].strip(), "max" if found[2] == "<=" else "min", value)
+
+
 def parse_measuring(evaluate: Evaluate) -> Measuring:
     """What measures, a table loaded from its file or name. Raises ``InputError`` if there is no such table."""
     return load_table(evaluate) if isinstance(evaluate, str | Path) else evaluate
@@ -78,8 +118,8 @@ def parse_measuring(evaluate: Evaluate) -> Measuring:
 def parse_evaluator(
     space: SearchSpace | None,
     evaluate: Measuring,
-    metric: str,
-    goal: Goal | None,
+    wanted: Sequence[tuple[str, Goal | None]],
+    limits: Sequence[Limit],
     *,
     as_values: bool | None,
     strict: bool,
@@ -89,35 +129,43 @@ def parse_evaluator(
     Args:
         space: ``None`` for the evaluator's own.
         evaluate: a function, or what measures otherwise.
-        metric: what is optimised; empty for ``score``, or the evaluator's default.
-        goal: ``None`` for ``max``, or what the evaluator knows of the metric.
+        wanted: metric and goal of each objective. An empty metric is ``score``, or the evaluator's default; a goal that
+            is ``None`` is ``max``, or what the evaluator knows of the metric.
+        limits: on further metrics of a function.
         as_values: how a function is called.
         strict: whether exceptions end the search.
 
     Raises:
-        InputError: no space for a function, an evaluator of another space or without the metric, or another goal.
+        InputError: no space for a function, an evaluator of another space or without a metric, or another goal.
     """
+    metric, goal = wanted[0]
     if isinstance(evaluate, Table):
         names = [metric, *(name for name in evaluate.infos if name != metric)] if metric else None
-        if metric:
-            evaluate.info(metric)
+        for name, _ in wanted:
+            if name:
+                evaluate.info(name)
         evaluate = TableEvaluator(evaluate, names)
     if not isinstance(evaluate, Evaluator):
         if space is None:
             raise InputError("space", "None", "a function needs one")
+        others: dict[str, Goal] = {limit.metric: "min" if limit.bound == "max" else "max" for limit in limits}
+        others |= {name: way or "max" for name, way in wanted[1:]}
+        others.pop(metric or SCORE, None)
         made: Evaluator = FunctionEvaluator(
-            space, evaluate, metric or SCORE, goal or "max", as_values=as_values, strict=strict
+            space, evaluate, metric or SCORE, goal or "max", as_values=as_values, strict=strict, others=others
         )
         return RaisingEvaluator(made) if strict else made
     own = evaluate.space
     if space is not None and (space.name, space.positions) != (own.name, own.positions):
         raise InputError("space", space.name, f"what measures is of space {own.name}")
-    metric = metric or evaluate.default_metric
-    if metric not in evaluate.metrics:
-        raise UnknownNameError("metric", metric, evaluate.metrics)
-    known = evaluate.metrics[metric].goal
-    if goal not in (None, known):
-        raise InputError("objective", f"{goal}:{metric}", f"{metric} is to be {known}imised, says what measures it")
+    costs = evaluate.costs()
+    infos = dict.fromkeys(() if costs is None else costs.metrics, MetricInfo("min")) | dict(evaluate.metrics)
+    for name, way in wanted:
+        name = name or evaluate.default_metric
+        if name not in infos:
+            raise UnknownNameError("metric", name, infos)
+        if way not in (None, known := infos[name].goal):
+            raise InputError("objective", f"{way}:{name}", f"{name} is to be {known}imised, says what measures it")
     return RaisingEvaluator(evaluate) if strict else evaluate
 
 

@@ -14,7 +14,9 @@ from naopt.api.arguments import (
     Enqueued,
     Evaluate,
     Known,
+    Limits,
     Space,
+    Wanted,
     engine_name,
     name_of,
     parse_callbacks,
@@ -22,9 +24,10 @@ from naopt.api.arguments import (
     parse_enqueued,
     parse_evaluator,
     parse_history,
+    parse_limits,
     parse_measuring,
-    parse_objective,
     parse_space,
+    parse_wanted,
 )
 from naopt.api.observing import Callback, Callbacks, Memory, StopSearch
 from naopt.api.result import Result
@@ -38,7 +41,6 @@ from naopt.execution.failures import ALIKE
 from naopt.execution.whole import measure_all
 from naopt.files import at_home
 from naopt.logs import show_logs
-from naopt.problem import Objective
 from naopt.run import record as records
 from naopt.run.config import RunConfig
 from naopt.run.run import SearchRun, open_run
@@ -65,7 +67,8 @@ def search(
     evaluate: Evaluate,
     *,
     budget: int = 100,
-    objective: Objective | str | None = None,
+    objective: Wanted = None,
+    limits: Limits = (),
     searcher: str = "nao",
     settings: Mapping[str, Any] | Settings | None = None,
     seed: int = 0,
@@ -95,7 +98,9 @@ def search(
             name, or an ``Evaluator``.
         budget: how many architectures are measured in all.
         objective: the metric that is optimised: ``"accuracy"``, ``"min:loss"``, or ``"min"`` for a function that gives
-            a number. By default the number, or the first of the dictionary, is called ``score`` and maximised.
+            a number. By default the number, or the first of the dictionary, is called ``score`` and maximised. Several,
+            ``["accuracy", "min:latency_ms"]``, are a search for the trade-offs between them.
+        limits: that have to be kept: ``"latency_ms<=5"``, ``Limit("params", "max", 2e6)``, one or several.
         searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.
         settings: of the searcher.
         seed: of all randomness.
@@ -128,11 +133,15 @@ def search(
     """
     show_logs()
     evaluate = parse_measuring(evaluate)
-    metric, goal = parse_objective(objective)
-    evaluator = parse_evaluator(parse_space(space), evaluate, metric, goal, as_values=as_values, strict=raise_on_error)
+    wanted, bounds = parse_wanted(objective), parse_limits(limits)
+    evaluator = parse_evaluator(
+        parse_space(space), evaluate, wanted, bounds, as_values=as_values, strict=raise_on_error
+    )
     config = parse_config(
         {
-            "metric": metric or evaluator.default_metric,
+            "metric": ",".join(metric or evaluator.default_metric for metric, _ in wanted),
+            "max": {limit.metric: limit.value for limit in bounds if limit.bound == "max"},
+            "min": {limit.metric: limit.value for limit in bounds if limit.bound == "min"},
             "function": name_of(evaluate),
             "budget": budget,
             "searcher": searcher,
@@ -202,9 +211,10 @@ def resume(
         measures = began.function or began.table or began.task or began.supernet
         raise InputError("evaluate", name_of(evaluate), f"run '{run}' was begun with '{measures}'")
     else:
-        objective, space = found.record.objective, found.record.space
+        problem, space = found.record.problem, found.record.space
+        wanted = [(objective.metric, objective.goal) for objective in problem.objectives]
         state.evaluator = parse_evaluator(
-            space, evaluate, objective.metric, objective.goal, as_values=as_values, strict=raise_on_error
+            space, evaluate, wanted, problem.limits, as_values=as_values, strict=raise_on_error
         )
         engine = engine_name(evaluate, state.wanted_workers, began.timeout, raising=raise_on_error)
         state.config = began.model_copy(update={"engine": engine})

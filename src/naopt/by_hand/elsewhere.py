@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from naopt.errors import NaoptError
 from naopt.evaluators.base import Evaluator
-from naopt.measurement import Measurement, MetricInfo
-from naopt.problem import Objective
+from naopt.measurement import Goal, Measurement, MetricInfo
+from naopt.problem import Problem
 from naopt.spaces import Architecture, SearchSpace
 
 
@@ -14,12 +14,14 @@ class MeasuredElsewhere(Evaluator):
 
     Args:
         space: of the architectures.
-        objective: what they are measured for.
+        problem: what they are measured for.
     """
 
-    def __init__(self, space: SearchSpace, objective: Objective) -> None:
-        self.space, self.default_metric = space, objective.metric
-        self.metrics = {objective.metric: MetricInfo(objective.goal)}
+    def __init__(self, space: SearchSpace, problem: Problem) -> None:
+        self.space, self.default_metric = space, problem.objective.metric
+        goals: dict[str, Goal] = {limit.metric: "min" if limit.bound == "max" else "max" for limit in problem.limits}
+        goals |= {objective.metric: objective.goal for objective in problem.objectives}
+        self.metrics = {name: MetricInfo(goals[name]) for name in problem.metrics}
 
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:  # noqa: ARG002
         """Raises ``NaoptError``."""

@@ -16,7 +16,7 @@ from naopt.execution.interrupt import stop_on_signal
 from naopt.execution.loop import told_in_order
 from naopt.files import at_home
 from naopt.measurement import Measurement
-from naopt.problem import Objective
+from naopt.problem import Objective, Problem
 from naopt.run import RunConfig, RunRecord, open_run
 from naopt.run.phases.measuring import Recorder
 from naopt.run.run import SearchRun
@@ -28,21 +28,29 @@ WAIT = 60.0
 """Seconds that one waits for others that ask or tell."""
 
 
-def begin_search(directory: str | Path, space: SearchSpace, objective: Objective, config: RunConfig) -> OpenSearch:
+def begin_search(
+    directory: str | Path, space: SearchSpace, problem: Problem | Objective, config: RunConfig
+) -> OpenSearch:
     """Makes the directory of a search whose architectures are measured elsewhere.
 
     Args:
         directory: where; must not exist, or be empty.
         space: where to search. It is kept with the search: neither its file nor its code is needed again.
-        objective: what is optimised.
+        problem: what is wanted; one objective alone is a problem.
         config: searcher, its settings, budget, seed, ``enqueue`` and ``history``.
 
     Raises:
         InputError: a configuration that cannot be used, or a directory that is not empty; nothing was written.
     """
-    check_metric(objective.metric)
-    config = config.model_copy(update={"elsewhere": True, "metric": objective.metric})
-    new_run(directory, config, evaluator=MeasuredElsewhere(space, objective))
+    problem = Problem.of(problem)
+    for name in problem.metrics:
+        check_metric(name)
+    bounds: dict[str, dict[str, float]] = {"max": {}, "min": {}}
+    for limit in problem.limits:
+        bounds[limit.bound][limit.metric] = limit.value
+    metric = ",".join(objective.metric for objective in problem.objectives)
+    config = config.model_copy(update={"elsewhere": True, "metric": metric, **bounds})
+    new_run(directory, config, evaluator=MeasuredElsewhere(space, problem))
     return OpenSearch(directory)
 
 
@@ -165,7 +173,7 @@ class OpenSearch:
     def _opened(self) -> Iterator[SearchState]:
         with self._run().opened(WAIT) as state:
             record = state.record
-            state.evaluator = MeasuredElsewhere(record.space, record.objective)
+            state.evaluator = MeasuredElsewhere(record.space, record.problem)
             yield state
 
 
@@ -177,7 +185,7 @@ class _Plan:
     """
 
     def __init__(self, record: RunRecord) -> None:
-        self._space, self._metric = record.space, record.objective.metric
+        self._space, self._metrics = record.space, record.problem.metrics
         self.known = record.trials
         self._trials = list(record.trials)
         self._indices = {trial.architecture: trial.index for trial in self._trials}
@@ -193,8 +201,9 @@ class _Plan:
             raise InputError("row", result.where, str(error)) from error
 
     def _add(self, which: int | str, found: Measurement) -> tuple[Trial, bool]:
-        if found.ok and self._metric not in found.metrics:
-            raise InputError("result", _shown(found), f"has no {self._metric}, which this search is about")
+        lacking = [name for name in self._metrics if name not in found.metrics] if found.ok else []
+        if lacking:
+            raise InputError("result", _shown(found), f"has no {lacking[0]}, which this search is about")
         trial = self._trial(which)
         before = trial.measurement
         if before is not None:

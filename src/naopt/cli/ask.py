@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from naopt.cli.common import JsonOption, SetOption, emit, note, say
+from naopt.cli.wanted import MaxOption, MinOption, limits_given
 
 if TYPE_CHECKING:
     from naopt.by_hand import OpenSearch
@@ -25,8 +26,16 @@ def ask(
         str | None, typer.Option(metavar="S|FILE", help="First call: NAME, NAME:option=value,... or a TOML file.")
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(metavar="M[:max|min]", help="First call: what is optimised, and which way.")
+        str | None,
+        typer.Option(
+            "--metric",
+            "--objective",
+            metavar="M[:max|min][,...]",
+            help="First call: what is optimised, and which way; one metric, or several.",
+        ),
     ] = None,
+    at_most: MaxOption = None,
+    at_least: MinOption = None,
     searcher: Annotated[str | None, typer.Option(help="First call: how to search; nao by default.")] = None,
     budget: Annotated[int | None, typer.Option(help="First call: how many architectures; 100 by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="First call: seed of all randomness; 0 by default.")] = None,
@@ -49,6 +58,8 @@ def ask(
     flags: dict[str, Any] = {
         "space": space,
         "metric": metric,
+        "max": limits_given("max", at_most),
+        "min": limits_given("min", at_least),
         "searcher": searcher,
         "budget": budget,
         "seed": seed,
@@ -81,12 +92,14 @@ def ask(
 def _begin(directory: Path, given: dict[str, Any]) -> OpenSearch:
     from naopt.by_hand import begin_search
     from naopt.cli.merging import merge_values
+    from naopt.problem import Problem, limits_of
     from naopt.run.config import RunConfig
 
     settings = given.pop("set", [])
-    objective = _objective(given.pop("metric"))
+    objectives = tuple(_objective(part.strip()) for part in given.pop("metric").split(","))
+    problem = Problem(objectives, limits_of(given.pop("max", {}), given.pop("min", {})))
     config = RunConfig.from_values(merge_values({}, given, settings))
-    return begin_search(directory, _space(config.space, config.space_options), objective, config)
+    return begin_search(directory, _space(config.space, config.space_options), problem, config)
 
 
 def _objective(text: str) -> Objective:
@@ -94,6 +107,8 @@ def _objective(text: str) -> Objective:
     from naopt.problem import Objective
 
     name, colon, goal = text.partition(":")
+    if name in ("max", "min") and colon and goal:
+        name, goal = goal, name
     if colon and goal not in ("max", "min"):
         raise InputError("metric", text, "must be NAME, NAME:max or NAME:min")
     return Objective(name, "min" if goal == "min" else "max")

@@ -12,6 +12,7 @@ from typing import Any
 from naopt.errors import InputError, NaoptError
 from naopt.evaluators.base import Evaluator
 from naopt.measurement import Goal, Measurement, MetricInfo, missing, number
+from naopt.problem import Costs
 from naopt.spaces import Architecture, GenericSpace, SearchSpace
 
 SCORE = "score"
@@ -51,6 +52,7 @@ class FunctionEvaluator(Evaluator):
         as_values: call it with ``space.values(architecture)``, a dictionary by the names of positions, rather than with
             the architecture; by default for generic spaces.
         strict: raise ``UnusableValueError`` for a value that cannot be used.
+        others: further metrics that are optimised or limited, and which direction of them is better.
 
     Raises:
         InputError: something that cannot be called, or not with one argument.
@@ -65,11 +67,12 @@ class FunctionEvaluator(Evaluator):
         *,
         as_values: bool | None = None,
         strict: bool = False,
+        others: Mapping[str, Goal] | None = None,
     ) -> None:
         if not callable(function):
             raise InputError("evaluate", function, "must be a function of an architecture or of its values")
         self.space, self.default_metric = space, metric
-        self.metrics = {metric: MetricInfo(goal)}
+        self.metrics = {name: MetricInfo(way) for name, way in {metric: goal, **(others or {})}.items()}
         self.as_values = isinstance(space, GenericSpace) if as_values is None else as_values
         self._function, self._seeded, self._strict = function, _takes_seed(function), strict
         if not _can_be_called(function, self._seeded):
@@ -138,6 +141,10 @@ class RaisingEvaluator(Evaluator):
         self._evaluator = evaluator
         self.space, self.metrics, self.default_metric = evaluator.space, evaluator.metrics, evaluator.default_metric
         self.inline, self.surrogates = evaluator.inline, evaluator.surrogates
+
+    def costs(self) -> Costs | None:
+        """See ``Evaluator``."""
+        return self._evaluator.costs()
 
     @property
     def table_contents(self) -> Mapping[str, str]:
