@@ -53,7 +53,7 @@ def test_each_metric_is_named_once() -> None:
         (
             ("a",),
             (("b", "max", 1.0), ("b", "min", 2.0)),
-            "limit of b 'at least 2 and at most 1': contradict each other",
+            "limit of b 'at least 2, at most 1': contradict each other",
         ),
         (("a",), (("b", "max", math.nan),), "limit of b 'nan': must be a finite number"),
         (("a",), (("b", "max", True),), "limit of b 'True': must be a finite number"),
