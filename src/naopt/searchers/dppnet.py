@@ -125,9 +125,7 @@ class DPPNetSearcher(Searcher):
         points = np.array([scores for _, scores in pairs]).reshape(len(pairs), len(self.problem.objectives))
         return [pairs[index][0] for index in by_fronts(points)]
 
-    def _new(
-        self, found: Iterator[Grown], known: Known, rng: np.random.Generator
-    ) -> dict[Architecture, Architecture]:
+    def _new(self, found: Iterator[Grown], known: Known, rng: np.random.Generator) -> dict[Architecture, Architecture]:
         return self.growth.new(found, known, self.options.expansions, rng)
 
     def _front(self, grown: dict[Architecture, Architecture], wanted: int, origin: str, learned: int) -> list[Proposal]:
@@ -173,15 +171,18 @@ class DPPNetSearcher(Searcher):
             targets: list[Targets] = [Targets.fit(column, "rank") for column in table.T]
             y = np.stack([each.transform(column) for each, column in zip(targets, table.T, strict=True)], axis=1)
             options = self.options
-            self._fitted = learned, fit_surrogate(
-                self.space,
-                [self._tokens(architecture) for architecture, _ in pairs],
-                y,
-                int(np.random.default_rng([self.seed, learned, _OF_FIT]).integers(2**62)),
-                hidden_size=options.hidden_size,
-                epochs=options.epochs,
-                batch_size=options.batch_size,
-                learning_rate=options.learning_rate,
+            self._fitted = (
+                learned,
+                fit_surrogate(
+                    self.space,
+                    [self._tokens(architecture) for architecture, _ in pairs],
+                    y,
+                    int(np.random.default_rng([self.seed, learned, _OF_FIT]).integers(2**62)),
+                    hidden_size=options.hidden_size,
+                    epochs=options.epochs,
+                    batch_size=options.batch_size,
+                    learning_rate=options.learning_rate,
+                ),
             )
         return self._fitted[1]
 

@@ -33,14 +33,15 @@ class MONASSettings(PolicySettings):
     weights: int = Field(5, ge=1)
     """How many weights a sweep has."""
     scale: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    """Ends between which an objective counts from 0 to 1, by metric; for others the range of what was told."""
+    """Ends between which an objective counts from 0 to 1, by metric; for others ranks of what was told."""
 
 
 @searchers.register("monas")
 class MONASSearcher(PolicySearcher):
     """MONAS: REINFORCE with a reward for several objectives, mixed or within bounds.
 
-    Hsu et al. 2018, "MONAS: multi-objective neural architecture search using reinforcement learning". The first objective is the accuracy, the others are costs, and all are brought to 0..1, where 1 is best:
+    Hsu et al. 2018, "MONAS: multi-objective neural architecture search using reinforcement learning". The first
+    objective is the accuracy, the others are costs, and all are brought to 0..1, where 1 is best:
 
         mixed                 a acc + (1 - a) mean(costs)
         cost-constrained      acc where every limit is kept, else 0
@@ -49,8 +50,8 @@ class MONASSearcher(PolicySearcher):
     The paper searches once for each weight. ``weight=sweep`` has a controller for each of several weightings, which
     write in turn, and all of them learn from all that is measured.
 
-    Departures: rewards count in standard deviations of all rewards so far; the scale is the range of what was told
-    (the first part, on a schedule) where none is given; what breaks a limit has reward 0 in a mixed reward as well; and
+    Departures: rewards count in standard deviations of all rewards so far; the scale follows from what was told
+    (``trade_offs.Scale``) where none is given; what breaks a limit has reward 0 in a mixed reward as well; and
     those of ``reinforce``.
 
     Raises:
@@ -106,22 +107,21 @@ class MONASSearcher(PolicySearcher):
     def learn(self, told: list[tuple[Architecture, Measurement]]) -> None:
         """A step of every controller on the measurements among ``told`` that have rewards."""
         self._scale = Scale.of(self.problem, self.history[: self.learned + len(told)], self.options.scale)
-        values = [(a.tokens, v) for a, m in told if (v := self._values(m)) is not None]
-        if not values:
+        some = [(a.tokens, m) for a, m in told if m.ok and all(name in m.metrics for name in self.problem.metrics)]
+        if not some:
             return
-        tokens = [each for each, _ in values]
+        tokens, values = [each for each, _ in some], self._values([m for _, m in some])
         losses = [
-            learner.step(tokens, [float(value @ weights) for _, value in values])
+            learner.step(tokens, (values @ weights).tolist())
             for learner, weights in zip(self.learners, self.weights, strict=True)
         ]
         self.log = {"loss": float(np.mean(losses)), "baseline": [learner.baseline for learner in self.learners]}
 
-    def _values(self, measurement: Measurement) -> NDArray[np.float64] | None:
-        """Objectives from 0 to 1, ``(k,)``; zeros for what breaks a limit, ``None`` for what failed."""
-        metrics = measurement.metrics
-        if not measurement.ok or any(name not in metrics for name in self.problem.metrics):
-            return None
-        scores = self.problem.scores(measurement)
-        if scores is None:
-            return np.zeros(len(self.problem.objectives))
-        return np.clip(self._scale(scores), 0.0, 1.0)
+    def _values(self, measurements: Sequence[Measurement]) -> NDArray[np.float64]:
+        """Objectives from 0 to 1, ``(n, k)``; zeros for what breaks a limit."""
+        points = [self.problem.scores(measurement) for measurement in measurements]
+        kept = np.array([point is not None for point in points])
+        values = np.zeros((len(points), len(self.problem.objectives)))
+        if kept.any():
+            values[kept] = np.clip(self._scale(np.array([point for point in points if point is not None])), 0.0, 1.0)
+        return values

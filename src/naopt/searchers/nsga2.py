@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
@@ -16,6 +17,9 @@ from naopt.searchers.base import Known, Proposal, Searcher, searchers
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.searchers.trade_offs import crowded
 from naopt.spaces import Architecture, SearchSpace, Tokens
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class NSGA2Settings(Settings):
@@ -77,11 +81,11 @@ class Population:
     def tournament(self, rng: np.random.Generator) -> Architecture:
         """The better one of two members drawn at random."""
         first, second = rng.integers(len(self.members), size=2).tolist()
-        won = first if self.places[first] <= self.places[second] else second
-        return self.members[won].architecture
+        won: Member = self.members[first if self.places[first] <= self.places[second] else second]
+        return won.architecture
 
 
-def constrained_ranks(points: np.ndarray, violations: np.ndarray) -> np.ndarray:
+def constrained_ranks(points: NDArray[np.float64], violations: NDArray[np.float64]) -> NDArray[np.int64]:
     """Fronts ``(n,)`` of points ``(n, k)`` by constrained domination (Deb et al. 2002, section VI).
 
     What keeps all limits comes before what does not; of the others the one that breaks them less.
@@ -171,8 +175,7 @@ class NSGA2Searcher(Searcher):
         if len(known) < len(scores) or any(limit.metric not in measurement.metrics for limit in self.problem.limits):
             return None
         excess = (
-            limit.excess(measurement.metrics[limit.metric]) / (abs(limit.value) or 1.0)
-            for limit in self.problem.limits
+            limit.excess(measurement.metrics[limit.metric]) / (abs(limit.value) or 1.0) for limit in self.problem.limits
         )
         return Member(architecture, tuple(known), sum(excess))
 
@@ -183,7 +186,9 @@ class NSGA2Searcher(Searcher):
             parent, other = self.population.tournament(rng), self.population.tournament(rng)
             child = parent
             if rng.random() < self.options.crossover:
-                child = self.space.architecture(crossed(self.space, parent.tokens, other.tokens, self.options.swap, rng))
+                child = self.space.architecture(
+                    crossed(self.space, parent.tokens, other.tokens, self.options.swap, rng)
+                )
             for _ in range(int(rng.binomial(len(self.space.positions), chance))):
                 child = self.space.mutate(child, rng)
             if child not in known:

@@ -79,9 +79,7 @@ class Learner:
         from naopt.latent.controller import build_controller
 
         self.options, self._is_standard = options, is_standard
-        self.controller: Controller = build_controller(
-            space, options.policy, options.hidden_size, options.layers, seed
-        )
+        self.controller: Controller = build_controller(space, options.policy, options.hidden_size, options.layers, seed)
         kind = Adam if options.optimiser == "adam" else SGD
         self._optimiser: Optimizer = kind(self.controller.parameters(), lr=options.learning_rate)
         self._rewards: list[float] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -17,6 +17,11 @@ from naopt.searchers.base import Proposal, Searcher
 from naopt.searchers.forbidden import Seen
 from naopt.searchers.trade_offs import Range, Scale, chebyshev, directions, linear
 from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
 
 Kind = Literal["weights", "chebyshev"]
 
@@ -33,7 +38,7 @@ class Scalarisation:
     Attributes:
         kind: ``weights``: their weighted sum; ``chebyshev``: the worst weighted one, plus 0.05 of the weighted sum.
         weights: one direction, by objective; directions spread over all there are if there are none.
-        scale: ends between which an objective counts from 0 to 1, by metric; the range of what was told for others.
+        scale: ends between which an objective counts from 0 to 1, by metric; ranks of what was told for others.
         count: how many directions, where no weights are given.
 
     Raises:
@@ -58,10 +63,10 @@ class Scalarisation:
 
     @classmethod
     def parse(cls, text: str) -> Scalarisation:
-        """From ``weights``, ``chebyshev``, ``weights=0.7,0.3``, ``chebyshev,latency_ms=0:20``. Raises ``InputError``."""
+        """From ``weights``, ``chebyshev``, ``weights=0.7,0.3``, ``chebyshev,latency_ms=0:20``, or ``InputError``."""
         first, *rest = split_settings(text)
         name, equals, weight = first.partition("=")
-        kinds = {kind: kind for kind in KINDS}
+        kinds: dict[str, Kind] = {kind: kind for kind in KINDS}
         if name.strip() not in kinds:
             raise UnknownNameError("--scalarise", name.strip(), KINDS)
         weights, scale = ([_number(text, weight)] if equals else []), {}
@@ -80,7 +85,7 @@ class Scalarisation:
         first = f"{self.kind}={_listed(self.weights)}" if self.weights else self.kind
         return ",".join([first, *(f"{metric}={low:g}:{high:g}" for metric, (low, high) in self.scale.items())])
 
-    def directions(self, problem: Problem) -> list[np.ndarray]:
+    def directions(self, problem: Problem) -> list[Array]:
         """Weights by objective, each ``(k,)`` with sum 1. Raises ``InputError`` if there are too many or too few."""
         wanted = len(problem.objectives)
         if wanted < 2:
@@ -92,8 +97,8 @@ class Scalarisation:
             raise InputError("weights of --scalarise", _listed(self.weights), f"must be {wanted}, one each for {names}")
         return [np.array(self.weights) / sum(self.weights)]
 
-    def score(self, values: np.ndarray, weights: np.ndarray) -> float:
-        """What a searcher in the direction of ``weights`` maximises, of scaled objectives ``(k,)``."""
+    def score(self, values: Array, weights: Array) -> Array:
+        """What a searcher in the direction of ``weights`` maximises ``(n,)``, of scaled objectives ``(n, k)``."""
         return _VALUE[self.kind](values, weights)
 
 
@@ -104,7 +109,7 @@ class Scalarised(Searcher):
     scored in its direction, and proposes in its turn. Whose turn it is depends on how much was told and is pending,
     spread evenly whatever the size of a round.
 
-    Where the scale is the range of what was told it moves as that grows: on a schedule, each time by a fifth. Then the
+    Where the scale follows from what was told it moves as that grows: on a schedule, each time by a fifth. Then the
     searchers begin anew, and are told everything on the new scale.
 
     What breaks a limit has failed, for all of them, and why is known.
@@ -166,13 +171,14 @@ class Scalarised(Searcher):
     def _informed(self, direction: int) -> Searcher:
         """The searcher of a direction, told the whole history."""
         scale = Scale.of(self.problem, self.history, self.scalarisation.scale)
-        if scale != self._scale:
+        if scale.told != self._scale.told:
             self._scale, self._searchers = scale, {}
         if direction not in self._searchers:
             self._searchers[direction] = self._create()
         searcher = self._searchers[direction]
-        for architecture, measurement in self.history[len(searcher.history) :]:
-            searcher.tell(architecture, self._scored(measurement, self.weights[direction]))
+        new = self.history[len(searcher.history) :]
+        for (architecture, _), measurement in zip(new, self._scored([m for _, m in new], direction), strict=True):
+            searcher.tell(architecture, measurement)
         return searcher
 
     def _create(self) -> Searcher:
@@ -182,16 +188,23 @@ class Scalarised(Searcher):
             searcher.seen.forbidden = self.seen.forbidden
         return searcher
 
-    def _scored(self, measurement: Measurement, weights: np.ndarray) -> Measurement:
+    def _scored(self, measurements: Sequence[Measurement], direction: int) -> list[Measurement]:
+        """What the searcher of a direction is told."""
+        points = [self.problem.scores(measurement) for measurement in measurements]
+        known = np.array([point for point in points if point is not None], dtype=np.float64)
+        values = self._scale(known.reshape(-1, len(self.problem.objectives)))
+        scores = iter(self.scalarisation.score(values, self.weights[direction]).tolist())
+        return [
+            self._failed(measurement) if point is None else Measurement({_SCORE: next(scores)}, measurement.seconds)
+            for measurement, point in zip(measurements, points, strict=True)
+        ]
+
+    def _failed(self, measurement: Measurement) -> Measurement:
         if not measurement.ok:
             return replace(measurement, metrics={})
-        scores = self.problem.scores(measurement)
-        if scores is None:
-            broken = self.problem.broken(measurement.metrics)
-            reason = f"breaks {broken[0]}" if broken else "lacks an objective"
-            return Measurement({}, measurement.seconds, "invalid", reason)
-        score = self.scalarisation.score(self._scale(scores), weights)
-        return Measurement({_SCORE: score}, measurement.seconds)
+        broken = self.problem.broken(measurement.metrics)
+        reason = f"breaks {broken[0]}" if broken else "lacks an objective"
+        return Measurement({}, measurement.seconds, "invalid", reason)
 
 
 def _number(text: str, part: str) -> float:

@@ -10,9 +10,10 @@ import numpy as np
 
 from naopt.errors import UnknownNameError
 from naopt.latent.schedule import scheduled
+from naopt.latent.targets import Targets
 from naopt.measurement import Measurement
 from naopt.metrics.dominance import crowding, non_dominated_ranks
-from naopt.metrics.scale import exponents, scaled
+from naopt.metrics.scale import exponent, exponents, scaled
 from naopt.problem import Problem
 from naopt.spaces import Architecture
 
@@ -51,74 +52,89 @@ def by_fronts(points: Array, ranks: NDArray[np.int64] | None = None) -> NDArray[
 
 
 def directions(objectives: int, count: int) -> Array:
-    """Weights ``(count, objectives)``, each row positive with sum 1, spread evenly over all there are.
+    """Weights ``(count, objectives)``, at least 0 with sum 1, spread evenly: of two objectives equally spaced.
 
-    Hammersley points between 0 and 1, sorted, cut that range into as many parts as there are objectives. Of two
-    objectives they are equally spaced, the outermost half a space from the ends: an end alone would be one objective.
+    Every objective alone, if there are more directions than objectives; and Hammersley points between 0 and 1, which,
+    sorted, cut that range into as many parts as there are objectives.
     """
     from scipy.stats.qmc import Halton
 
-    first = (np.arange(count) + 0.5) / count
-    rest = Halton(objectives - 2, scramble=False).random(count + 1)[1:] if objectives > 2 else np.empty((count, 0))
+    corners = np.eye(objectives) if count > objectives else np.empty((0, objectives))
+    inner = count - len(corners)
+    first = np.arange(1, inner + 1) / (inner + 1)
+    rest = Halton(objectives - 2, scramble=False).random(inner + 1)[1:] if objectives > 2 else np.empty((inner, 0))
     cuts = np.sort(np.column_stack([first, rest]), axis=1)
-    return np.diff(cuts, axis=1, prepend=0.0, append=1.0)
+    return np.concatenate([corners, np.diff(cuts, axis=1, prepend=0.0, append=1.0)])
 
 
-def linear(values: Array, weights: Array) -> float:
-    """The weighted sum of values ``(k,)``."""
-    return float(values @ weights)
+def linear(values: Array, weights: Array) -> Array:
+    """The weighted sums ``(n,)`` of values ``(n, k)``."""
+    found: Array = values @ weights
+    return found
 
 
-def chebyshev(values: Array, weights: Array) -> float:
-    """How far values ``(k,)`` are from 1 in the worst weighted objective, negative; plus 0.05 of the sum of all."""
+def chebyshev(values: Array, weights: Array) -> Array:
+    """How far values ``(n, k)`` are from 1 in the worst weighted objective and 0.05 of the sum: ``(n,)``, negative."""
     missing = weights * (1 - values)
-    return -float(missing.max() + _SMOOTH * missing.sum())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scale:
-    """What maps each objective to 0 at ``low`` and 1 at ``high``, both ``(k,)``, larger is better."""
-
-    low: Array
-    high: Array
-
-    @classmethod
-    def of(cls, problem: Problem, told: Sequence[tuple[Architecture, Measurement]], given: Mapping[str, Range]) -> Scale:
-        """Ranges that are given, and else those between the worst and the best of what was told.
-
-        Of what was told only the first part counts, on a schedule on which it grows by a fifth, so that the scale moves
-        seldom.
-
-        Raises:
-            UnknownNameError: a range of what is no objective.
-        """
-        names = [objective.metric for objective in problem.objectives]
-        for name in given:
-            if name not in names:
-                raise UnknownNameError("scale, objective", name, names)
-        some = told[: scheduled(len(told), _GROWTH)] if told else ()
-        points = [scores for _, m in some if (scores := problem.scores(m)) is not None]
-        array = np.array(points, dtype=np.float64).reshape(len(points), len(names))
-        low, high = (array.min(axis=0), array.max(axis=0)) if points else (np.zeros(len(names)), np.ones(len(names)))
-        for index, objective in enumerate(problem.objectives):
-            if objective.metric in given:
-                ends = [objective.sign * end for end in given[objective.metric]]
-                low[index], high[index] = min(ends), max(ends)
-        return cls(low, high)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Scale) and bool((self.low == other.low).all() and (self.high == other.high).all())
-
-    def __hash__(self) -> int:
-        return hash((*self.low.tolist(), *self.high.tolist()))
-
-    def __call__(self, scores: Sequence[float]) -> Array:
-        """Scores ``(k,)`` of one architecture on the scale; an objective in which all were alike is 0."""
-        table = np.array([scores, self.low, self.high], dtype=np.float64)
-        values, low, high = scaled(table, exponents(table))
-        spread = high - low
-        return np.where(spread > 0, (values - low) / np.where(spread > 0, spread, 1), 0.0)
+    found: Array = -(missing.max(axis=1) + _SMOOTH * missing.sum(axis=1))
+    return found
 
 
 Range = tuple[float, float]
 """Two different ends of a metric's values, in its unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What maps each objective to 0 for the worst and 1 for the best, of what was told or by ends that are given.
+
+    Of what was told ranks count, as their normal scores: one very bad value does not make all others alike. In between
+    and beyond it is linear. Only the first part counts, on a schedule on which it grows by a fifth, so that the scale
+    moves seldom.
+
+    Attributes:
+        ends: of scores, larger is better, by objective; ``None`` where what was told decides.
+        targets: the normal scores, by objective; ``None`` where ends are given, or nothing was told.
+        told: on how much it depends; two scales of one history are the same if this is.
+    """
+
+    ends: tuple[Range | None, ...]
+    targets: tuple[Targets | None, ...]
+    told: int
+
+    @classmethod
+    def of(
+        cls, problem: Problem, told: Sequence[tuple[Architecture, Measurement]], given: Mapping[str, Range]
+    ) -> Scale:
+        """The scale after so much was told. Raises ``UnknownNameError`` for given ends of what is no objective."""
+        names = [objective.metric for objective in problem.objectives]
+        for name in given:
+            if name not in names:
+                raise UnknownNameError("scale, objective", name, names)
+        ends: list[Range | None] = []
+        for objective in problem.objectives:
+            low, high = sorted(objective.sign * end for end in given.get(objective.metric, (0.0, 0.0)))
+            ends.append((low, high) if objective.metric in given else None)
+        count = scheduled(len(told), _GROWTH) if told and None in ends else 0
+        points = [scores for _, m in told[:count] if (scores := problem.scores(m)) is not None]
+        table = np.array(points, dtype=np.float64).reshape(len(points), len(ends))
+        fitted = (
+            None if each is not None or not points else Targets.fit(column, "rank")
+            for each, column in zip(ends, table.T, strict=True)
+        )
+        return cls(tuple(ends), tuple(fitted), count)
+
+    def __call__(self, scores: Array) -> Array:
+        """Scores ``(n, k)`` on the scale; an objective in which all that was told is alike is 0."""
+        return np.stack([self._mapped(index, scores[:, index]) for index in range(scores.shape[1])], axis=1)
+
+    def _mapped(self, index: int, scores: Array) -> Array:
+        ends, targets = self.ends[index], self.targets[index]
+        if ends is None and targets is not None:
+            ends, scores = (float(targets.targets[0]), float(targets.targets[-1])), targets.transform(scores)
+        if ends is None or ends[0] == ends[1]:
+            return np.zeros(len(scores))
+        unit = exponent([*scores, *ends])
+        values, (low, high) = scaled(scores, unit), scaled(ends, unit)
+        found: Array = (values - low) / (high - low)
+        return found
