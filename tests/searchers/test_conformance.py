@@ -15,10 +15,12 @@ from tests.spaces.examples import awkward
 SETTINGS: dict[str, dict[str, Any]] = {
     "bananas": {"initial": 6, "batch": 6, "candidates": 20, "layers": 2, "epochs": 3, "members": 2},
     "boosted-trees": {"initial": 6, "batch": 6, "trees": 5, "random": 5, "mutations": 10},
+    "dppnet": {"epochs": 2, "hidden_size": 8},
     "evolution": {"population": 8, "sample": 3},
     "gp": {"initial": 6, "random": 5, "mutations": 10},
     "hierarchical": {"initial": 6, "initial_mutations": 20},
     "local-search": {"initial": 3},
+    "monas": {"hidden_size": 8, "batch": 2, "weights": 2},
     "nao": {
         "initial": 8,
         "new_per_round": 4,
@@ -30,6 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "unlabelled": 100,
         "decoder_size": 16,
     },
+    "nsga2": {"population": 6},
     "npenas": {"initial": 6, "batch": 6, "candidates": 20, "epochs": 2, "width": 8},
     "pnas": {"epochs": 3, "members": 2},
     "reinforce": {"hidden_size": 8, "batch": 2},

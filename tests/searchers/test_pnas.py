@@ -101,7 +101,7 @@ def test_branches_are_units_of_cells() -> None:
         size = search.size(proposal.architecture)
         assert (
             proposal.architecture.tokens[size * step :]
-            == search._completed(proposal.architecture.tokens[: size * step])[size * step :]
+            == search.growth.completed(proposal.architecture.tokens[: size * step])[size * step :]
         )
 
 

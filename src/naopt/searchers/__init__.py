@@ -4,15 +4,20 @@ from naopt.problem import Objective, Problem
 from naopt.searchers.bananas import BananasSearcher
 from naopt.searchers.base import Proposal, Searcher, searchers
 from naopt.searchers.boosted_trees import BoostedTreesSearcher
+from naopt.searchers.dppnet import DPPNetSearcher
 from naopt.searchers.evolution import EvolutionSearcher
 from naopt.searchers.gp import GPSearcher
 from naopt.searchers.hierarchical import HierarchicalSearcher
 from naopt.searchers.local_search import LocalSearcher
+from naopt.searchers.making import make_searcher
+from naopt.searchers.monas import MONASSearcher
 from naopt.searchers.nao import NAOSearcher
 from naopt.searchers.npenas import NPENASSearcher
+from naopt.searchers.nsga2 import NSGA2Searcher
 from naopt.searchers.pnas import PNASSearcher
 from naopt.searchers.random_search import RandomSearcher
 from naopt.searchers.reinforce import ReinforceSearcher
+from naopt.searchers.scalarised import Scalarisation, Scalarised
 from naopt.searchers.seminas import SemiNASSearcher
 from naopt.searchers.tnao import TNAOSearcher
 from naopt.searchers.tpe import TPESearcher
@@ -20,21 +25,27 @@ from naopt.searchers.tpe import TPESearcher
 __all__ = [
     "BananasSearcher",
     "BoostedTreesSearcher",
+    "DPPNetSearcher",
     "EvolutionSearcher",
     "GPSearcher",
     "HierarchicalSearcher",
     "LocalSearcher",
+    "MONASSearcher",
     "NAOSearcher",
     "NPENASSearcher",
+    "NSGA2Searcher",
     "Objective",
     "PNASSearcher",
     "Problem",
     "Proposal",
     "RandomSearcher",
     "ReinforceSearcher",
+    "Scalarisation",
+    "Scalarised",
     "Searcher",
     "SemiNASSearcher",
     "TNAOSearcher",
     "TPESearcher",
+    "make_searcher",
     "searchers",
 ]

@@ -15,8 +15,9 @@ from naopt.problem import Objective, Problem
 from naopt.searchers.base import Proposal, searchers
 from naopt.searchers.candidates import Mutants, best_first, scored
 from naopt.searchers.ensemble import EnsembleSearcher
+from naopt.searchers.growth import Grown, Growth
 from naopt.searchers.predictor import Prediction, Turn
-from naopt.spaces import Architecture, SearchSpace, Tokens
+from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,10 +61,8 @@ class PNASSearcher(EnsembleSearcher):
     Liu, Zoph, Neumann, Shlens, Hua, Li, Fei-Fei, Yuille, Huang, Murphy 2018, "Progressive neural architecture search",
     Algorithm 1, with the ensemble of 5 perceptrons as the surrogate.
 
-    Our reading for spaces whose sequences all have one length: a unit is ``space.tokens_per_step`` tokens (a branch of
-    a cell, an edge of NAS-Bench-201), and an architecture of size b has b units that were chosen; the others are the
-    simplest there are, an operation that passes its input on where the space has one and the first valid choice
-    elsewhere. So every small architecture is a whole one, and the surrogate reads it as one-hot tokens.
+    Sizes are those of ``naopt.searchers.growth``: every small architecture is a whole one, and the surrogate reads it
+    as one-hot tokens.
 
     Departures: growth goes unit by unit (blocks of the paper have two branches), and the best of a smaller size stay
     in the beam. When all sizes had their turn, single units of the best are replaced in every way, ranked alike, until
@@ -76,8 +75,9 @@ class PNASSearcher(EnsembleSearcher):
     def __init__(
         self, space: SearchSpace, problem: Problem | Objective, settings: PNASSettings, *, seed: int, budget: int
     ) -> None:
-        self.units = len(space.positions) // space.tokens_per_step
-        beam = settings.beam or max(1, min(round(settings.beam_share * budget), budget // (self.units + 1)))
+        self.growth = Growth(space)
+        self.units = self.growth.units
+        beam = settings.beam or self.growth.beam(settings.beam_share, budget)
         super().__init__(
             space,
             problem,
@@ -89,8 +89,6 @@ class PNASSearcher(EnsembleSearcher):
             normalisation=settings.normalisation,
         )
         self.options, self.beam = settings, beam
-        self.smallest = space.architecture(self._completed(()))
-        self._sizes: dict[Architecture, int] = {}
 
     def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         """The smallest architecture; then what is left of the next size; at last replacements in the best.
@@ -107,7 +105,7 @@ class PNASSearcher(EnsembleSearcher):
             missing = self.beam - sizes[size]
             if missing > 0:
                 smaller = [a for a in ranking if self.size(a) < size][: self.beam] or [self.smallest]
-                grown = self._new(self._grown(smaller, size), turn)
+                grown = self._new(self.growth.grown(smaller, size), turn)
                 if grown:
                     self.log = {"size": size, "expansions": len(grown)}
                     return self._best(Mutants(grown, "growth"), replace(turn, wanted=min(count, missing)))
@@ -115,62 +113,23 @@ class PNASSearcher(EnsembleSearcher):
 
     def candidates(self, ranking: list[Architecture], turn: Turn) -> Mutants:
         """Replacements of single units in the best architectures of any size."""
-        return Mutants(self._new(self._replaced(ranking[: self.beam]), turn))
+        return Mutants(self._new(self.growth.replaced(ranking[: self.beam]), turn))
 
     def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
         """By the mean."""
         return predicted.ranked("mean", rng)
 
+    @property
+    def smallest(self) -> Architecture:
+        """All units are the simplest."""
+        return self.growth.smallest
+
     def size(self, architecture: Architecture) -> int:
-        """How many units were chosen: all up to the last one that is not the simplest."""
-        if architecture not in self._sizes:
-            step, tokens, size = self.space.tokens_per_step, architecture.tokens, self.units
-            while size and self._completed(tokens[: (size - 1) * step]) == tokens:
-                size -= 1
-            self._sizes[architecture] = size
-        return self._sizes[architecture]
+        """How many units were chosen."""
+        return self.growth.size(architecture)
 
-    def _completed(self, prefix: Tokens) -> Tokens:
-        """A prefix with the simplest choices after it."""
-        tokens = prefix
-        for position in self.space.positions[len(prefix) :]:
-            valid = self.space.choices(tokens)
-            passing = (choice for choice in valid if position.choices[choice] in self.space.skips)
-            tokens = (*tokens, next(passing, valid[0]))
-        return tokens
-
-    def _units_after(self, prefix: Tokens) -> list[Tokens]:
-        """A prefix with every unit that is valid after it."""
-        found = [prefix]
-        for _ in range(self.space.tokens_per_step):
-            found = [(*tokens, choice) for tokens in found for choice in self.space.choices(tokens)]
-        return found
-
-    def _grown(self, parents: list[Architecture], size: int) -> Iterator[tuple[Tokens, Architecture]]:
-        """Every choice of unit number ``size`` (from 1), which none of the parents has chosen."""
-        for parent in parents:
-            for tokens in self._units_after(parent.tokens[: (size - 1) * self.space.tokens_per_step]):
-                yield self._completed(tokens), parent
-
-    def _replaced(self, parents: list[Architecture]) -> Iterator[tuple[Tokens, Architecture]]:
-        """Every choice of every unit, where the rest stays valid."""
-        step = self.space.tokens_per_step
-        for parent in parents:
-            for at in range(0, self.units * step, step):
-                for begun in self._units_after(parent.tokens[:at]):
-                    tokens = begun + parent.tokens[at + step :]
-                    if self.space.contains(tokens):
-                        yield tokens, parent
-
-    def _new(self, found: Iterator[tuple[Tokens, Architecture]], turn: Turn) -> dict[Architecture, Architecture]:
-        """Distinct architectures that are not known, with their parents; a random part if there are too many."""
-        new: dict[Architecture, Architecture] = {}
-        for tokens, parent in found:
-            architecture = self.space.architecture(tokens)
-            if architecture not in turn.known:
-                new.setdefault(architecture, parent)
-        rows = list(new.items())
-        return dict(rows[index] for index in turn.rng.permutation(len(rows))[: self.options.expansions].tolist())
+    def _new(self, found: Iterator[Grown], turn: Turn) -> dict[Architecture, Architecture]:
+        return self.growth.new(found, turn.known, self.options.expansions, turn.rng)
 
     def _best(self, grown: Mutants, turn: Turn) -> list[Proposal]:
         """The expansions that the surrogate ranks first; the first ones where it has nothing to learn from."""

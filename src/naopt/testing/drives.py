@@ -6,16 +6,21 @@ import heapq
 import inspect
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from naopt.configuration import Settings
 from naopt.measurement import Goal, Measurement
-from naopt.problem import Objective
+from naopt.problem import Objective, Problem
 from naopt.searchers import Proposal, Searcher
+from naopt.searchers.forbidden import Forbidden
 from naopt.spaces import Architecture, SearchSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Measure = Callable[[Architecture], Measurement]
 History = list[tuple[Architecture, Measurement]]
@@ -32,6 +37,26 @@ def measure(architecture: Architecture) -> Measurement:
     return Measurement({"score": score(architecture)})
 
 
+def cost(architecture: Architecture) -> float:
+    """A toy cost in 0..1 that any space has: the mean place of the choices among those of their positions."""
+    tokens = np.asarray(architecture.identity, dtype=np.float64)
+    return float(np.mean(tokens / (1 + tokens.max(initial=0.0))))
+
+
+def measure_both(architecture: Architecture) -> Measurement:
+    """The toy metric and the toy cost as a measurement."""
+    return Measurement({"score": score(architecture), "cost": cost(architecture)})
+
+
+class ToyCosts:
+    """The toy cost, known of every architecture."""
+
+    metrics = ("cost",)
+
+    def of(self, architectures: Sequence[Architecture]) -> Mapping[str, NDArray[np.float64]]:
+        return {"cost": np.array([cost(architecture) for architecture in architectures], dtype=np.float64)}
+
+
 @dataclass(frozen=True, slots=True)
 class SearcherCase:
     """A searcher, its settings, the space that it is tried on, and how far."""
@@ -43,12 +68,18 @@ class SearcherCase:
     batch: int = 4
 
     def create(
-        self, *, seed: int = 0, budget: int | None = None, goal: Goal = "max", space: SearchSpace | None = None
+        self,
+        *,
+        seed: int = 0,
+        budget: int | None = None,
+        goal: Goal = "max",
+        space: SearchSpace | None = None,
+        problem: Problem | None = None,
     ) -> Searcher:
-        """A fresh searcher."""
+        """A fresh searcher; for the toy metric if no problem is given."""
         return self.searcher(
             space or self.space,
-            Objective("score", goal),
+            problem or Objective("score", goal),
             self.settings if self.settings is not None else self.searcher.settings_type(),
             seed=seed,
             budget=budget or self.budget,
@@ -92,6 +123,10 @@ class Drive:
         architectures = [proposal.architecture for proposal in proposals]
         assert len(proposals) <= count, f"asked for {count} proposals, got {len(proposals)}"
         assert len(set(architectures)) == len(architectures), "proposals repeat"
+        forbidden = [a for a in architectures if a in Forbidden(self.searcher.problem)]
+        assert not forbidden, (
+            f"proposed {forbidden[0].tokens if forbidden else ()}, which is in seen: a limit forbids it"
+        )
         told = {architecture for architecture, _ in self.searcher.history}
         assert not told & set(architectures), "a proposal was told before"
         assert not set(pending) & set(architectures), "a proposal is pending already"
