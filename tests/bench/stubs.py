@@ -30,6 +30,16 @@ def cube(goal: str = "max", rows: int = 125, missing: Sequence[int] = ()) -> Tab
     )
 
 
+def trade_offs(missing: Sequence[int] = ()) -> Table:
+    """The cube with a ``price`` that the better rows have more of, and a ``weight`` of its own; smaller is better."""
+    table = cube(missing=missing)
+    a, b, c = table.tokens.T
+    metrics = {**table.metrics, "price": 3.0 * a + (b - 2) ** 2, "weight": 7.0 + (a + 2 * b + 3 * c) % 5}
+    return replace(
+        table, metrics=metrics, infos={**table.infos, "price": MetricInfo("min"), "weight": MetricInfo("min")}
+    )
+
+
 def surrogate_cube() -> Table:
     """The cube as if a surrogate had filled 25 rows of the score."""
     how = Surrogate(
@@ -64,6 +74,12 @@ class LineSearcher(Searcher):
             Proposal(self.space.architecture([int(i) for i in tokens]), "first" if start == 0 else "later")
             for tokens in found
         ]
+
+
+class FrontSearcher(LineSearcher):
+    """Goes the same way, whatever the objectives."""
+
+    several: ClassVar[bool] = True
 
 
 class BrokenSearcher(Searcher):

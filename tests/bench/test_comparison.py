@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naopt.bench import Comparison, checkpoint_columns, compare, run_trial, searcher_settings, summarise_trials
-from naopt.bench.summary import surrogates_of
+from naopt.bench.parts import surrogates_of
 from naopt.bench.trials import OriginCount, SearchTrial
 from naopt.errors import InputError, UnknownNameError
 from naopt.metrics import summarise

@@ -8,6 +8,7 @@ import pytest
 
 from naopt.cli.app import run
 from naopt.run import load_run
+from naopt.searchers import searchers
 from naopt.zoo import get, names
 from tests.run.toys import write_table
 
@@ -95,6 +96,34 @@ def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(scores) == 10
     assert found["best"] == found["top"][0]
     assert found["rounds"] == [{}]
+
+
+def test_the_front_of_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searchers.get("random"), "several", True)
+    table, directory = write_table(tmp_path / "toy.npz"), tmp_path / "run"
+    search = ["search", "--table", str(table), "--searcher", "random", "--budget", "40", "--objective", "score,cost"]
+    assert run([*search, "--run", str(directory)]) == 0
+    capsys.readouterr()
+    assert run(["show", str(directory), "--front", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    points = [(one["metrics"]["score"], -one["metrics"]["cost"]) for one in found["front"]]
+    assert points == sorted(points, reverse=True)
+    record = load_run(directory)
+    measured = [record.problem.scores(t.measurement) for t in record.evaluated if t.measurement]
+    for scores in measured:
+        assert scores is None or any(p[0] >= scores[0] and p[1] >= scores[1] for p in points)
+    assert [one["index"] for one in found["front"]] == found["front_trials"]
+    assert [one["index"] for one in found["front"] if one["knee"]] == [found["knee"]]
+    assert [one["metric"] for one in found["objectives"]] == ["score", "cost"]
+    assert run(["show", str(directory), "--front"]) == 0
+    out = capsys.readouterr().out
+    assert "front of max score, min cost:\ntrial  score  cost " in out
+    assert out.count("fate=") == 1 + len(points)
+    assert "best:\n" not in out
+    assert run(["show", str(directory)]) == 0
+    assert "front of max score, min cost:" in capsys.readouterr().out
 
 
 def test_rounds_of_a_run_measured_and_predicted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

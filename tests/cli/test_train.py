@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 
 from naopt.cli.app import run
 from naopt.errors import InputError
+from naopt.run import load_run
 from tests.run.toys import write_table
 
 CELL = "normal:conv3x3@0+conv1x1@1/reduction:conv3x3@0+conv1x1@1"
@@ -49,18 +50,29 @@ def test_files_of_others_are_not_replaced(capsys: pytest.CaptureFixture[str], na
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_the_best_of_a_run_is_trained_on_its_task(
+def test_the_best_of_a_run_or_another_is_trained_on_its_task(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    search = ["search", "--task", "digits", "--searcher", "random", "--budget", "1", "--run", "found"]
+    search = ["search", "--task", "digits", "--searcher", "random", "--budget", "2", "--run", "found"]
     assert run([*search, "--set", "space.nodes=1", *TINY]) == 0
     capsys.readouterr()
-    assert run(["train", "found", "--json", *TINY]) == 0
+    best, other = load_run("found").ranked()
+    picked = ["--pick", f"index={other.index}"]
+    assert run(["train", "found", *picked, "--json", *TINY]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["run"], found["task"], found["space"]) == ("found", "digits", "conv-cell:nodes=1")
     assert Path(found["weights"]) == Path("found/final.safetensors")
+    assert found["architecture"] == other.text
     assert run(["show", "found"]) == 0
     assert found["architecture"] in capsys.readouterr().out
+    assert run(["train", "found", *TINY]) == 2
+    assert "already holds final.safetensors" in capsys.readouterr().err
+    export = ["export", "found", "--to", "pytorch", "--out"]
+    assert run([*export, "a.py", "--pick", f"index={best.index}"]) == 2
+    assert f"'index={best.index}': is not trained in found; train it" in capsys.readouterr().err
+    assert run([*export, "a.py", *picked]) == 0
+    assert run([*export, "b.py", "--untrained", "--set", "training.filters=2"]) == 0
+    assert (other.text in Path("a.py").read_text(), best.text in Path("b.py").read_text()) == (True, True)
 
 
 def test_settings_may_come_from_a_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,6 +102,8 @@ def test_architectures_have_a_place_by_default(capsys: pytest.CaptureFixture[str
         ([CELL, "--task", "digits", "--device", "tpu"], "device 'tpu'"),
         ([CELL, "--task", "digits", "--run", "file/out"], "run 'file/out'"),
         ([CELL, "--task", "digits", "--seed", "-1"], "--seed"),
+        ([CELL, "--task", "digits", "--pick", "knee"], "is for the directory of a search"),
+        ([CELL, "--task", "digits", "--pick", "best"], "--pick 'best': must be knee, index=N"),
         (["normal:", "--task", "digits"], "at position"),
         (["nowhere", "--task", "digits"], "neither a directory"),
     ],

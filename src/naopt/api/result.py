@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from naopt.api.trials import ResultTrial, view_of
 from naopt.errors import NaoptError
 from naopt.problem import Objective
+from naopt.run.pick import Pick
 from naopt.run.record import RunRecord
 from naopt.spaces import SearchSpace
 
@@ -90,6 +91,22 @@ class Result:
     def ranked(self, count: int | None = None) -> list[ResultTrial]:
         """The best ``count`` evaluations that succeeded, the best first; all of them by default."""
         return list(map(self._view, self.record.ranked()[:count]))
+
+    @property
+    def front(self) -> list[ResultTrial]:
+        """What no other evaluation beats in every objective, the best by the first one first; empty if none succeeded.
+
+        With one objective these are the best.
+        """
+        return list(map(self._view, self.record.front()))
+
+    def pick(self, which: str = "knee") -> ResultTrial:
+        """One evaluation: ``"knee"``, ``"index=12"``, or the best by a metric: ``"max:valid_acc,latency_ms<=5"``.
+
+        Raises:
+            InputError: other text, no such evaluation or metric, or limits that no evaluation keeps.
+        """
+        return self._view(Pick.parse(which, "pick").of(self.record, "pick"))
 
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each of ``trials``: index, round, origin, status, reason, seconds, architecture, choices, metrics.

@@ -1,14 +1,15 @@
 """Searchers against each other on one table: same budget, same seeds.
 
-A query is one distinct architecture looked up; all count, the first random ones too. A searcher sees the search metric
-only; at the checkpoints (every ten queries by default) the report metric of the architecture that is best by what the
-searcher saw is noted.
+A query is one distinct architecture looked up; all count, the first random ones too. A searcher sees what is searched
+by only; at the checkpoints (every ten queries by default) the report metric of the architecture that is best by what
+the searcher saw is noted. With several objectives the rows are noted, in the order of the queries.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,17 @@ import numpy as np
 
 from naopt.bench.crews import ALONE, Crew
 from naopt.bench.durations import Durations, EqualDurations
+from naopt.bench.front import MARGIN, TableFront
+from naopt.bench.limits import check_limits, rows_within
+from naopt.bench.settings import searcher_name
 from naopt.bench.simulation import Simulation
 from naopt.bench.trials import SearchTrial
 from naopt.configuration import Settings
-from naopt.errors import InputError
+from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise, TableEvaluator, check_noise
+from naopt.problem import Limit, Objective, Problem
+from naopt.searchers import searchers
+from naopt.searchers.base import one_only
 from naopt.tables import Table
 
 if TYPE_CHECKING:
@@ -33,8 +40,9 @@ class Comparison:
 
     Attributes:
         table: where architectures are looked up.
-        metric: the search metric.
-        report_metric: what is reported of the architecture that the search metric selects.
+        metric: the search metric; or several objectives, separated by commas.
+        report_metric: what is reported of the architecture that the search metric selects. Of several objectives the
+            front is reported, and this is the same as ``metric``.
         settings: searcher names and their settings.
         budget: queries of one trial.
         trials: per searcher; trial ``k`` has the same seed in all of them.
@@ -43,10 +51,16 @@ class Comparison:
             was seen; what is reported of the selected one, and what counts as the optimum, by the mean of the repeats.
         every: number of queries between two checkpoints. Trials do not depend on it.
         simulation: searches with several workers, beside the ordinary ones with one; ``None`` for none.
+        limits: that what is selected has to keep. Rows that do not count neither as optimum nor in a front.
+        known: columns that cost no query; those that are called like a cost, or ``none``.
+        reference: of several objectives, by metric, what hypervolume is measured from; a tenth of the range of all rows
+            that count below the worst of them, where nothing is said.
 
     Raises:
         InputError: a number out of range, a budget beyond the table, an unknown metric, a report metric that is
-            missing in rows that have the search metric, noise without repeats, or durations that the table lacks.
+            missing in rows that have the search metric, noise without repeats, or durations that the table lacks;
+            limits that no row keeps; with several objectives or limits, drawn noise; with several objectives, another
+            report metric, simulated workers, a searcher that takes one, or a reference that nothing is above.
     """
 
     table: Table
@@ -59,6 +73,9 @@ class Comparison:
     noise: Noise = "mean"
     every: int = 10
     simulation: Simulation | None = None
+    limits: tuple[Limit, ...] = ()
+    known: tuple[str, ...] = ()
+    reference: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1}
@@ -68,15 +85,58 @@ class Comparison:
                 raise InputError(name, value, f"must be at least {least}")
         if self.budget > len(self.table):
             raise InputError("budget", self.budget, f"table {self.table.name} has {len(self.table)} rows")
-        measured = np.isfinite(self.table.values(self.metric))
-        if not measured.any():
-            raise InputError("metric", self.metric, f"is measured in no row of table {self.table.name}")
-        check_noise(self.table, self.metric, self.noise)
-        missing = np.flatnonzero(measured & np.isnan(self.table.values(self.report_metric)))
-        if len(missing):
-            rule = f"is missing in row {missing[0]} of table {self.table.name}, which has {self.metric}"
-            raise InputError("report metric", self.report_metric, rule)
+        self._check_metrics()
         self.durations.unit(self.table)
+
+    def _check_metrics(self) -> None:
+        problem, table = self.problem, self.table
+        for metric in problem.metrics:
+            if not np.isfinite(table.values(metric)).any():
+                raise InputError("metric", metric, f"is measured in no row of table {table.name}")
+        check_limits(table, problem)
+        check_noise(table, problem.objective.metric, self.noise)
+        if not problem.ordinary and self.noise != "mean":
+            raise InputError("noise", self.noise, "is for one objective without limits")
+        if self.several:
+            if self.report_metric != self.metric:
+                raise InputError(
+                    "report metric", self.report_metric, "is for one objective; of several the front counts"
+                )
+            if self.simulation is not None:
+                raise InputError("objectives", self.metric, "workers are simulated for one objective only")
+            for kind in (searchers.get(searcher_name(name)) for name in self.settings):
+                if not kind.several:
+                    raise InputError("objectives", self.metric, one_only(kind))
+            self._check_reference()
+            return
+        if self.reference:
+            raise InputError("reference", ", ".join(self.reference), "is for several objectives")
+        missing = np.flatnonzero(np.isfinite(self.searched) & np.isnan(table.values(self.report_metric)))
+        if len(missing):
+            rule = f"is missing in row {missing[0]} of table {table.name}, which has {self.metric}"
+            raise InputError("report metric", self.report_metric, rule)
+
+    def _check_reference(self) -> None:
+        names = [objective.metric for objective in self.problem.objectives]
+        for name, value in self.reference.items():
+            if name not in names:
+                raise UnknownNameError("reference, objective", name, names)
+            if not math.isfinite(value):
+                raise InputError(f"reference of {name}", value, "must be a finite number")
+        if not self.front.hypervolume:
+            shown = ", ".join(f"{name}={value:g}" for name, value in self.reference.items())
+            raise InputError("reference", shown, f"no row of table {self.table.name} is better in every objective")
+
+    @cached_property
+    def problem(self) -> Problem:
+        """What is searched for."""
+        names = [name.strip() for name in self.metric.split(",")]
+        return Problem(tuple(Objective(name, self.table.info(name).goal) for name in names), self.limits)
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one objective."""
+        return len(self.problem.objectives) > 1
 
     @property
     def durations(self) -> Durations:
@@ -102,12 +162,40 @@ class Comparison:
     @cached_property
     def evaluator(self) -> TableEvaluator:
         """Looks up; one for all trials of a process, since the space of a partial table takes long to make."""
-        return TableEvaluator(self.table, [self.metric], self.noise)
+        return TableEvaluator(self.table, self.problem.metrics, self.noise, self.known)
+
+    @cached_property
+    def feasible(self) -> NDArray[np.bool_]:
+        """Which rows keep all limits, as far as is known ``(n,)``."""
+        return rows_within(self.table, self.limits)
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """All objectives of every row ``(n, k)``, larger is better; NaN where one is missing or a limit broken."""
+        columns = [objective.sign * self.table.values(objective.metric) for objective in self.problem.objectives]
+        found = np.stack(columns, axis=1)
+        counted = self.feasible & np.isfinite(found).all(axis=1)
+        return np.where(counted[:, None], found, np.nan)
+
+    @cached_property
+    def ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The worst and the best score of each objective ``(k,)`` among the rows that count."""
+        return np.nanmin(self.scores, axis=0), np.nanmax(self.scores, axis=0)
+
+    @cached_property
+    def front(self) -> TableFront:
+        """Of several objectives, what the whole table has of the best."""
+        low, high = self.ends
+        corner = low - MARGIN * np.where(high > low, high - low, 1.0)
+        for at, objective in enumerate(self.problem.objectives):
+            if objective.metric in self.reference:
+                corner[at] = objective.sign * self.reference[objective.metric]
+        return TableFront.of(self.scores, corner)
 
     @cached_property
     def searched(self) -> NDArray[np.float64]:
-        """The search metric of every row ``(n,)``, mean over repeats; NaN where it is not measured."""
-        return self.table.values(self.metric)
+        """The search metric of every row ``(n,)``, mean over repeats; NaN where there is none, or a limit is broken."""
+        return np.where(self.feasible, self.table.values(self.problem.objective.metric), np.nan)
 
     @cached_property
     def reported(self) -> NDArray[np.float64]:
@@ -118,7 +206,7 @@ class Comparison:
     def optimum(self) -> tuple[float, float]:
         """The best search metric, and the best report metric of a row that has the search metric."""
         measured = np.isfinite(self.searched)
-        goals = (self.table.info(self.metric).goal, self.table.info(self.report_metric).goal)
+        goals = (self.problem.objective.goal, self.table.info(self.report_metric).goal)
         best = [
             float(values[measured].max() if goal == "max" else values[measured].min())
             for values, goal in zip((self.searched, self.reported), goals, strict=True)
@@ -126,7 +214,9 @@ class Comparison:
         return best[0], best[1]
 
     def at_checkpoints(self, trial: SearchTrial) -> SearchTrial:
-        """The trial with both metrics as they were at this comparison's checkpoints."""
+        """The trial with both metrics as they were at this comparison's checkpoints; of several objectives as it is."""
+        if self.several:
+            return trial
         rows: list[int | None] = []
         left = list(trial.selected)
         row: int | None = None

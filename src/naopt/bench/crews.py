@@ -49,11 +49,11 @@ class Crew:
                 raise InputError(name, getattr(self, name), "must be at least 1")
         parse_schedule(self.schedule)
 
-    def search(self, searcher: Searcher, engine: Engine, budget: int) -> list[Trial]:
+    def search(self, searcher: Searcher, engine: Engine, budget: int, observer: Observer) -> list[Trial]:
         """All trials in the order of their proposal. Raises as ``run_search``."""
         if self.schedule == "async":
-            return run_async(searcher, engine, budget, observer=Observer())
-        return run_search(searcher, engine, budget, observer=Observer(), batch=self.batch)
+            return run_async(searcher, engine, budget, observer=observer)
+        return run_search(searcher, engine, budget, observer=observer, batch=self.batch)
 
 
 ALONE = Crew()

@@ -166,8 +166,9 @@ class TrialFolder(ABC, Generic[T]):
 class Journal(TrialFolder[SearchTrial]):
     """The trials of a comparison in a folder; their checkpoints are those of the comparison.
 
-    They depend on the table, both metrics, the budget, the seed, the noise, simulated durations, the settings of their
-    searcher, its code and the version of naopt; numbers of workers and schedules may be added.
+    They depend on the table, both metrics, the limits, what is known without a query, the budget, the seed, the noise,
+    simulated durations, the settings of their searcher, its code and the version of naopt; numbers of workers and
+    schedules may be added.
 
     Args:
         folder: is made if it is not there.
@@ -193,6 +194,8 @@ class Journal(TrialFolder[SearchTrial]):
             "seed": comparison.seed,
             "noise": comparison.noise,
             "durations": comparison.simulation and comparison.simulation.durations.text,
+            "limits": sorted(f"{limit.bound} {limit.metric}={limit.value!r}" for limit in comparison.limits) or None,
+            "known": sorted(comparison.known) or None,
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}
         kinds = {name: registry.get(searcher_name(name)) for name in searchers}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from naopt.bench.parts import surrogates_of
 from naopt.bench.quality import QualityStudy, QualityTrial
-from naopt.bench.summary import surrogates_of
 from naopt.errors import UnknownNameError
 from naopt.metrics import noise_ceiling, paired_summary, summarise
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from naopt.bench.comparison import Comparison
 from naopt.bench.crews import ALONE, Crew
@@ -15,9 +18,10 @@ from naopt.bench.trials import OriginCount, SearchTrial, Timing
 from naopt.bench.workers import run_jobs
 from naopt.errors import InputError
 from naopt.execution.jobs import Job
+from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
-from naopt.problem import Objective
+from naopt.problem import Problem
 from naopt.searchers import searchers
 
 
@@ -67,7 +71,7 @@ def _label(name: str, trial: int, crew: Crew) -> str:
 def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE) -> SearchTrial:
     """One search, in this process. An ordinary one has one worker, and the time that passes is that of its queries."""
     evaluator, seed = comparison.evaluator, comparison.trial_seed(trial)
-    objective = Objective(comparison.metric, evaluator.metrics[comparison.metric].goal)
+    problem = replace(comparison.problem, costs=evaluator.costs())
     looking_up = 0.0
 
     def evaluate(job: Job) -> Measurement:
@@ -80,13 +84,15 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
     engine = SimulatedEngine(evaluate, crew.workers, comparison.durations.clock(comparison.table, seed))
     started = time.perf_counter()
     searcher = searchers.get(searcher_name(name))(
-        evaluator.space, objective, comparison.settings[name], seed=seed, budget=comparison.budget
+        evaluator.space, problem, comparison.settings[name], seed=seed, budget=comparison.budget
     )
-    found = sorted(crew.search(searcher, engine, comparison.budget), key=lambda one: one.place or 0)
+    passed_over = _PassedOver()
+    found = sorted(crew.search(searcher, engine, comparison.budget, passed_over), key=lambda one: one.place or 0)
     seconds = time.perf_counter() - started
     ends = [engine.spans[trial.index][1] for trial in found]
-    selected, origins = _selections(comparison, objective, found)
-    hit = _queries_to_optimum(comparison, found)
+    rows = [comparison.table.row(trial.architecture) for trial in found]
+    selected, origins = _selections(problem, rows, found)
+    hit = None if comparison.several else _queries_to_optimum(comparison, rows)
     noted = SearchTrial(
         searcher=name,
         trial=trial,
@@ -100,30 +106,45 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
         selected=selected,
         crew=crew,
         timing=Timing.of(engine.spans, [ends[query - 1] for query, _ in selected], hit and ends[hit - 1]),
+        rows=None if problem.ordinary else rows,
+        pruned=passed_over.count,
     )
     return comparison.at_checkpoints(noted)
 
 
-def _queries_to_optimum(comparison: Comparison, found: Sequence[Trial]) -> int | None:
-    rows = (comparison.table.row(trial.architecture) for trial in found)
+class _PassedOver(Observer):
+    """Counts what limits let a searcher pass over."""
+
+    count = 0
+
+    def proposed(self, trials: Sequence[Trial], log: dict[str, Any]) -> None:  # noqa: ARG002
+        """See ``Observer``."""
+        self.count += log.get("passed_over", 0)
+
+
+def _queries_to_optimum(comparison: Comparison, rows: Sequence[int | None]) -> int | None:
     best = comparison.optimum[0]
     hits = (query for query, row in enumerate(rows, start=1) if row is not None and comparison.searched[row] == best)
     return next(hits, None)
 
 
 def _selections(
-    comparison: Comparison, objective: Objective, found: Sequence[Trial]
+    problem: Problem, rows: Sequence[int | None], found: Sequence[Trial]
 ) -> tuple[list[tuple[int, int]], dict[str, OriginCount]]:
-    """``selected`` and ``origins`` of a trial."""
+    """``selected`` and ``origins`` of a trial.
+
+    A query improves that is better than all before it; of several objectives one that none before it equals or
+    dominates, and then all of these are ``selected``.
+    """
     selected: list[tuple[int, int]] = []
     origins: dict[str, OriginCount] = {}
-    best = -math.inf
-    for query, trial in enumerate(found, start=1):
-        row = comparison.table.row(trial.architecture)
-        score = None if trial.measurement is None else objective.score(trial.measurement)
+    best = np.empty((0, len(problem.objectives)))
+    for query, (row, trial) in enumerate(zip(rows, found, strict=True), start=1):
+        scores = None if trial.measurement is None else problem.scores(trial.measurement)
         improved = False
-        if row is not None and score is not None and score > best:
-            best, improved = score, True
+        if row is not None and scores is not None and not (best >= scores).all(axis=1).any():
+            improved = True
+            best = np.concatenate([best[~(best <= scores).all(axis=1)], [scores]])
             selected.append((query, row))
         count = origins.get(trial.origin, OriginCount(0, 0))
         origins[trial.origin] = OriginCount(count.queries + 1, count.improved + improved)

@@ -10,10 +10,11 @@ import numpy as np
 from naopt.bench.columns import differences, regret, summaries, times_to
 from naopt.bench.comparison import Comparison
 from naopt.bench.crews import ALONE
+from naopt.bench.front_summary import summarise_fronts
+from naopt.bench.parts import limited, limits_member, origin_counts, surrogates_of
 from naopt.bench.simulated_summary import summarise_simulation
 from naopt.bench.trials import SearchTrial
 from naopt.errors import UnknownNameError
-from naopt.tables import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,11 @@ def summarise_trials(
     Per searcher, aligned with ``checkpoints``: mean, standard deviation and 95 % interval of the report metric over
     trials, the mean of the search metric, and of both the mean simple regret with its interval: the distance to the
     best of the table, never negative. A checkpoint before which some trial has measured nothing holds ``None``. All
-    this is of searches with one worker; ``simulated`` holds the others, see ``summarise_simulation``.
+    this is of searches with one worker; ``simulated`` holds the others, see ``summarise_simulation``. With limits, what
+    breaks one is neither selected nor an optimum, and ``limits`` says which there are; how many queries of each trial
+    broke one, and how many architectures were passed over without a query, is said of each searcher.
+
+    Of several objectives see ``summarise_fronts``.
 
     Args:
         comparison: what was compared.
@@ -43,6 +48,8 @@ def summarise_trials(
     if against is not None and against not in comparison.settings:
         raise UnknownNameError("--against, searcher", against, comparison.settings)
     against = against or (_BASELINE if _BASELINE in comparison.settings else None)
+    if comparison.several:
+        return summarise_fronts(comparison, trials, against)
     by_searcher = {name: [t for t in trials if (t.searcher, t.crew) == (name, ALONE)] for name in comparison.settings}
     table, goal = comparison.table, comparison.table.info(comparison.report_metric).goal
     return {
@@ -56,6 +63,7 @@ def summarise_trials(
         "trials": comparison.trials,
         "seed": comparison.seed,
         "noise": comparison.noise,
+        **limits_member(comparison),
         "optimum": dict(zip(("search_metric", "report_metric"), comparison.optimum, strict=True)),
         "checkpoints": comparison.checkpoints,
         "searchers": {name: _searcher(comparison, name, own) for name, own in by_searcher.items()},
@@ -75,17 +83,10 @@ def checkpoint_columns(checkpoints: Sequence[int], columns: int = 3) -> list[int
     return sorted({*range(step - 1, len(checkpoints), step), len(checkpoints) - 1})
 
 
-def surrogates_of(table: Table, metrics: Sequence[str]) -> dict[str, Any] | None:
-    """Which of the metrics a surrogate predicted in some rows, and how; ``None`` if all were measured."""
-    found = {name: table.surrogates[name].model_dump(mode="json") for name in metrics if name in table.surrogates}
-    return found or None
-
-
 def _searcher(comparison: Comparison, name: str, trials: Sequence[SearchTrial]) -> dict[str, Any]:
     table, (best_searched, best_reported) = comparison.table, comparison.optimum
     reported = summaries(_reported(trials))
     searched = summaries(np.array([trial.search_metric for trial in trials], dtype=np.float64))
-    origins = sorted({origin for trial in trials for origin in trial.origins})
     return {
         "mean_report_metric": [s and s.mean for s in reported],
         "std": [s and s.std for s in reported],
@@ -97,13 +98,8 @@ def _searcher(comparison: Comparison, name: str, trials: Sequence[SearchTrial]) 
         "queries_per_trial": [trial.queries for trial in trials],
         "seconds_per_trial": [trial.seconds for trial in trials],
         "searcher_seconds_per_trial": [trial.searcher_seconds for trial in trials],
-        "origins": {
-            origin: {
-                "queries": sum(t.origins[origin].queries for t in trials if origin in t.origins),
-                "improved": sum(t.origins[origin].improved for t in trials if origin in t.origins),
-            }
-            for origin in origins
-        },
+        "origins": origin_counts(trials),
+        **(limited(comparison, trials) if comparison.limits else {}),
         "settings": comparison.settings[name].model_dump(mode="json"),
     }
 

@@ -69,6 +69,9 @@ class SearchTrial:
         selected: query (1-based) and table row of each selection that replaced the one before.
         crew: of how many workers, and how they were kept at work. Queries are counted as their results came.
         timing: in simulated time; ``None`` in trials of older versions, which had none.
+        rows: with several objectives or limits, the table row of each query in order; ``None`` for what has none.
+        pruned: with limits, how many architectures the searcher looked at and passed over, because a limit on what is
+            known without a query forbids them; those that it looked at again in another round count again.
     """
 
     searcher: str
@@ -83,3 +86,5 @@ class SearchTrial:
     selected: list[tuple[int, int]]
     crew: Crew = ALONE
     timing: Timing | None = None
+    rows: list[int | None] | None = None
+    pruned: int = 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from naopt.cli.bench_front import ReferenceOption, limit_lines, print_fronts, print_limited
 from naopt.cli.common import JsonOption, emit, print_table, say
 from naopt.cli.figures import interval, median_to_optimum
 from naopt.cli.simulation import (
@@ -29,6 +30,7 @@ from naopt.cli.study import (
     own_folder,
     progress,
 )
+from naopt.cli.wanted import KnownOption, MaxOption, MinOption, by_metric
 
 if TYPE_CHECKING:
     from naopt.bench import Comparison, Journal, SearchTrial
@@ -36,7 +38,12 @@ if TYPE_CHECKING:
 
 def bench(
     table: TableOption,
-    metric: Annotated[str, typer.Option("--metric", metavar="M", help="What is searched by.")],
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric", "--objective", metavar="M[,M...]", help="What is searched by; several objectives make a front."
+        ),
+    ],
     searchers: Annotated[
         str,
         typer.Option(
@@ -54,6 +61,10 @@ def bench(
     noise: Annotated[
         str, typer.Option("--noise", metavar="mean|repeat", help="Of M's repeats: their mean, or one drawn a query.")
     ] = "mean",
+    at_most: MaxOption = None,
+    at_least: MinOption = None,
+    known: KnownOption = None,
+    reference: ReferenceOption = None,
     against: AgainstOption = None,
     every: Annotated[int, typer.Option("--every", metavar="N", help="Queries between two checkpoints.")] = 10,
     seed: SeedOption = 0,
@@ -74,6 +85,7 @@ def bench(
     from naopt.bench import Comparison, Journal, searcher_settings, summarise_trials
     from naopt.errors import UnknownNameError
     from naopt.evaluators.table import parse_noise
+    from naopt.problem import limits_of
     from naopt.tables import load_table
 
     listed = names_with_settings(searchers)
@@ -88,6 +100,9 @@ def bench(
         noise=parse_noise(noise),
         every=every,
         simulation=simulation(workers_simulated, durations, schedule, batch),
+        limits=limits_of(by_metric("--max", at_most), by_metric("--min", at_least)),
+        known=tuple(known.split(",")) if known else (),
+        reference=by_metric("--reference", reference),
     )
     if against is not None and against not in listed:
         raise UnknownNameError("--against, searcher", against, listed)
@@ -101,6 +116,8 @@ def bench(
             write_bench(document, found, out)
     if as_json:
         emit(document)
+    elif comparison.several:
+        print_fronts(document)
     else:
         _print(document)
 
@@ -134,7 +151,7 @@ def _print(document: dict[str, Any]) -> None:
         f"mean [95 % interval] over {document['trials']} trials"
         + (", one repeat seen a query" if document["noise"] == "repeat" else "")
     )
-    for line in surrogate_lines(document):
+    for line in (*limit_lines(document), *surrogate_lines(document)):
         say(line)
     print_table(
         (
@@ -157,6 +174,7 @@ def _print(document: dict[str, Any]) -> None:
     )
     _print_pairs(document)
     _print_origins(document)
+    print_limited(document)
     print_simulation(document)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from naopt.cli.common import JsonOption, SetOption, emit, say
 from naopt.cli.outputs import refuse_inputs
+from naopt.cli.subject import PickOption
 
 if TYPE_CHECKING:
     from naopt.export import Subject
@@ -26,6 +27,7 @@ def export(
         str | None, typer.Option(help="Whose test data it is checked on; by default those of the training.")
     ] = None,
     untrained: Annotated[bool, typer.Option("--untrained", help="With the weights that training begins with.")] = False,
+    pick: PickOption = None,
     space: Annotated[str | None, typer.Option(help="The architecture's space, if its text does not tell.")] = None,
     input_shape: Annotated[
         str | None, typer.Option(metavar="C,H,W", help="Untrained, without a task: channels, height, width.")
@@ -48,7 +50,7 @@ def export(
     for path in (out, *([weights_path(out)] if to == "pytorch" else [])):
         refuse_inputs("--out", path, [subject])
     if untrained:
-        found = _untrained(subject, task, space, input_shape, classes, settings, seed)
+        found = _untrained(subject, pick, task, space, input_shape, classes, settings, seed)
     else:
         given = {
             "--space": space,
@@ -63,6 +65,8 @@ def export(
             read_architecture(subject, None)
             rule = f"has no trained weights; train it first (naopt train {subject} --task TASK --run DIR)"
             raise InputError("architecture", subject, f"{rule}, or give --untrained")
+        if pick is not None:
+            _check_trained(subject, pick)
         found = read_trained(subject, task)
     result = carry_out(found.network, to, out, found.facts, found.data, force=force)
     document = {
@@ -85,8 +89,21 @@ def export(
     say(f"largest difference: {result.max_difference:.3g} (logits of {what})")
 
 
+def _check_trained(subject: str, pick: str) -> None:
+    """Raises ``InputError`` if the weights in the directory are not those of what is picked."""
+    from naopt.cli.subject import find_subject
+    from naopt.errors import InputError
+
+    run, _, architecture = find_subject(subject, None, pick)
+    assert run is not None
+    if run.training is None or run.training.request.subject()[1] != architecture:
+        rule = f"is not trained in {subject}; train it (naopt train {subject} --pick '{pick}' --run DIR) and export DIR"
+        raise InputError("--pick", pick, f"{rule}, or give --untrained")
+
+
 def _untrained(
     subject: str,
+    pick: str | None,
     task: str | None,
     space: str | None,
     input_shape: str | None,
@@ -94,12 +111,11 @@ def _untrained(
     settings: list[str] | None,
     seed: int,
 ) -> Subject:
-    from naopt.cli.subject import find_run, read_architecture
+    from naopt.cli.subject import find_subject
     from naopt.configuration import parse_setting
     from naopt.export import build_untrained
 
-    run = find_run(subject)
-    found, architecture = read_architecture(subject, space) if run is None else run.subject
+    run, found, architecture = find_subject(subject, space, pick)
     if run is not None and input_shape is None and classes is None:
         task = task or run.suggested_task
     values = {key.removeprefix("training."): value for key, value in map(parse_setting, settings or [])}

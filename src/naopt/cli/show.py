@@ -29,6 +29,9 @@ def show(
     rounds: Annotated[
         bool, typer.Option("--rounds", help="Of a search: measured and predicted mean of each round, in a table.")
     ] = False,
+    front: Annotated[
+        bool, typer.Option("--front", help="Of a search: the architectures that no other beats in every objective.")
+    ] = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,7 +50,7 @@ def show(
 
     if svg is not None:
         write_drawing(*run.subject, svg)
-    show_run(run, as_json=as_json, failures=failures, rounds=rounds)
+    show_run(run, as_json=as_json, failures=failures, rounds=rounds, front=front)
 
 
 def write_drawing(space: SearchSpace, architecture: Architecture, path: Path) -> None:

@@ -7,6 +7,7 @@ from functools import singledispatch
 from typing import Any
 
 from naopt.cli.common import emit, print_table, say
+from naopt.cli.show_front import front_document, print_front
 from naopt.cli.summary import run_document, run_lines, status, trial_document
 from naopt.run import Run, RunRecord, Trial
 from naopt.run.names import REPORT
@@ -14,13 +15,13 @@ from naopt.run.run import SearchRun, TrainingRun
 
 
 @singledispatch
-def show_run(run: Run, *, as_json: bool, failures: bool, rounds: bool) -> None:  # noqa: ARG001
-    """Shows a run on standard output; of a search its failures, one by one, or its rounds, if they are asked for."""
+def show_run(run: Run, *, as_json: bool, failures: bool, rounds: bool, front: bool) -> None:  # noqa: ARG001
+    """Shows a run on standard output; of a search its failures, one by one, its rounds or its front, if asked for."""
     raise TypeError(type(run))
 
 
 @show_run.register
-def _(run: SearchRun, *, as_json: bool, failures: bool, rounds: bool) -> None:
+def _(run: SearchRun, *, as_json: bool, failures: bool, rounds: bool, front: bool) -> None:
     record = run.record
     report = record.directory / REPORT
     written = report if report.is_file() else None
@@ -32,17 +33,25 @@ def _(run: SearchRun, *, as_json: bool, failures: bool, rounds: bool) -> None:
             more["failed_trials"] = [_failure(trial) for trial in record.failed]
         if rounds:
             more["round_means"] = _round_means(record)
+        if front:
+            more["front"] = front_document(record)
         emit({**run_document(run, written), **more, "rounds": record.rounds})
         return
     for line in run_lines(run, written):
         say(line)
-    if failures or rounds:
+    if failures or rounds or front:
+        if front:
+            say()
+            print_front(record)
         if failures:
             _say_failures(record)
         if rounds:
             _say_rounds(record)
         return
-    if top:
+    if len(record.problem.objectives) > 1 and top:
+        say()
+        print_front(record)
+    elif top:
         say()
         metric = record.objective.metric
         rows = [[t.index, t.measurement.metrics[metric], t.origin, t.text] for t in top if t.measurement is not None]
@@ -104,7 +113,7 @@ def _say_rounds(record: RunRecord) -> None:
 
 
 @show_run.register
-def _(run: TrainingRun, *, as_json: bool, failures: bool, rounds: bool) -> None:  # noqa: ARG001
+def _(run: TrainingRun, *, as_json: bool, failures: bool, rounds: bool, front: bool) -> None:  # noqa: ARG001
     training, request = run.training, run.training.request
     found, curve = training.document, training.curve
     finished, whole = run.finished, request.settings["epochs"]

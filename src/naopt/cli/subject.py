@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from naopt.errors import InputError
 from naopt.files import is_there
@@ -11,6 +13,15 @@ from naopt.files import is_there
 if TYPE_CHECKING:
     from naopt.run import Run
     from naopt.spaces import Architecture, SearchSpace
+
+PickOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="knee|index=N|max:METRIC,METRIC<=N",
+        help="Of a search: the knee of its front, an evaluation, or the best by a metric within limits; its best if "
+        "left out.",
+    ),
+]
 
 
 def find_run(text: str) -> Run | None:
@@ -20,6 +31,27 @@ def find_run(text: str) -> Run | None:
     from naopt.run import open_run
 
     return open_run(text)
+
+
+def find_subject(text: str, space: str | None, pick: str | None) -> tuple[Run | None, SearchSpace, Architecture]:
+    """What is meant: the run, if the text names one, with its best architecture or the one that is picked of it.
+
+    Raises:
+        InputError: nothing that is known, or a pick of what is no search, or that is not there.
+    """
+    chosen = None
+    if pick is not None:
+        from naopt.run.pick import Pick
+
+        chosen = Pick.parse(pick)
+    run = find_run(text)
+    if run is None:
+        if pick is not None:
+            raise InputError("--pick", pick, "is for the directory of a search")
+        return None, *read_architecture(text, space)
+    if chosen is None:
+        return run, *run.subject
+    return run, run.record.space, chosen.of(run.record).architecture
 
 
 def read_architecture(text: str, space: str | None) -> tuple[SearchSpace, Architecture]:

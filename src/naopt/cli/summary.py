@@ -12,6 +12,7 @@ from naopt.report import write_report
 from naopt.run import Run, RunRecord, Trial
 from naopt.run.names import REPORT
 from naopt.run.run import SearchRun, TrainingRun
+from naopt.store.meta import problem_document
 
 
 @singledispatch
@@ -94,11 +95,24 @@ def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
         "metric": record.objective.metric,
         "goal": record.objective.goal,
         "surrogate": record.surrogate,
+        **wanted_document(record),
         "best": None if best is None else trial_document(best),
         "trajectory": record.trajectory(),
         "remarks": list(record.remarks),
         "report": None if report is None else str(report),
         **({"training": run.training.document} if run.training else {}),
+    }
+
+
+def wanted_document(record: RunRecord) -> dict[str, Any]:
+    """Objectives, limits, and the indices of the front and its knee; nothing for one objective without limits."""
+    if record.problem.ordinary:
+        return {}
+    knee = record.knee()
+    return {
+        **problem_document(record.problem),
+        "front_trials": [trial.index for trial in record.front()],
+        "knee": None if knee is None else knee.index,
     }
 
 
@@ -122,6 +136,8 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
     yield from (f"data:       {remark}" for remark in record.remarks)
     yield f"searcher:   {config.searcher}, seed {config.seed}"
     evaluated = f"{len(record.evaluated)} of {config.budget}" + (f" ({found})" if found else "")
+    if not record.problem.ordinary:
+        yield f"wanted:     {record.problem}"
     yield f"evaluated:  {evaluated}" + ("; there is nothing new to be found" if record.exhausted else "")
     if config.elsewhere and (pending := len(record.trials) - len(record.evaluated)):
         yield f"pending:    {pending}, which naopt ask {record.directory} --pending lists"
@@ -134,6 +150,8 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
         metric = f"{objective.metric} (surrogate)" if record.surrogate else objective.metric
         yield f"best:       {metric} {value}, evaluation {best.index} of round {best.round}, {best.origin}"
         yield f"            {best.text}"
+        if (knee := record.knee()) is not None and len(record.problem.objectives) > 1:
+            yield f"front:      {len(record.front())} architectures, the knee is evaluation {knee.index}"
         if trained := record.finalists:
             chosen, own = record.standalone.metric, trained.get(best.index)
             found = f"; {chosen} {best.measurement.metrics[chosen]:.6g}" if own is not None and own.ok else ""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from naopt.cli.common import JsonOption, SetOption, note
+from naopt.cli.subject import PickOption
 
 
 def train(
@@ -19,6 +20,7 @@ def train(
     ],
     task: Annotated[str | None, typer.Option(help="What to train on; by default the run's task.")] = None,
     preset: Annotated[str | None, typer.Option(help="Settings to start from; by default the task's.")] = None,
+    pick: PickOption = None,
     space: Annotated[str | None, typer.Option(help="The architecture's space, if its text does not tell.")] = None,
     device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, mps.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
@@ -38,7 +40,7 @@ def train(
 ) -> None:
     """Train the found architecture in full, and test it once."""
     from naopt.cli.runs import execute, first_process
-    from naopt.cli.subject import find_run, read_architecture
+    from naopt.cli.subject import find_subject
     from naopt.configuration import parse_setting
     from naopt.errors import InputError
     from naopt.final.request import training_request
@@ -46,8 +48,7 @@ def train(
     from naopt.run.train import new_training
     from naopt.spaces import GenericSpace
 
-    source = find_run(subject)
-    found, architecture = read_architecture(subject, space) if source is None else source.subject
+    source, found, architecture = find_subject(subject, space, pick)
     values: dict[str, Any] = {}
     if task is None and source is not None:
         task, values = source.suggested_task, dict(source.suggested_settings)

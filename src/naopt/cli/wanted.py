@@ -28,7 +28,12 @@ KnownOption = Annotated[
 
 
 def limits_given(bound: str, given: Sequence[str] | None) -> dict[str, float] | None:
-    """Limits by metric. Raises ``InputError`` for what is not ``METRIC=N``, or a metric given twice."""
+    """Limits by metric; ``None`` if there are none. Raises ``InputError`` as ``by_metric``."""
+    return by_metric(f"--{bound}", given) or None
+
+
+def by_metric(option: str, given: Sequence[str] | None) -> dict[str, float]:
+    """Numbers by metric. Raises ``InputError`` for what is not ``METRIC=N``, or a metric given twice."""
     found: dict[str, float] = {}
     for text in given or ():
         metric, _, number = text.rpartition("=")
@@ -37,8 +42,8 @@ def limits_given(bound: str, given: Sequence[str] | None) -> dict[str, float] | 
         except ValueError:
             value = math.nan
         if not metric or not math.isfinite(value):
-            raise InputError(f"--{bound}", text, "must be METRIC=N, N a finite number")
+            raise InputError(option, text, "must be METRIC=N, N a finite number")
         if metric in found:
-            raise InputError(f"--{bound}", text, f"{metric} is limited twice")
+            raise InputError(option, text, f"{metric} is given twice")
         found[metric] = value
-    return found or None
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,9 @@ from naopt.report.bench_elements import (
     table_name,
     write_files,
 )
-from naopt.report.elements import duration, flat, number, rows_table, section
+from naopt.report.bench_sections import limited, limits_line, origins, paired, settings, times
+from naopt.report.elements import number, rows_table, section
+from naopt.report.fronts_page import fronts_csv, render_fronts, volume_chart
 from naopt.report.simulated_section import simulated, simulated_csv
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 def write_bench(document: Document, trials: Sequence[SearchTrial], folder: Path) -> None:
     """Writes ``bench.json``, ``trials.csv``, ``report.html`` and ``regret.svg``; replaces older ones.
 
-    With simulated workers ``simulated.csv`` too, which holds those trials.
+    With simulated workers ``simulated.csv`` too, which holds those trials. Of several objectives the page is that of
+    ``render_fronts``.
 
     Args:
         document: what ``naopt bench --json`` says.
@@ -47,14 +50,15 @@ def write_bench(document: Document, trials: Sequence[SearchTrial], folder: Path)
     """
     from naopt.values import plain
 
+    several = "objectives" in document
     files = {
         "bench.json": json.dumps(plain(document), indent=1, allow_nan=False) + "\n",
-        "trials.csv": trials_csv(document, trials),
-        "report.html": render_bench(document),
+        "trials.csv": fronts_csv(document, trials) if several else trials_csv(document, trials),
+        "report.html": render_fronts(document) if several else render_bench(document),
     }
-    if document["simulated"] is not None:
+    if document.get("simulated") is not None:
         files["simulated.csv"] = simulated_csv(document, trials)
-    figure = regret_chart(document, "report_regret", alone=True)
+    figure = volume_chart(document, alone=True) if several else regret_chart(document, "report_regret", alone=True)
     write_files(folder, files | ({"regret.svg": figure + "\n"} if figure else {}))
 
 
@@ -86,7 +90,7 @@ def trials_csv(document: Document, trials: Sequence[SearchTrial]) -> str:
 
 def render_bench(document: Document) -> str:
     """The page as HTML text."""
-    parts = (_header, _means, _paired, _curves, _optimum, simulated, _origins, _time, _settings)
+    parts = (_header, _means, _differences, _curves, _optimum, limited, simulated, origins, times, settings)
     return page(f"naopt bench · {table_name(document)}", [part(document) for part in parts], document)
 
 
@@ -98,7 +102,7 @@ def _header(document: Document) -> str:
     return (
         f"<header><h1>{escape(title)} on {escape(table_name(document))}</h1>"
         f"<p>searched by {escape(document['metric'])}{noise} · reported {escape(document['report_metric'])} of what "
-        f"that selects ({better} is better)</p>{surrogate_warning(document)}"
+        f"that selects ({better} is better)</p>{limits_line(document)}{surrogate_warning(document)}"
         + facts(
             [
                 ("queries a trial", f"{document['budget']:,}"),
@@ -111,12 +115,8 @@ def _header(document: Document) -> str:
     )
 
 
-def _points(document: Document) -> list[int]:
-    return checkpoint_columns(document["checkpoints"])
-
-
 def _means(document: Document) -> str:
-    points = _points(document)
+    points = checkpoint_columns(document["checkpoints"])
     unit = f", {document['unit']}" if document["unit"] else ""
     decimals = decimals_of(found["ci95"][i] for found in document["searchers"].values() for i in points)
     rows = [
@@ -132,38 +132,8 @@ def _means(document: Document) -> str:
     )
 
 
-def _paired(document: Document) -> str:
-    if not document["paired"]:
-        return ""
-    points, against = _points(document), document["against"]
-    decimals = decimals_of(pair["ci95"][i] for pair in document["paired"].values() for i in points)
-    rows = [
-        (
-            name,
-            *(
-                cell
-                for i in points
-                for cell in (
-                    interval(pair["mean_difference"][i], pair["ci95"][i], decimals, sign=True),
-                    " \u00b7 ".join(number(pair[key][i]) for key in ("better", "equal", "worse")),
-                    number(None) if pair["p_wilcoxon"][i] is None else f"{pair['p_wilcoxon'][i]:.2g}",
-                )
-            ),
-        )
-        for name, pair in document["paired"].items()
-    ]
-    columns = ["searcher"]
-    for i in points:
-        columns += [f"at {document['checkpoints'][i]}", "+ \u00b7 = \u00b7 \u2212", "p"]
-    note = (
-        "Mean difference at so many queries, trial by trial (both had the same seed), and its 95 % interval; below "
-        f"zero is {'worse' if document['goal'] == 'max' else 'better'}. + = \u2212: trials that were better, equal and "
-        "worse. p: Wilcoxon's signed-rank test, two-sided, not corrected for how many tests there are."
-    )
-    return section(
-        f"Difference to {against}",
-        rows_table(columns, rows, numeric=range(1, len(columns))) + f'<p class="note">{note}</p>',
-    )
+def _differences(document: Document) -> str:
+    return paired(document, document["goal"])
 
 
 def _curves(document: Document) -> str:
@@ -196,47 +166,3 @@ def _optimum(document: Document) -> str:
         rows_table(("searcher", "found", "median", "95 % interval"), rows, numeric=(1, 2, 3))
         + f'<p class="note">{escape(note)}</p>',
     )
-
-
-def _origins(document: Document) -> str:
-    found = {name: searcher["origins"] for name, searcher in document["searchers"].items()}
-    origins = list(dict.fromkeys(origin for own in found.values() for origin in own))
-
-    def cell(count: Mapping[str, int] | None, all_queries: int) -> str:
-        if count is None:
-            return number(None)
-        return f"{100 * count['queries'] / all_queries:.0f} %, {count['improved']:,} of {count['queries']:,}"
-
-    rows = [
-        (name, *(cell(own.get(origin), sum(count["queries"] for count in own.values())) for origin in origins))
-        for name, own in found.items()
-    ]
-    note = (
-        "Share of a searcher's queries, and how many of them improved: were better than all before them in their "
-        "trial. All trials together."
-    )
-    return section(
-        "Where the queries came from",
-        rows_table(("searcher", *origins), rows, numeric=range(1, len(origins) + 1)) + f'<p class="note">{note}</p>',
-    )
-
-
-def _time(document: Document) -> str:
-    rows = []
-    for name, found in document["searchers"].items():
-        whole, own = found["seconds_per_trial"], found["searcher_seconds_per_trial"]
-        rows.append(
-            (
-                name,
-                *(duration(value) for value in (sum(whole) / len(whole), min(whole), max(whole), sum(own) / len(own))),
-            )
-        )
-    columns = ("searcher", "mean", "least", "most", "mean without look-ups")
-    return section("Time of a trial", rows_table(columns, rows, numeric=range(1, len(columns))))
-
-
-def _settings(document: Document) -> str:
-    rows = [
-        (name, key, value) for name, found in document["searchers"].items() for key, value in flat(found["settings"])
-    ]
-    return section("Settings", rows_table(("searcher", "setting", "value"), rows, wide=(2,))) if rows else ""

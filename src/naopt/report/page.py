@@ -14,6 +14,7 @@ from naopt.one_shot.evaluator import PREFIX
 from naopt.ranking.result import read_ranking
 from naopt.report import charts
 from naopt.report.elements import asset, code, duration, flat, json_block, number, rows_table, section
+from naopt.report.front_section import front_section
 from naopt.report.page_data import report_data
 from naopt.report.ranking_section import ranking_section
 from naopt.report.shared_training import shared_training_section
@@ -69,13 +70,15 @@ def write_report(record: RunRecord, path: Path, against: RunRecord | None = None
 
 def render(record: RunRecord, against: RunRecord | None = None) -> str:
     """The report as HTML text."""
-    if against is not None and against.objective != record.objective:
-        theirs = f"{against.objective.metric} ({against.objective.goal})"
-        rule = f"optimises {theirs}, the reported run {record.objective.metric} ({record.objective.goal})"
+    if against is not None and against.problem.objectives != record.problem.objectives:
+        theirs, ours = (
+            ", ".join(f"{one.metric} ({one.goal})" for one in run.problem.objectives) for run in (against, record)
+        )
+        rule = f"optimises {theirs}, the reported run {ours}"
         raise InputError("run to compare with", str(against.directory), rule)
     sections = [
         _header(record),
-        _best(record),
+        front_section(record) if len(record.problem.objectives) > 1 else _best(record),
         _figures(record, against),
         shared_training_section(record.directory),
         _ranking(record),
@@ -117,6 +120,8 @@ def _header(record: RunRecord) -> str:
             f'<p class="warn">This run is not finished: {len(record.evaluated):,} of {record.config.budget:,} queries '
             f"are measured. <code>naopt {'ask' if record.config.elsewhere else 'resume'}</code> goes on with it.</p>"
         )
+    if not record.problem.ordinary:
+        warning += f'<p class="note">Wanted: {escape(str(record.problem))}.</p>'
     warning += "".join(f'<p class="note">Data: {escape(remark)}.</p>' for remark in record.remarks)
     return (
         f"<header><h1>{escape(record.config.searcher)} on {escape(record.space.name)}</h1>"

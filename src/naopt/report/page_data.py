@@ -19,6 +19,7 @@ def report_data(record: RunRecord, against: RunRecord | None = None) -> dict[str
         "searcher": record.config.searcher,
         "metric": record.objective.metric,
         "goal": record.objective.goal,
+        **wanted(record),
         "budget": record.config.budget,
         "finished": record.finished,
         "remarks": list(record.remarks),
@@ -62,4 +63,17 @@ def report_data(record: RunRecord, against: RunRecord | None = None) -> dict[str
             for t in record.trials
             if t.measurement is not None
         ],
+    }
+
+
+def wanted(record: RunRecord) -> dict[str, Any]:
+    """Objectives and limits, and what of the trials is the front; nothing for one objective without limits."""
+    if record.problem.ordinary:
+        return {}
+    knee = record.knee()
+    return {
+        "objectives": [{"metric": one.metric, "goal": one.goal} for one in record.problem.objectives],
+        "limits": list(map(str, record.problem.limits)),
+        "front": [trial.index for trial in record.front()],
+        "knee": None if knee is None else knee.index,
     }

@@ -47,6 +47,37 @@
     watcher.observe(button);
   }
 
+  const card = document.createElement("div");
+  card.className = "card";
+  card.hidden = true;
+  document.body.append(card);
+  const rowOf = (target) => {
+    const link = target.closest ? target.closest("svg.chart a") : null;
+    const to = link && (link.getAttribute("xlink:href") || link.getAttribute("href"));
+    return to && to.startsWith("#a") ? document.getElementById(to.slice(1)) : null;
+  };
+  const point = (event) => {
+    const row = rowOf(event.target);
+    card.hidden = row === null;
+    if (row === null) return;
+    const picture = document.createElement("div");
+    picture.className = "cell";
+    show(picture, row);
+    const lines = [`query ${row.id.slice(1)}`];
+    table.querySelectorAll("thead th").forEach((head, column) => {
+      if (head.dataset.metric !== undefined) lines.push(`${head.textContent} ${row.cells[column].textContent}`);
+    });
+    const text = document.createElement("div");
+    text.className = "text";
+    text.textContent = [...lines, row.querySelector(".arch").textContent].join("\n");
+    card.replaceChildren(picture, text);
+    const box = event.target.getBoundingClientRect();
+    card.style.left = `${Math.max(8, Math.min(box.right + 12, innerWidth - card.offsetWidth - 8))}px`;
+    card.style.top = `${Math.max(8, Math.min(box.top - 12, innerHeight - card.offsetHeight - 8))}px`;
+  };
+  document.addEventListener("mouseover", point);
+  document.addEventListener("focusin", point);
+
   const value = (row, column) => {
     const cell = row.cells[column];
     return cell.dataset.v === undefined ? cell.textContent : cell.dataset.v === "" ? null : Number(cell.dataset.v);

@@ -20,6 +20,9 @@ def trials_table(record: RunRecord) -> str:
     if not record.evaluated:
         return ""
     metrics, parents, best = metric_names(record), parent_index(record.trials), record.best()
+    marked = {trial.index for trial in record.front()} if len(record.problem.objectives) > 1 else set()
+    marked |= set() if marked or best is None else {best.index}
+    goals = {objective.metric: objective.goal for objective in record.problem.objectives}
     first = "descending" if record.objective.goal == "max" else "ascending"
     heads = [
         ("picture", "", ""),
@@ -27,18 +30,19 @@ def trials_table(record: RunRecord) -> str:
         ("round", "ascending", "n"),
         ("origin", "ascending", ""),
         ("from", "ascending", "n"),
-        *((name, first if at == 0 else "descending", "n") for at, name in enumerate(metrics)),
+        *((name, "ascending" if goals.get(name) == "min" else "descending", "n") for name in metrics),
         ("predicted", first, "n"),
         ("seconds", "descending", "n"),
         ("status", "descending", ""),
         ("architecture", "", ""),
     ]
     head = "".join(
-        f"<th{f' class={kind}' if kind else ''}{f' data-sort={sort}' if sort else ''}>{escape(name)}</th>"
+        f"<th{f' class={kind}' if kind else ''}{f' data-sort={sort}' if sort else ''}"
+        f"{' data-metric' if name in metrics else ''}>{escape(name)}</th>"
         for name, sort, kind in heads
     )
     rows = "".join(
-        _row(place, trial, trial.measurement, metrics, parents.get(trial.index), trial is best)
+        _row(place, trial, trial.measurement, metrics, parents.get(trial.index), trial.index in marked)
         for place, trial in enumerate(record.evaluated)
         if trial.measurement is not None
     )

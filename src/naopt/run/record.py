@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from naopt.errors import InputError
 from naopt.execution.trial import Trial
 from naopt.files import at_home
 from naopt.measurement import Measurement
+from naopt.metrics import knee, non_dominated
 from naopt.one_shot import one_shot
 from naopt.problem import Objective, Problem
 from naopt.run.config import RunConfig
@@ -19,6 +22,9 @@ from naopt.run.names import CONFIG
 from naopt.spaces import SearchSpace, space_from_document
 from naopt.store.meta import problem_of
 from naopt.store.store import DATABASE, RunStore
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _ACCURACY = re.compile(r"(?<![a-z])acc(uracy)?(?![a-z])")
 """What of a metric's name is another in that of its loss: ``valid_acc/cifar10``."""
@@ -133,6 +139,29 @@ class RunRecord:
     def best(self) -> Trial | None:
         """The first of ``ranked``; ``None`` if no evaluation succeeded."""
         return next(iter(self.ranked()), None)
+
+    def front(self) -> list[Trial]:
+        """Trials that no other dominates in all objectives, the best by the first one first; equal ones are all there.
+
+        What lacks an objective or breaks a limit is none of them. With one objective these are the best.
+        """
+        scored = [t for t in self.evaluated if t.measurement and self.problem.scores(t.measurement) is not None]
+        if not scored:
+            return []
+        scores = self.scores(scored)
+        front = np.flatnonzero(non_dominated(scores))
+        order = np.lexsort((front, *(-scores[front].T[::-1])))
+        return [scored[at] for at in front[order].tolist()]
+
+    def knee(self) -> Trial | None:
+        """Where on the front giving up a little of one objective costs much of another; ``None`` if it is empty."""
+        front = self.front()
+        return front[knee(self.scores(front))] if front else None
+
+    def scores(self, trials: Sequence[Trial]) -> NDArray[np.float64]:
+        """All objectives ``(n, k)`` of trials that have them, larger is better."""
+        found = [self.problem.scores(trial.measurement) for trial in trials if trial.measurement is not None]
+        return np.array(found, dtype=np.float64).reshape(len(trials), len(self.problem.objectives))
 
     def trajectory(self) -> list[float | None]:
         """The best value of the metric after each evaluation; ``None`` before the first success."""
