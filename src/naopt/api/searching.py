@@ -69,6 +69,7 @@ def search(
     budget: int = 100,
     objective: Wanted = None,
     limits: Limits = (),
+    scalarise: str = "",
     searcher: str = "nao",
     settings: Mapping[str, Any] | Settings | None = None,
     seed: int = 0,
@@ -101,6 +102,8 @@ def search(
             a number. By default the number, or the first of the dictionary, is called ``score`` and maximised. Several,
             ``["accuracy", "min:latency_ms"]``, are a search for the trade-offs between them.
         limits: that have to be kept: ``"latency_ms<=5"``, ``Limit("params", "max", 2e6)``, one or several.
+        scalarise: how several objectives become one, for a searcher that takes one: ``"weights"``, ``"chebyshev"``,
+            ``"weights=0.7,0.3"``.
         searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.
         settings: of the searcher.
         seed: of all randomness.
@@ -143,6 +146,7 @@ def search(
             "max": {limit.metric: limit.value for limit in bounds if limit.bound == "max"},
             "min": {limit.metric: limit.value for limit in bounds if limit.bound == "min"},
             "function": name_of(evaluate),
+            "scalarise": scalarise,
             "budget": budget,
             "searcher": searcher,
             "seed": seed,

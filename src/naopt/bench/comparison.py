@@ -28,6 +28,7 @@ from naopt.evaluators.table import Noise, TableEvaluator, check_noise
 from naopt.problem import Limit, Objective, Problem
 from naopt.searchers import searchers
 from naopt.searchers.base import one_only
+from naopt.searchers.scalarised import Scalarisation
 from naopt.tables import Table
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Comparison:
         known: columns that cost no query; those that are called like a cost, or ``none``.
         reference: of several objectives, by metric, what hypervolume is measured from; a tenth of the range of all rows
             that count below the worst of them, where nothing is said.
+        scalarisation: of several objectives, for the searchers that take one only.
 
     Raises:
         InputError: a number out of range, a budget beyond the table, an unknown metric, a report metric that is
@@ -76,6 +78,7 @@ class Comparison:
     limits: tuple[Limit, ...] = ()
     known: tuple[str, ...] = ()
     reference: Mapping[str, float] = field(default_factory=dict)
+    scalarisation: Scalarisation | None = None
 
     def __post_init__(self) -> None:
         least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1}
@@ -105,12 +108,16 @@ class Comparison:
             if self.simulation is not None:
                 raise InputError("objectives", self.metric, "workers are simulated for one objective only")
             for kind in (searchers.get(searcher_name(name)) for name in self.settings):
-                if not kind.several:
+                if not kind.several and self.scalarisation is None:
                     raise InputError("objectives", self.metric, one_only(kind))
+            if self.scalarisation is not None:
+                self.scalarisation.directions(self.problem)
             self._check_reference()
             return
         if self.reference:
             raise InputError("reference", ", ".join(self.reference), "is for several objectives")
+        if self.scalarisation is not None:
+            raise InputError("--scalarise", str(self.scalarisation), "needs several objectives")
         missing = np.flatnonzero(np.isfinite(self.searched) & np.isnan(table.values(self.report_metric)))
         if len(missing):
             rule = f"is missing in row {missing[0]} of table {table.name}, which has {self.metric}"

@@ -196,6 +196,7 @@ class Journal(TrialFolder[SearchTrial]):
             "durations": comparison.simulation and comparison.simulation.durations.text,
             "limits": sorted(f"{limit.bound} {limit.metric}={limit.value!r}" for limit in comparison.limits) or None,
             "known": sorted(comparison.known) or None,
+            "scalarise": comparison.scalarisation and str(comparison.scalarisation),
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}
         kinds = {name: registry.get(searcher_name(name)) for name in searchers}

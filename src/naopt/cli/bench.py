@@ -30,7 +30,7 @@ from naopt.cli.study import (
     own_folder,
     progress,
 )
-from naopt.cli.wanted import KnownOption, MaxOption, MinOption, by_metric
+from naopt.cli.wanted import KnownOption, MaxOption, MinOption, ScalariseOption, by_metric
 
 if TYPE_CHECKING:
     from naopt.bench import Comparison, Journal, SearchTrial
@@ -65,6 +65,7 @@ def bench(
     at_least: MinOption = None,
     known: KnownOption = None,
     reference: ReferenceOption = None,
+    scalarise: ScalariseOption = None,
     against: AgainstOption = None,
     every: Annotated[int, typer.Option("--every", metavar="N", help="Queries between two checkpoints.")] = 10,
     seed: SeedOption = 0,
@@ -86,6 +87,7 @@ def bench(
     from naopt.errors import UnknownNameError
     from naopt.evaluators.table import parse_noise
     from naopt.problem import limits_of
+    from naopt.searchers.scalarised import Scalarisation
     from naopt.tables import load_table
 
     listed = names_with_settings(searchers)
@@ -103,6 +105,7 @@ def bench(
         limits=limits_of(by_metric("--max", at_most), by_metric("--min", at_least)),
         known=tuple(known.split(",")) if known else (),
         reference=by_metric("--reference", reference),
+        scalarisation=Scalarisation.parse(scalarise) if scalarise else None,
     )
     if against is not None and against not in listed:
         raise UnknownNameError("--against, searcher", against, listed)

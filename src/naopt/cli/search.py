@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from naopt.cli.common import JsonOption, SetOption
-from naopt.cli.wanted import KnownOption, MaxOption, MinOption, limits_given
+from naopt.cli.wanted import KnownOption, MaxOption, MinOption, ScalariseOption, limits_given
 
 
 def search(
@@ -30,6 +30,7 @@ def search(
     at_most: MaxOption = None,
     at_least: MinOption = None,
     known: KnownOption = None,
+    scalarise: ScalariseOption = None,
     searcher: Annotated[str | None, typer.Option(help="How to search; nao by default.")] = None,
     budget: Annotated[int | None, typer.Option(help="How many architectures to evaluate; 100 by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness; 0 by default.")] = None,
@@ -83,6 +84,7 @@ def search(
         "max": limits_given("max", at_most),
         "min": limits_given("min", at_least),
         "known": known.split(",") if known else None,
+        "scalarise": scalarise,
         "searcher": searcher,
         "budget": budget,
         "seed": seed,

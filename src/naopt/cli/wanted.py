@@ -18,6 +18,13 @@ MinOption = Annotated[
     list[str] | None,
     typer.Option("--min", metavar="METRIC=N", help="Limit: the metric is at least N. Repeat for several."),
 ]
+ScalariseOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="weights|chebyshev[=A,B...]",
+        help="Several objectives made one, in directions that spread or in the one given, for searchers that take one.",
+    ),
+]
 KnownOption = Annotated[
     str | None,
     typer.Option(

@@ -39,6 +39,8 @@ class RunConfig(Settings):
         metric: what is optimised; several objectives are separated by commas; empty for the evaluator's default.
         max: most that metrics may be, by name.
         min: least that metrics have to be, by name.
+        scalarise: how several objectives become one for a searcher that takes one: ``weights`` or ``chebyshev``, in
+            directions that spread, or with weights (``weights=0.7,0.3``) in one.
         known: columns of a table that cost no query; empty for those that are called like a cost, ``none`` for none.
         searcher: name of the searcher.
         searcher_settings: its settings; what is left out has its default.
@@ -76,6 +78,7 @@ class RunConfig(Settings):
     metric: str = ""
     max: dict[str, float] = Field(default_factory=dict)
     min: dict[str, float] = Field(default_factory=dict)
+    scalarise: str = ""
     known: tuple[str, ...] = ()
     searcher: str = "nao"
     searcher_settings: dict[str, Any] = Field(default_factory=dict)

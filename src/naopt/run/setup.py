@@ -26,6 +26,9 @@ from naopt.run.names import SUPERNET
 from naopt.run.problem import named_objectives, read_problem
 from naopt.run.supernet import shared_evaluator
 from naopt.searchers import Searcher, searchers
+from naopt.searchers.base import one_only
+from naopt.searchers.making import make_searcher
+from naopt.searchers.scalarised import Scalarisation
 from naopt.spaces import Architecture, SearchSpace, create_space
 from naopt.tables import load_table
 from naopt.tasks import find_task, located
@@ -55,7 +58,10 @@ class Setup:
         if isinstance(self.settings, OneShotSettings):
             return CandidateSearcher(self.space, self.problem, (), seed=seed, budget=budget)
         kind = searchers.get(self.config.searcher)
-        return kind(self.space, self.problem, self.settings, seed=seed, budget=budget)
+        chosen = Scalarisation.parse(self.config.scalarise) if self.config.scalarise else None
+        return make_searcher(
+            kind, self.space, self.problem, self.settings, seed=seed, budget=budget, scalarisation=chosen
+        )
 
     def engine(self, workers: int) -> Engine:
         """What carries evaluations out, with the failure policy. Raises ``InputError`` as ``create_engine``."""
@@ -145,6 +151,7 @@ def prepare(
         raise InputError("task", "", "give --task, --table or --supernet")
     assert evaluator is not None
     problem = read_problem(config, evaluator)
+    _check_several(config, problem, shares=shares_weights(config.searcher))
     metric = ",".join(objective.metric for objective in problem.objectives)
     batch = config.workers if config.search_batch == "workers" else config.search_batch
     enqueue = tuple(evaluator.space.format(evaluator.space.parse(text)) for text in config.enqueue)
@@ -152,6 +159,19 @@ def prepare(
     update = {"metric": metric, "searcher_settings": _dump(settings), "search_batch": batch, "enqueue": enqueue}
     config = config.model_copy(update={**update, "history": history})
     return Setup(config, evaluator.space, evaluator, problem, settings)
+
+
+def _check_several(config: RunConfig, problem: Problem, *, shares: bool) -> None:
+    """Raises ``InputError`` for objectives that the searcher does not take, or a scalarisation that does not fit."""
+    names = ", ".join(objective.metric for objective in problem.objectives)
+    if shares:
+        if len(problem.objectives) > 1 or config.scalarise:
+            rule = "shares weights and takes one; search its supernet for several: --supernet DIR --searcher nao"
+            raise InputError("objectives", names, f"{config.searcher} {rule}")
+    elif config.scalarise:
+        Scalarisation.parse(config.scalarise).directions(problem)
+    elif len(problem.objectives) > 1 and not (kind := searchers.get(config.searcher)).several:
+        raise InputError("objectives", names, one_only(kind))
 
 
 def _share(config: RunConfig) -> tuple[RunConfig, Evaluator]:
