@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from naopt.latent.threads import one_torch_thread
-from naopt.latent.vocabulary import Vocabulary
 from naopt.spaces import SearchSpace, Tokens
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RecurrentSurrogate(nn.Module):
-    """Embedding of words, LSTM, and a linear layer on the mean of its outputs.
+    """Embedding of choices, each position having its own; LSTM; and a linear layer on the mean of its outputs.
 
     Args:
         space: of the architectures.
@@ -32,27 +31,27 @@ class RecurrentSurrogate(nn.Module):
 
     def __init__(self, space: SearchSpace, hidden_size: int, targets: int) -> None:
         super().__init__()
-        self.vocabulary = Vocabulary(space)
-        self.embedding = nn.Embedding(self.vocabulary.size, hidden_size)
+        self._most = max(len(position.choices) for position in space.positions)
+        self.embedding = nn.Embedding(len(space.positions) * self._most, hidden_size)
         self.lstm = nn.LSTM(hidden_size, hidden_size, batch_first=True)
         self.output = nn.Linear(hidden_size, targets)
 
-    def forward(self, words: Tensor) -> Tensor:
-        """Targets ``(N, M)`` of words ``(N, T)``."""
-        outputs: Tensor = self.lstm(self.embedding(words))[0]
+    def forward(self, rows: Tensor) -> Tensor:
+        """Targets ``(N, M)`` of ``rows`` ``(N, T)``."""
+        outputs: Tensor = self.lstm(self.embedding(rows))[0]
         found: Tensor = self.output(outputs.mean(dim=1))
         return found
 
-    def words(self, tokens: Sequence[Tokens]) -> Tensor:
-        """``(N, T)`` words of N >= 1 sequences."""
-        rows = np.array(tokens, dtype=np.int64)
-        return torch.from_numpy(self.vocabulary.words[np.arange(rows.shape[1]), rows])
+    def rows(self, tokens: Sequence[Tokens]) -> Tensor:
+        """What ``forward`` reads of N >= 1 sequences: ``(N, T)`` choices of all positions, counted through."""
+        table = np.array(tokens, dtype=np.int64)
+        return torch.from_numpy(table + self._most * np.arange(table.shape[1]))
 
     @torch.no_grad()
     @one_torch_thread()
     def predict(self, tokens: Sequence[Tokens]) -> NDArray[np.float64]:
         """Targets ``(N, M)`` of N >= 1 sequences."""
-        found: NDArray[np.float64] = self(self.words(tokens)).double().numpy()
+        found: NDArray[np.float64] = self(self.rows(tokens)).double().numpy()
         return found
 
 
@@ -73,12 +72,12 @@ def fit_surrogate(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = RecurrentSurrogate(space, hidden_size, targets.shape[1])
-    words, wanted = model.words(tokens), torch.from_numpy(targets.astype(np.float32))
+    rows, wanted = model.rows(tokens), torch.from_numpy(targets.astype(np.float32))
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)
     for _ in range(epochs):
-        for batch in torch.split(torch.randperm(len(words), generator=generator), batch_size):
+        for batch in torch.split(torch.randperm(len(rows), generator=generator), batch_size):
             optimiser.zero_grad(set_to_none=True)
-            loss = F.l1_loss(model(words[batch]), wanted[batch])
+            loss = F.l1_loss(model(rows[batch]), wanted[batch])
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
     return model
