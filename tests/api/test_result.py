@@ -127,8 +127,7 @@ def test_searchers_are_compared(table: Table) -> None:
     assert found.plot().axes[0].get_title(loc="left") == "small, 2 trials"
 
 
-def test_searchers_are_compared_by_their_fronts(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RandomSearcher, "several", True)
+def test_searchers_are_compared_by_their_fronts(table: Table) -> None:
     found = naopt.compare(
         table, "random", metric=["accuracy", "test"], budget=20, trials=2, limits="test<=3", reference={"accuracy": -1}
     )

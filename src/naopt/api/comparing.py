@@ -15,6 +15,7 @@ from naopt.errors import InputError
 from naopt.evaluators.table import parse_noise
 from naopt.latent.threads import one_thread
 from naopt.logs import show_logs
+from naopt.searchers import Scalarisation
 from naopt.tables import Table, load_table
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def compare(
     against: str | None = None,
     limits: Limits = (),
     known: Sequence[str] = (),
+    scalarise: str | Scalarisation | None = None,
     reference: Mapping[str, float] | None = None,
 ) -> ComparisonResult:
     """Searchers against each other on a table: same budget, same seeds.
@@ -131,6 +133,8 @@ def compare(
         against: the searcher that the others are compared with, trial by trial; ``random`` if it takes part.
         limits: that have to be kept: ``"latency_ms<=5"``, ``Limit("params", "max", 2e6)``, one or several.
         known: columns that cost no query; those that are called like a cost by default, ``["none"]`` for none.
+        scalarise: how several objectives become one for searchers that take one: ``"chebyshev"``, ``"weights"``,
+            ``"weights=0.7,0.3"``.
         reference: of several objectives, by metric, what hypervolume is measured from; by default a tenth of the
             table's range below its worst.
 
@@ -168,6 +172,7 @@ def compare(
         every=every,
         limits=parse_limits(limits),
         known=tuple(known),
+        scalarisation=Scalarisation.parse(scalarise) if isinstance(scalarise, str) else scalarise,
         reference=dict(reference or {}),
     )
     found = _trials(comparison, workers)

@@ -26,7 +26,7 @@ from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise, TableEvaluator, check_noise
 from naopt.problem import Limit, Objective, Problem
-from naopt.searchers import searchers
+from naopt.searchers import Scalarisation, searchers
 from naopt.searchers.base import one_only
 from naopt.tables import Table
 
@@ -53,6 +53,7 @@ class Comparison:
         simulation: searches with several workers, beside the ordinary ones with one; ``None`` for none.
         limits: that what is selected has to keep. Rows that do not count neither as optimum nor in a front.
         known: columns that cost no query; those that are called like a cost, or ``none``.
+        scalarisation: how several objectives become one for searchers that take one; others are not concerned.
         reference: of several objectives, by metric, what hypervolume is measured from; a tenth of the range of all rows
             that count below the worst of them, where nothing is said.
 
@@ -75,6 +76,7 @@ class Comparison:
     simulation: Simulation | None = None
     limits: tuple[Limit, ...] = ()
     known: tuple[str, ...] = ()
+    scalarisation: Scalarisation | None = None
     reference: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -90,6 +92,8 @@ class Comparison:
 
     def _check_metrics(self) -> None:
         problem, table = self.problem, self.table
+        if self.scalarisation is not None:
+            self.scalarisation.directions(problem)
         for metric in problem.metrics:
             if not np.isfinite(table.values(metric)).any():
                 raise InputError("metric", metric, f"is measured in no row of table {table.name}")
@@ -105,7 +109,7 @@ class Comparison:
             if self.simulation is not None:
                 raise InputError("objectives", self.metric, "workers are simulated for one objective only")
             for kind in (searchers.get(searcher_name(name)) for name in self.settings):
-                if not kind.several:
+                if self.scalarisation is None and not kind.several:
                     raise InputError("objectives", self.metric, one_only(kind))
             self._check_reference()
             return

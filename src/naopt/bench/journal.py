@@ -195,6 +195,7 @@ class Journal(TrialFolder[SearchTrial]):
             "noise": comparison.noise,
             "durations": comparison.simulation and comparison.simulation.durations.text,
             "limits": sorted(f"{limit.bound} {limit.metric}={limit.value!r}" for limit in comparison.limits) or None,
+            "scalarise": comparison.scalarisation and str(comparison.scalarisation),
             "known": sorted(comparison.known) or None,
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}

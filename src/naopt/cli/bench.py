@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from naopt.cli.bench_front import ReferenceOption, limit_lines, print_fronts, print_limited
+from naopt.cli.bench_front import ReferenceOption, ScalariseOption, limit_lines, print_fronts, print_limited
 from naopt.cli.common import JsonOption, emit, print_table, say
 from naopt.cli.figures import interval, median_to_optimum
 from naopt.cli.simulation import (
@@ -64,6 +64,7 @@ def bench(
     at_most: MaxOption = None,
     at_least: MinOption = None,
     known: KnownOption = None,
+    scalarise: ScalariseOption = None,
     reference: ReferenceOption = None,
     against: AgainstOption = None,
     every: Annotated[int, typer.Option("--every", metavar="N", help="Queries between two checkpoints.")] = 10,
@@ -86,6 +87,7 @@ def bench(
     from naopt.errors import UnknownNameError
     from naopt.evaluators.table import parse_noise
     from naopt.problem import limits_of
+    from naopt.searchers import Scalarisation
     from naopt.tables import load_table
 
     listed = names_with_settings(searchers)
@@ -102,6 +104,7 @@ def bench(
         simulation=simulation(workers_simulated, durations, schedule, batch),
         limits=limits_of(by_metric("--max", at_most), by_metric("--min", at_least)),
         known=tuple(known.split(",")) if known else (),
+        scalarisation=Scalarisation.parse(scalarise) if scalarise else None,
         reference=by_metric("--reference", reference),
     )
     if against is not None and against not in listed:

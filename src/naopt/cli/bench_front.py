@@ -20,6 +20,15 @@ ReferenceOption = Annotated[
     ),
 ]
 
+ScalariseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scalarise",
+        metavar="weights|chebyshev[,...]",
+        help="How several objectives become one for searchers that take one: weights=0.7,0.3, or spread directions.",
+    ),
+]
+
 
 def print_fronts(document: Mapping[str, Any]) -> None:
     """The document of several objectives, on standard output."""
