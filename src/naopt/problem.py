@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from naopt.spaces import Architecture
 
 Bound = Literal["max", "min"]
+_LIMIT = re.compile(r"([^<>=]+)(<=|>=)([^<>=]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,18 @@ class Limit:
         check_goal(f"limit of {self.metric}", self.bound)
         if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not math.isfinite(self.value):
             raise InputError(f"limit of {self.metric}", self.value, "must be a finite number")
+
+    @classmethod
+    def parse(cls, text: object, what: str = "limit") -> Limit:
+        """``METRIC<=N`` or ``METRIC>=N``. Raises ``InputError`` for anything else."""
+        found = _LIMIT.fullmatch(text) if isinstance(text, str) else None
+        try:
+            value = float(found[3]) if found else math.nan
+        except ValueError:
+            value = math.nan
+        if found is None or not math.isfinite(value):
+            raise InputError(what, text, "must be METRIC<=N or METRIC>=N")
+        return cls(found[1].strip(), "max" if found[2] == "<=" else "min", value)
 
     def __str__(self) -> str:
         return f"{self.metric} {'<=' if self.bound == 'max' else '>='} {self.value:g}"

@@ -127,6 +127,22 @@ def test_searchers_are_compared(table: Table) -> None:
     assert found.plot().axes[0].get_title(loc="left") == "small, 2 trials"
 
 
+def test_searchers_are_compared_by_their_fronts(table: Table) -> None:
+    found = naopt.compare(
+        table, "random", metric=["accuracy", "test"], budget=20, trials=2, limits="test<=3", reference={"accuracy": -1}
+    )
+    assert found.summary["objectives"][0]["reference"] == pytest.approx(-1)
+    assert found.summary["limits"] == [{"metric": "test", "bound": "max", "value": 3}]
+    frame = found.to_dataframe()
+    assert list(frame.columns) == ["searcher", "trial", "queries", "hypervolume", "igd_plus", "front_found"]
+    last = frame[frame["queries"] == 20]
+    own = found.summary["searchers"]["random"]
+    assert last["hypervolume"].mean() == pytest.approx(own["hypervolume"]["mean"][-1])
+    assert repr(found).endswith(f"random: {own['hypervolume_share']['mean'][-1]:.4f}")
+    assert "share of the front&#x27;s hypervolume, of accuracy,test" in found._repr_html_()
+    assert found.plot().axes[0].get_ylabel() == "mean regret, hypervolume"
+
+
 def test_processes_change_nothing_and_settings_are_given_by_name(table: Table) -> None:
     settings = {"evolution": {"population": 3}, "random": None}
     here, there = (naopt.compare(table, settings, budget=10, trials=1, workers=n) for n in (1, 2))

@@ -23,6 +23,7 @@ from naopt.bench import (
 from naopt.cli.app import run
 from naopt.errors import InputError
 from naopt.problem import Limit
+from naopt.searchers import Scalarisation
 from naopt.tables import Table, save_table
 from tests.bench.stubs import run_inline, trade_offs
 
@@ -175,6 +176,17 @@ def test_what_makes_no_sense_is_refused_in_one_line(changes: dict[str, Any], lin
     settings = searcher_settings(values.pop("names"))
     with pytest.raises(InputError, match=line):
         Comparison(table=trade_offs(), settings=settings, budget=10, trials=1, **values)
+
+
+def test_searchers_for_one_objective_are_scalarised() -> None:
+    compared = comparison(names=("front", "evolution"), scalarisation=Scalarisation.parse("weights=1,3"), trials=1)
+    trials = [run_trial(compared, name, 0) for name in compared.settings]
+    document = summarise_trials(compared, trials)
+    assert document["scalarise"] == "weights=1,3"
+    assert trials[0].rows == list(range(25))
+    assert document["searchers"]["evolution"]["queries_per_trial"] == [25]
+    with pytest.raises(InputError, match="needs several objectives"):
+        comparison("score", ("line",), scalarisation=Scalarisation())
 
 
 def test_a_folder_belongs_to_one_problem(tmp_path: Path) -> None:

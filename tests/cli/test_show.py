@@ -8,7 +8,6 @@ import pytest
 
 from naopt.cli.app import run
 from naopt.run import load_run
-from naopt.searchers import searchers
 from naopt.zoo import get, names
 from tests.run.toys import write_table
 
@@ -98,10 +97,7 @@ def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["rounds"] == [{}]
 
 
-def test_the_front_of_a_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(searchers.get("random"), "several", True)
+def test_the_front_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table, directory = write_table(tmp_path / "toy.npz"), tmp_path / "run"
     search = ["search", "--table", str(table), "--searcher", "random", "--budget", "40", "--objective", "score,cost"]
     assert run([*search, "--run", str(directory)]) == 0

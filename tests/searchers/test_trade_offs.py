@@ -51,7 +51,7 @@ def test_chebyshev_reaches_what_no_weighted_sum_prefers() -> None:
 def test_given_ends_are_a_straight_line_whatever_was_told() -> None:
     scale = Scale.of(PROBLEM, told((1, 1), (2, 9)), {"ms": (0, 20), "acc": (100, 0)})
     np.testing.assert_allclose(
-        scale(np.array([[50.0, -5.0], [100.0, 0.0], [0.0, -40.0]])), [[0.5, 0.75], [1, 1], [0, -1]]
+        scale(np.array([[50.0, -5.0], [100.0, 0.0], [0.0, -40.0]])), [[0.5, 0.75], [1.0, 1.0], [0.0, -1.0]]
     )
     assert scale.told == 0
     with pytest.raises(UnknownNameError, match="did you mean 'ms'"):

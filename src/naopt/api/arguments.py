@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -38,7 +37,6 @@ Wanted = Objective | str | Sequence[Objective | str] | None
 Limits = Sequence[Limit | str] | Limit | str
 """``Limit("latency_ms", "max", 5.0)`` or ``"latency_ms<=5"``, one or several."""
 
-_LIMIT = re.compile(r"([^<>=]+)(<=|>=)([^<>=]+)")
 _GOAL_WORDS = re.compile(r"(max|min)(imum|imal|imi[sz](e|ing|ation))?", re.IGNORECASE)
 """What people write for a goal, and what no metric is called."""
 _log = logging.getLogger(__name__)
@@ -96,18 +94,7 @@ def parse_wanted(wanted: Wanted) -> list[tuple[str, Goal | None]]:
 def parse_limits(limits: Limits) -> tuple[Limit, ...]:
     """Limits; text is ``METRIC<=N`` or ``METRIC>=N``. Raises ``InputError`` for what is neither."""
     given = [limits] if isinstance(limits, str | Limit) else list(limits)
-    return tuple(each if isinstance(each, Limit) else _limit(each) for each in given)
-
-
-def _limit(text: object) -> Limit:
-    found = _LIMIT.fullmatch(text) if isinstance(text, str) else None
-    try:
-        value = float(found[3]) if found else math.nan
-    except ValueError:
-        value = math.nan
-    if found is None or not math.isfinite(value):
-        raise InputError("limit", text, "must be METRIC<=N or METRIC>=N")
-    return Limit(found[1].strip(), "max" if found[2] == "<=" else "min", value)
+    return tuple(each if isinstance(each, Limit) else Limit.parse(each) for each in given)
 
 
 def parse_measuring(evaluate: Evaluate) -> Measuring:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naopt import bench
+from naopt.api.arguments import Limits, parse_limits
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.evaluators.table import parse_noise
 from naopt.latent.threads import one_thread
 from naopt.logs import show_logs
+from naopt.searchers import Scalarisation
 from naopt.tables import Table, load_table
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class ComparisonResult:
     def to_dataframe(self) -> pd.DataFrame:
         """A row for each searcher, trial and checkpoint: searcher, trial, queries, search_metric, report_metric.
 
+        Of several objectives the last two are hypervolume, igd_plus and front_found instead.
+
         Raises:
             NaoptError: pandas is not installed; ``naopt[pandas]`` has it.
         """
@@ -49,13 +53,19 @@ class ComparisonResult:
             "trial": [t.trial for t, _, _ in points],
             "queries": [queries for _, _, queries in points],
         }
+        if self.comparison.several:
+            found = [self.comparison.front.progress(t.rows or (), self.comparison.checkpoints) for t in self.trials]
+            columns["hypervolume"] = [value for one in found for value in one.hypervolume]
+            columns["igd_plus"] = [value for one in found for value in one.igd_plus]
+            columns["front_found"] = [value for one in found for value in one.found]
+            return frame(columns)
         for name in ("search_metric", "report_metric"):
             values = [getattr(t, name)[at] for t, at, _ in points]
             columns[name] = [float("nan") if value is None else value for value in values]
         return frame(columns)
 
     def plot(self) -> Figure:
-        """Mean regret of the report metric over queries, with its 95 % interval."""
+        """Mean regret of the report metric, or of hypervolume, over queries, with its 95 % interval."""
         from naopt.api.figures import regret_figure
 
         return regret_figure(self.summary)
@@ -66,6 +76,13 @@ class ComparisonResult:
 
     def __repr__(self) -> str:
         about = self.summary
+        if self.comparison.several:
+            lines = [
+                f"Comparison on {about['table']}: share of the front's hypervolume, of {about['metric']} after "
+                f"{about['budget']} queries, mean of {about['trials']} trials"
+            ]
+            shares = {name: found["hypervolume_share"]["mean"][-1] for name, found in about["searchers"].items()}
+            return "\n".join([*lines, *(f"{name}: {share:.4f}" for name, share in shares.items())])
         lines = [
             f"Comparison on {about['table']}: {about['report_metric']} of what {about['metric']} selects after "
             f"{about['budget']} queries, mean of {about['trials']} trials"
@@ -87,13 +104,17 @@ def compare(
     *,
     budget: int = 100,
     trials: int = 10,
-    metric: str | None = None,
+    metric: str | Sequence[str] | None = None,
     report_metric: str | None = None,
     seed: int = 0,
     workers: int = 1,
     noise: str = "mean",
     every: int = 10,
     against: str | None = None,
+    limits: Limits = (),
+    known: Sequence[str] = (),
+    scalarise: str | Scalarisation | None = None,
+    reference: Mapping[str, float] | None = None,
 ) -> ComparisonResult:
     """Searchers against each other on a table: same budget, same seeds.
 
@@ -102,13 +123,20 @@ def compare(
         searchers: names, or settings by name.
         budget: queries of one trial.
         trials: of each searcher.
-        metric: what is searched by; the table's first one by default.
+        metric: what is searched by; the table's first one by default. Several make a front, and are compared by its
+            hypervolume.
         report_metric: what is reported of the architecture that ``metric`` selects; ``metric`` by default.
         seed: of the comparison.
         workers: with one, trials run in this process, one after the other; with more in as many processes.
         noise: ``"repeat"``: a query returns one of the metric's repeats, drawn at random, rather than their mean.
         every: queries between two checkpoints.
         against: the searcher that the others are compared with, trial by trial; ``random`` if it takes part.
+        limits: that have to be kept: ``"latency_ms<=5"``, ``Limit("params", "max", 2e6)``, one or several.
+        known: columns that cost no query; those that are called like a cost by default, ``["none"]`` for none.
+        scalarise: how several objectives become one for searchers that take one: ``"chebyshev"``, ``"weights"``,
+            ``"weights=0.7,0.3"``.
+        reference: of several objectives, by metric, what hypervolume is measured from; by default a tenth of the
+            table's range below its worst.
 
     Raises:
         InputError: an argument that cannot be used.
@@ -118,6 +146,7 @@ def compare(
     if workers < 1:
         raise InputError("workers", workers, "must be at least 1")
     table = table if isinstance(table, Table) else load_table(table)
+    metric = metric if isinstance(metric, str) else ",".join(metric or [])
     metric = metric or next(iter(table.infos))
     given = (
         searchers
@@ -141,6 +170,10 @@ def compare(
         seed=seed,
         noise=parse_noise(noise),
         every=every,
+        limits=parse_limits(limits),
+        known=tuple(known),
+        scalarisation=Scalarisation.parse(scalarise) if isinstance(scalarise, str) else scalarise,
+        reference=dict(reference or {}),
     )
     found = _trials(comparison, workers)
     return ComparisonResult(comparison, found, bench.summarise_trials(comparison, found, against))

@@ -39,20 +39,22 @@ def trajectory_figure(record: RunRecord) -> Figure:
 
 
 def regret_figure(document: Mapping[str, Any]) -> Figure:
-    """Mean regret of the report metric over queries, with its interval, a line a searcher."""
+    """Mean regret of the report metric, or of hypervolume, over queries, with its interval, a line a searcher."""
+    several = "objectives" in document
     points, look = document["checkpoints"], styles(list(document["searchers"]), "random")
     with chart_style():
         figure = ShownFigure(figsize=(6.4, 3.9), layout="constrained")
         axes = figure.subplots()
         for name, found in document["searchers"].items():
-            regret, style = found["report_regret"], look[name]
+            regret, style = found["hypervolume_regret" if several else "report_regret"], look[name]
             known = [at for at, mean in enumerate(regret["mean"]) if mean is not None]
             x, y = [points[at] for at in known], [drawable(regret["mean"][at]) for at in known]
             axes.plot(x, y, color=style.colour, linestyle=style.dashes, linewidth=style.width, label=name)
             low, high = ([drawable(regret["ci95"][at][end]) for at in known] for end in (0, 1))
             axes.fill_between(x, low, high, color=style.colour, alpha=0.12, linewidth=0)
-        unit = f" ({document['unit']})" if document["unit"] else ""
-        axes.set(xlabel="queries", ylabel=f"mean regret, {document['report_metric']}{unit}")
+        unit = f" ({document['unit']})" if document.get("unit") else ""
+        what = "hypervolume" if several else f"{document['report_metric']}{unit}"
+        axes.set(xlabel="queries", ylabel=f"mean regret, {what}")
         axes.set_ylim(bottom=0)
         axes.set_title(f"{document['table']}, {document['trials']} trials", loc="left", color=INK)
         axes.legend(loc="best")

@@ -28,15 +28,22 @@ def result_html(headline: str, best: Sequence[ResultTrial], drawing: str, metric
 def comparison_html(document: Mapping[str, Any], columns: Sequence[int]) -> str:
     """Mean and 95 % interval of each searcher at some checkpoints."""
     points = document["checkpoints"]
+    if "objectives" in document:
+        shares = {name: found["hypervolume_share"] for name, found in document["searchers"].items()}
+        cells = [(n, *(_interval(one["mean"][at], one["ci95"][at]) for at in columns)) for n, one in shares.items()]
+        about = f"{document['table']}: share of the front's hypervolume, of {document['metric']}"
+        return _means(about, document["trials"], ("searcher", *(f"{points[at]} queries" for at in columns)), cells)
     rows = []
     for name, found in document["searchers"].items():
-        cells = [_interval(found["mean_report_metric"][at], found["ci95"][at]) for at in columns]
-        rows.append((name, *cells, f"{found['optimum_found']}/{document['trials']}"))
+        means = [_interval(found["mean_report_metric"][at], found["ci95"][at]) for at in columns]
+        rows.append((name, *means, f"{found['optimum_found']}/{document['trials']}"))
     about = f"{document['table']}: {document['report_metric']} of what {document['metric']} selects"
     head = ("searcher", *(f"{points[at]} queries" for at in columns), "optimum found")
-    return (
-        f"<div><p>{escape(about)}, mean [95 % interval] over {document['trials']} trials</p>{_table(head, rows)}</div>"
-    )
+    return _means(about, document["trials"], head, rows)
+
+
+def _means(about: str, trials: int, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return f"<div><p>{escape(about)}, mean [95 % interval] over {trials} trials</p>{_table(head, rows)}</div>"
 
 
 def _interval(mean: float | None, interval: Sequence[float] | None) -> str:

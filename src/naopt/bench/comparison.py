@@ -26,9 +26,8 @@ from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise, TableEvaluator, check_noise
 from naopt.problem import Limit, Objective, Problem
-from naopt.searchers import searchers
+from naopt.searchers import Scalarisation, searchers
 from naopt.searchers.base import one_only
-from naopt.searchers.scalarised import Scalarisation
 from naopt.tables import Table
 
 if TYPE_CHECKING:
@@ -54,9 +53,9 @@ class Comparison:
         simulation: searches with several workers, beside the ordinary ones with one; ``None`` for none.
         limits: that what is selected has to keep. Rows that do not count neither as optimum nor in a front.
         known: columns that cost no query; those that are called like a cost, or ``none``.
+        scalarisation: how several objectives become one for searchers that take one; others are not concerned.
         reference: of several objectives, by metric, what hypervolume is measured from; a tenth of the range of all rows
             that count below the worst of them, where nothing is said.
-        scalarisation: of several objectives, for the searchers that take one only.
 
     Raises:
         InputError: a number out of range, a budget beyond the table, an unknown metric, a report metric that is
@@ -77,8 +76,8 @@ class Comparison:
     simulation: Simulation | None = None
     limits: tuple[Limit, ...] = ()
     known: tuple[str, ...] = ()
-    reference: Mapping[str, float] = field(default_factory=dict)
     scalarisation: Scalarisation | None = None
+    reference: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1}
@@ -93,6 +92,8 @@ class Comparison:
 
     def _check_metrics(self) -> None:
         problem, table = self.problem, self.table
+        if self.scalarisation is not None:
+            self.scalarisation.directions(problem)
         for metric in problem.metrics:
             if not np.isfinite(table.values(metric)).any():
                 raise InputError("metric", metric, f"is measured in no row of table {table.name}")
@@ -108,16 +109,12 @@ class Comparison:
             if self.simulation is not None:
                 raise InputError("objectives", self.metric, "workers are simulated for one objective only")
             for kind in (searchers.get(searcher_name(name)) for name in self.settings):
-                if not kind.several and self.scalarisation is None:
+                if self.scalarisation is None and not kind.several:
                     raise InputError("objectives", self.metric, one_only(kind))
-            if self.scalarisation is not None:
-                self.scalarisation.directions(self.problem)
             self._check_reference()
             return
         if self.reference:
             raise InputError("reference", ", ".join(self.reference), "is for several objectives")
-        if self.scalarisation is not None:
-            raise InputError("--scalarise", str(self.scalarisation), "needs several objectives")
         missing = np.flatnonzero(np.isfinite(self.searched) & np.isnan(table.values(self.report_metric)))
         if len(missing):
             rule = f"is missing in row {missing[0]} of table {table.name}, which has {self.metric}"

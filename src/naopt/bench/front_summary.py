@@ -48,6 +48,7 @@ def summarise_fronts(comparison: Comparison, trials: Sequence[SearchTrial], agai
         "surrogate": surrogates_of(table, comparison.problem.metrics),
         "metric": comparison.metric,
         "objectives": _objectives(comparison),
+        "scalarise": comparison.scalarisation and str(comparison.scalarisation),
         **limits_member(comparison),
         "budget": comparison.budget,
         "trials": comparison.trials,

@@ -195,8 +195,8 @@ class Journal(TrialFolder[SearchTrial]):
             "noise": comparison.noise,
             "durations": comparison.simulation and comparison.simulation.durations.text,
             "limits": sorted(f"{limit.bound} {limit.metric}={limit.value!r}" for limit in comparison.limits) or None,
-            "known": sorted(comparison.known) or None,
             "scalarise": comparison.scalarisation and str(comparison.scalarisation),
+            "known": sorted(comparison.known) or None,
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}
         kinds = {name: registry.get(searcher_name(name)) for name in searchers}

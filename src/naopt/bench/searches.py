@@ -22,8 +22,7 @@ from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
 from naopt.problem import Problem
-from naopt.searchers import searchers
-from naopt.searchers.making import make_searcher
+from naopt.searchers import make_searcher, searchers
 
 
 def compare(
@@ -86,14 +85,9 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
     started = time.perf_counter()
     kind = searchers.get(searcher_name(name))
     searcher = make_searcher(
-        kind,
-        evaluator.space,
-        problem,
-        comparison.settings[name],
-        seed=seed,
-        budget=comparison.budget,
-        scalarisation=None if kind.several else comparison.scalarisation,
-    )
+        kind, evaluator.space, problem, comparison.settings[name],
+        seed=seed, budget=comparison.budget, scalarisation=None if kind.several else comparison.scalarisation,
+    )  # fmt: skip
     passed_over = _PassedOver()
     found = sorted(crew.search(searcher, engine, comparison.budget, passed_over), key=lambda one: one.place or 0)
     seconds = time.perf_counter() - started

@@ -64,8 +64,8 @@ def bench(
     at_most: MaxOption = None,
     at_least: MinOption = None,
     known: KnownOption = None,
-    reference: ReferenceOption = None,
     scalarise: ScalariseOption = None,
+    reference: ReferenceOption = None,
     against: AgainstOption = None,
     every: Annotated[int, typer.Option("--every", metavar="N", help="Queries between two checkpoints.")] = 10,
     seed: SeedOption = 0,
@@ -87,7 +87,7 @@ def bench(
     from naopt.errors import UnknownNameError
     from naopt.evaluators.table import parse_noise
     from naopt.problem import limits_of
-    from naopt.searchers.scalarised import Scalarisation
+    from naopt.searchers import Scalarisation
     from naopt.tables import load_table
 
     listed = names_with_settings(searchers)
@@ -104,8 +104,8 @@ def bench(
         simulation=simulation(workers_simulated, durations, schedule, batch),
         limits=limits_of(by_metric("--max", at_most), by_metric("--min", at_least)),
         known=tuple(known.split(",")) if known else (),
-        reference=by_metric("--reference", reference),
         scalarisation=Scalarisation.parse(scalarise) if scalarise else None,
+        reference=by_metric("--reference", reference),
     )
     if against is not None and against not in listed:
         raise UnknownNameError("--against, searcher", against, listed)

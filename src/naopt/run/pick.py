@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,12 +10,10 @@ import numpy as np
 from naopt.errors import InputError, UnknownNameError
 from naopt.execution.trial import Trial
 from naopt.measurement import GOALS
-from naopt.problem import Bound, Limit, Objective
+from naopt.problem import Limit, Objective
 from naopt.run.record import RunRecord
 
 _RULE = "must be knee, index=N, or max:METRIC or min:METRIC with limits: max:valid_acc,latency_ms<=5"
-_LIMIT = re.compile(r"(?P<metric>.+?)\s*(?P<sign><=|>=)\s*(?P<value>[^<>=]+)")
-_BOUNDS: Mapping[str, Bound] = {"<=": "max", ">=": "min"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +44,11 @@ class Pick:
         for goal in GOALS:
             if text.startswith(f"{goal}:"):
                 metric, *limits = (part.strip() for part in text.removeprefix(f"{goal}:").split(","))
-                if not metric or _LIMIT.fullmatch(metric):
+                if not metric or "=" in metric:
                     raise InputError(option, text, _RULE)
                 return cls(
-                    objective=Objective(metric, goal), limits=tuple(_limit(part, option, text) for part in limits)
+                    objective=Objective(metric, goal),
+                    limits=tuple(Limit.parse(part, f"{option}, limit") for part in limits),
                 )
         raise InputError(option, text, _RULE)
 
@@ -110,14 +108,3 @@ class Pick:
         metrics = whole[int(np.argmin(beyond))]
         has = dict.fromkeys(f"{limit.metric} {metrics[limit.metric]:g}" for limit in self.limits)
         return f"; the closest has {', '.join(has)}"
-
-
-def _limit(part: str, option: str, text: str) -> Limit:
-    found = _LIMIT.fullmatch(part)
-    if found is None:
-        raise InputError(option, text, _RULE)
-    try:
-        value = float(found["value"])
-    except ValueError as error:
-        raise InputError(option, text, f"{found['value']} is no number") from error
-    return Limit(found["metric"], _BOUNDS[found["sign"]], value)
