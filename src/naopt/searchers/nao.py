@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from naopt.errors import InputError
 from naopt.metrics.scale import mean
 from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher, searchers
@@ -45,6 +46,7 @@ class NAOSearcher(Searcher):
     ) -> None:
         super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.options = settings
+        self._check_joint()
 
         def count(given: int | None, share: float | None, default: int, least: int = 1) -> int:
             return given or (default if share is None else max(least, round(share * budget)))
@@ -56,6 +58,12 @@ class NAOSearcher(Searcher):
         self._rounds: NAORounds | None = None
         self._feasible = Feasible(space)
         self._log: dict[str, Any] = {}
+
+    def _check_joint(self) -> None:
+        several, limits = len(self.problem.objectives) > 1, self.problem.measured
+        if self.options.model == "joint" and (several or limits):
+            what = "several objectives" if several else f"a limit that has to be measured ({limits[0]})"
+            raise InputError("setting model", "joint", f"knows one objective, not {what}; leave it and preset out")
 
     @property
     def rounds(self) -> NAORounds:
