@@ -174,7 +174,7 @@ def _type(annotation: Any) -> str:
     if origin is tuple:
         return f"list of {_type(arguments[0])}s"
     if origin is dict:
-        return f"{_type(arguments[1])}s by name"
+        return f"{_type(arguments[1]).removesuffix('s')}s by name"
     return {int: "whole number", float: "number", str: "text", bool: "`true`, `false`"}[annotation]
 
 
