@@ -145,6 +145,7 @@ def script(
 
     check_output("--out", out, force=force)
     found, setting = _setting(task, space, settings, device, threads, batch, repeats)
+    setting = setting.model_copy(update={"runner": "layers"})
     write_text(out, write_script(setting, work_of(found, draw_sample(found, setting, samples, seed), setting)))
     say(f"{out}: run it where PyTorch is, then naopt device calibrate --timings timings.json --out device.json")
 

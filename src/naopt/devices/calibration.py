@@ -100,7 +100,10 @@ def error_of(guess: Sequence[float] | np.ndarray, measured: Sequence[float] | np
 
 def calibrate(space: SearchSpace, setting: Setting, samples: int, seed: int = 0) -> DeviceModel:
     """Times a sample on this machine and fits the predictor. Raises ``InputError`` as ``draw_sample``."""
+    from naopt.devices.networks import time_networks
     from naopt.devices.timing import time_sample
 
-    work = work_of(space, draw_sample(space, setting, samples, seed), setting)
-    return fit(setting, work, time_sample(work))
+    sample = draw_sample(space, setting, samples, seed)
+    work = work_of(space, sample, setting)
+    timed = time_sample({**work, "networks": {}})
+    return fit(setting, work, {**timed, "networks": time_networks(space, sample, setting)})

@@ -1,18 +1,16 @@
-"""Times networks that a calibration has not seen, as they are built, and compares them with what it predicts."""
+"""Times networks that a calibration has not seen, and compares them with what it predicts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from naopt.devices.calibration import draw_sample, error_of, layers_of
 from naopt.devices.device_file import DeviceModel
+from naopt.devices.networks import time_networks
 from naopt.devices.predictor import Predictor
-from naopt.devices.timing import inputs, timed_together
 from naopt.metrics.rank import spearman
-from naopt.networks.build import build_network
 
 HOLDS = 0.1
 """Median relative error up to which a file holds."""
@@ -48,25 +46,7 @@ def check(model: DeviceModel, count: int, seed: int) -> Check:
     seen = {each.architecture for each in model.calibration.networks}
     drawn = draw_sample(space, setting, max(2 * count, 20), seed)
     unseen = [each for each in drawn if space.format(each) not in seen][:count]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(setting.threads)
-    try:
-        built = {
-            space.format(each): build_network(space, each, setting.network, setting.image[0], setting.classes)
-            .to(setting.device)
-            .eval()
-            for each in unseen
-        }
-        image = inputs(["input"], [setting.image], setting.batch, setting.device)[0]
-        timed = timed_together(
-            {text: lambda network=network: network(image) for text, network in built.items()},  # type: ignore[misc]
-            repeats=setting.repeats,
-            warm_up=setting.warm_up,
-            spread=setting.spread,
-            device=setting.device,
-        )
-    finally:
-        torch.set_num_threads(threads)
+    timed = time_networks(space, unseen, setting)
     measured = np.array([timed[space.format(each)]["median_ms"] for each in unseen])
     predicted = model.predict(unseen, space)
     plain = Predictor(model.predictor.times).predict([layers_of(space, each, setting) for each in unseen])

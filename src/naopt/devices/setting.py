@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from naopt.configuration import Settings
@@ -22,6 +24,8 @@ class Setting(Settings):
         device: as torch calls it.
         threads: of the CPU.
         batch: images at a time; latencies are those of a batch.
+        runner: what was timed: the networks as they are trained, ``modules``, or, by a script, functions that carry
+            out their ``layers`` one by one. Where layers are small, calling modules takes a part of the time.
         dtype: of weights and images.
         repeats: how often each is timed.
         warm_up: how often each runs before.
@@ -35,6 +39,7 @@ class Setting(Settings):
     device: str = "cpu"
     threads: int = Field(default=1, ge=1)
     batch: int = Field(default=1, ge=1)
+    runner: Literal["modules", "layers"] = "modules"
     dtype: str = Field(default="float32", pattern="^float32$")
     repeats: int = Field(default=30, ge=3)
     warm_up: int = Field(default=5, ge=0)
