@@ -122,7 +122,8 @@ def test_costs_of_a_search() -> None:
     assert asked == [1]
     assert set(found) == set(costs.metrics)
     assert found["params"].tolist() == [space.quantities(cell)["parameters"] for cell in cells]
-    assert (found["macs"][1] > found["macs"][0]) and found["peak_memory_mb"].shape == (2,)
+    assert found["macs"][1] > found["macs"][0]
+    assert found["peak_memory_mb"].shape == (2,)
     assert costs.of([])["macs"].shape == (0,)
 
 

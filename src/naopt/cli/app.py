@@ -19,6 +19,7 @@ from naopt._version import __version__
 from naopt.cli.ask import ask
 from naopt.cli.bench import bench
 from naopt.cli.common import note
+from naopt.cli.device import device_app
 from naopt.cli.export import export
 from naopt.cli.list_names import list_names
 from naopt.cli.probe import probe
@@ -91,6 +92,7 @@ app.command("ranking")(ranking)
 app.command("zoo")(zoo)
 app.command("list")(list_names)
 app.add_typer(table_app, name="table")
+app.add_typer(device_app, name="device")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from naopt.evaluators.workloads import Loaded
+    from naopt.problem import Costs
     from naopt.spaces import Architecture, SearchSpace
 
 
@@ -105,6 +106,10 @@ class TrainingEvaluator(Evaluator):
     def settings(self) -> Settings:
         """What every architecture is trained with."""
         return self.workload.settings
+
+    def costs(self) -> Costs | None:
+        """Parameters, multiply-adds, activations and memory, where they are known in closed form."""
+        return self.workload.costs(self.space)
 
     def smaller(self, halvings: int) -> TrainingEvaluator | None:
         """See ``Evaluator.smaller``; only training takes smaller batches, what is measured stays the same."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from naopt.networks.costs import NetworkCosts
     from naopt.spaces import Architecture, SearchSpace
     from naopt.training.distributed import World
     from naopt.training.trainer import Trainer
@@ -100,6 +101,10 @@ class Workload(ABC):
     def look(self, limits: Limits) -> tuple[str, ...]:
         """Reads data once, and gives the remarks on it. Raises as ``check``."""
         return self.task.load(limits).remarks
+
+    def costs(self, space: SearchSpace) -> NetworkCosts | None:  # noqa: ARG002
+        """What networks cost, in closed form; ``None`` where that is not known. Reads data when it is first asked."""
+        return None
 
     @abstractmethod
     def limits(self) -> tuple[int | None, int | None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from naopt.evaluators.workloads.base import Loaded, Workload
 from naopt.measurement import MetricInfo
+from naopt.networks.costs import NetworkCosts, describes
 from naopt.tasks import ImageTask, Limits
 from naopt.training.settings import TrainingSettings
 
@@ -46,6 +47,21 @@ class ImageWorkload(Workload):
         from naopt.networks.build import has_image_network
 
         return has_image_network(space)
+
+    def shapes(self) -> tuple[tuple[int, int, int], int]:
+        """Shape of an image as networks get it, and the number of classes; reads the data."""
+        if self.settings.stream:
+            assert self.settings.image_size is not None
+            splits = self.task.files(Limits(*self.limits(), 0))
+            return (3, self.settings.image_size, self.settings.image_size), len(splits.classes)
+        data = self.task.load(Limits(*self.limits(), 0))
+        channels, height, width = data.train.images.shape[1:]
+        side = self.settings.image_size
+        return (channels, side or height, side or width), len(data.classes)
+
+    def costs(self, space: SearchSpace) -> NetworkCosts | None:
+        """See ``Workload.costs``."""
+        return NetworkCosts(space, self.settings, self.shapes) if describes(space) else None
 
     def load(self, device: torch.device, *, test: bool, final: bool = False) -> Loaded:
         """See ``Workload.load``. Final training takes training and validation images together."""

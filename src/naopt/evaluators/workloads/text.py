@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from naopt.errors import InputError
 from naopt.evaluators.workloads.base import Loaded, Workload
 from naopt.measurement import MetricInfo
+from naopt.networks.costs import NetworkCosts
 from naopt.networks.language_settings import LanguageSettings
 from naopt.spaces import EnumeratedSpace, RecurrentBaselineSpace, RecurrentCellSpace
 from naopt.tasks import Limits, TextTask
@@ -43,6 +44,11 @@ class TextWorkload(Workload):
         """See ``Workload.supports``."""
         whole = space.whole if isinstance(space, EnumeratedSpace) else space
         return isinstance(whole, RecurrentCellSpace | RecurrentBaselineSpace)
+
+    def costs(self, space: SearchSpace) -> NetworkCosts | None:
+        """See ``Workload.costs``."""
+        words = lambda: len(self.task.load(Limits(*self.limits(), 0)).words)  # noqa: E731
+        return NetworkCosts(space, self.settings, words) if self.supports(space) else None
 
     def load(self, device: torch.device, *, test: bool, final: bool = False) -> Loaded:  # noqa: ARG002
         """See ``Workload.load``. The validation text stays one in final training."""

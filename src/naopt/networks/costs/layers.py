@@ -174,7 +174,7 @@ class Plan:
 
     def same(self, x: int, kind: str) -> int:
         """``norm``, ``relu`` or ``zeros`` of the shape of what it reads."""
-        return self._add(Layer(kind, () if kind == "zeros" else (x,), self.shape(x), self.shape(x)[0]))
+        return self._add(Layer(kind, (x,), self.shape(x), self.shape(x)[0]))
 
     def add(self, first: int, second: int) -> int:
         """A sum."""

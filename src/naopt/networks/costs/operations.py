@@ -53,14 +53,14 @@ def _identity(plan: Plan, relu: Relu, x: int, channels: int, stride: int) -> int
 
 
 def _conv(kernel: int) -> Describe:
-    def write(plan: Plan, relu: Relu, x: int, channels: int, stride: int) -> int:
+    def write(plan: Plan, relu: Relu, x: int, channels: int, stride: int) -> int:  # noqa: ARG001
         return conv_norm(plan, relu(), channels, (kernel, kernel), (stride, stride))
 
     return write
 
 
 def _conv_pair(length: int) -> Describe:
-    def write(plan: Plan, relu: Relu, x: int, channels: int, stride: int) -> int:
+    def write(plan: Plan, relu: Relu, x: int, channels: int, stride: int) -> int:  # noqa: ARG001
         y = conv_norm(plan, relu(), channels, (1, length), (1, stride))
         return conv_norm(plan, plan.same(y, "relu"), channels, (length, 1), (stride, 1))
 
@@ -73,7 +73,7 @@ def _separable(plan: Plan, x: int, channels: int, kernel: int, stride: int, dila
 
 
 def _sep_conv(kernel: int) -> Describe:
-    def write(plan: Plan, relu: Relu, x: int, channels: int, stride: int) -> int:
+    def write(plan: Plan, relu: Relu, x: int, channels: int, stride: int) -> int:  # noqa: ARG001
         y = _separable(plan, relu(), channels, kernel, stride, 1)
         return _separable(plan, plan.same(y, "relu"), channels, kernel, 1, 1)
 
@@ -81,7 +81,7 @@ def _sep_conv(kernel: int) -> Describe:
 
 
 def _dil_conv(kernel: int) -> Describe:
-    def write(plan: Plan, relu: Relu, x: int, channels: int, stride: int) -> int:
+    def write(plan: Plan, relu: Relu, x: int, channels: int, stride: int) -> int:  # noqa: ARG001
         return _separable(plan, relu(), channels, kernel, stride, 2)
 
     return write
