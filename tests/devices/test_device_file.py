@@ -12,7 +12,7 @@ from naopt.devices.calibration import fit, layers_of, work_of
 from naopt.errors import InputError
 from naopt.networks.costs import Layer
 from naopt.networks.settings import NetworkSettings
-from naopt.spaces import create_space
+from naopt.spaces import Architecture, create_space
 
 NETWORK = NetworkSettings(filters=4, cells_per_stage=1)
 SPACE = create_space("nasbench201")
@@ -32,7 +32,7 @@ def calibrated() -> DeviceModel:
     return fit(SETTING, work, {"operations": singles, "networks": networks, "torch": "2"})
 
 
-def true_time(architecture: Any) -> float:
+def true_time(architecture: Architecture) -> float:
     return 0.05 + 0.7 * sum(alone(layer) for layer in layers_of(SPACE, architecture, SETTING)[1:])
 
 
