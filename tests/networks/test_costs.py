@@ -30,11 +30,11 @@ _COUNTED = {
 _PASSED = {"slice", "t", "view", "empty", "detach", "alias", "select"}
 
 
-class Outputs(TorchDispatchMode):
+class Outputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the elements of the first output of every operation, and operations as ``FlopCounterMode`` does."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.elements = self.flops = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

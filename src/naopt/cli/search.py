@@ -31,6 +31,10 @@ def search(
     at_least: MinOption = None,
     known: KnownOption = None,
     scalarise: ScalariseOption = None,
+    device_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Predicts latency_ms before training; made by: naopt device calibrate."),
+    ] = None,
     searcher: Annotated[str | None, typer.Option(help="How to search; nao by default.")] = None,
     budget: Annotated[int | None, typer.Option(help="How many architectures to evaluate; 100 by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness; 0 by default.")] = None,
@@ -85,6 +89,7 @@ def search(
         "min": limits_given("min", at_least),
         "known": known.split(",") if known else None,
         "scalarise": scalarise,
+        "device_file": device_file,
         "searcher": searcher,
         "budget": budget,
         "seed": seed,

@@ -165,7 +165,7 @@ class DeviceCosts:
 
 def layer_row(layer: Layer) -> Row:
     """A layer as the file has it."""
-    row: Row = astuple(layer)  # type: ignore[assignment]
+    row: Row = astuple(layer)
     return row
 
 

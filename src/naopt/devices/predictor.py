@@ -104,7 +104,8 @@ class Predictor:
 
     def predict(self, networks: Sequence[Sequence[Layer]]) -> Floats:
         """Milliseconds ``(n,)`` of at least one network."""
-        return self._columns(self.parts(networks), self.model) @ self.weights
+        times: Floats = self._columns(self.parts(networks), self.model) @ self.weights
+        return times
 
     @staticmethod
     def _columns(parts: Mapping[str, Floats], model: str) -> Floats:

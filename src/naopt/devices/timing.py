@@ -28,7 +28,7 @@ def make_step(row: Row) -> Callable[..., torch.Tensor]:
         weight, bias = torch.randn(channels, reads) * reads**-0.5, torch.zeros(channels)
         return lambda x: F.linear(x.flatten(1), weight, bias)
     window = tuple(kernel), tuple(stride), tuple(padding)
-    return {
+    steps: dict[str, Callable[..., torch.Tensor]] = {
         "relu": lambda x: x.relu(),
         "max": lambda x: F.max_pool2d(x, *window, ceil_mode=ceil),
         "avg": lambda x: F.avg_pool2d(x, *window, ceil, False),
@@ -39,7 +39,8 @@ def make_step(row: Row) -> Callable[..., torch.Tensor]:
         "crop": lambda x: x[:, :, shift:, shift:],
         "zeros": torch.zeros_like,
         "mean": lambda x: x.mean((2, 3), keepdim=True),
-    }[kind]
+    }
+    return steps[kind]
 
 
 def make_network(rows: Sequence[Row]) -> Callable[[torch.Tensor], torch.Tensor]:

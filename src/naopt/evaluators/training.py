@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator, evaluators
+from naopt.evaluators.known_costs import known_costs
 from naopt.evaluators.workloads import create_workload
+from naopt.evaluators.workloads.images import ImageWorkload
 from naopt.measurement import Measurement, MetricInfo, Status
 from naopt.traces import trace
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from naopt.evaluators.workloads import Loaded
     from naopt.problem import Costs
     from naopt.spaces import Architecture, SearchSpace
+
+LATENCY, SPREAD = "latency_ms", "latency_spread"
+"""Of what ``naopt.devices.measured`` measures."""
 
 
 def select_device(name: str) -> torch.device:
@@ -71,9 +77,16 @@ class TrainingEvaluator(Evaluator):
         device: where to train.
         threads: CPU threads; part of what fixes the bits of a result.
         measure_test: adds the metrics of the test data.
+        latency_batch: measure ``latency_ms`` of batches of so many images after each training, with its ``spread``; 0
+            for not. What is measured depends on the machine and on what else it does.
+        device_file: a calibration of ``naopt device calibrate``, by which ``latency_ms`` is known without training.
+
+    What networks cost in parameters, multiply-adds, activations and memory is known in closed form (``costs``), where
+    the operations of the space are.
 
     Raises:
-        InputError: an unknown task, setting or device, or a space that has no networks for the task.
+        InputError: an unknown task, setting or device, a space that has no networks for the task, a device file that is
+            not for such networks, or latencies of what are no images.
     """
 
     thread_safe = False  # the random state of torch is the process's
@@ -87,6 +100,8 @@ class TrainingEvaluator(Evaluator):
         device: str = "cpu",
         threads: int = 1,
         measure_test: bool = False,
+        latency_batch: int = 0,
+        device_file: str = "",
     ) -> None:
         if threads < 1:
             raise InputError("threads", threads, "must be at least 1")
@@ -100,16 +115,22 @@ class TrainingEvaluator(Evaluator):
             "params": MetricInfo("min"),
             **{f"{part}_{name}": info for part in parts for name, info in self.workload.metrics.items()},
         }
+        self.latency_batch = latency_batch
+        if latency_batch:
+            if not isinstance(self.workload, ImageWorkload):
+                raise InputError(LATENCY, task, "is measured of networks on images only")
+            self.metrics |= {LATENCY: MetricInfo("min", "ms"), SPREAD: MetricInfo("min")}
+        self._costs = known_costs(self.workload, space, device_file)
         self._loaded: Loaded | None = None
+
+    def costs(self) -> Costs | None:
+        """Closed forms, and what a device file predicts."""
+        return self._costs
 
     @property
     def settings(self) -> Settings:
         """What every architecture is trained with."""
         return self.workload.settings
-
-    def costs(self) -> Costs | None:
-        """Parameters, multiply-adds, activations and memory, where they are known in closed form."""
-        return self.workload.costs(self.space)
 
     def smaller(self, halvings: int) -> TrainingEvaluator | None:
         """See ``Evaluator.smaller``; only training takes smaller batches, what is measured stays the same."""
@@ -144,14 +165,14 @@ class TrainingEvaluator(Evaluator):
         start = time.perf_counter()
         metrics: dict[str, float] = {}
         try:
-            self._train(architecture, seed, metrics)
+            note = self._train(architecture, seed, metrics)
         except (RuntimeError, MemoryError, ArithmeticError, ValueError) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             seconds, status = time.perf_counter() - start, failure_status(error)
             return Measurement(metrics, seconds, status, reason, "" if status == "diverged" else trace(error))
-        return Measurement(metrics, time.perf_counter() - start)
+        return Measurement(metrics, time.perf_counter() - start, reason=note)
 
-    def _train(self, architecture: Architecture, seed: int, metrics: dict[str, float]) -> None:
+    def _train(self, architecture: Architecture, seed: int, metrics: dict[str, float]) -> str:
         from naopt.networks.base import count_parameters
         from naopt.training.distributed import ALONE
         from naopt.training.reproducible import reproducible
@@ -163,7 +184,20 @@ class TrainingEvaluator(Evaluator):
             metrics["params"] = float(count_parameters(network))
             trainer = self.workload.trainer(network, self._loaded, ALONE)
             trainer.run()
+            note = self._time(network, metrics) if self.latency_batch else ""
             valid = trainer.measure("valid")
             test = trainer.measure("test") if self.measure_test else {}
             metrics.update({f"test_{name}": value for name, value in test.items()})
             metrics.update({f"valid_{name}": value for name, value in valid.items()})
+        return note
+
+    def _time(self, network: nn.Module, metrics: dict[str, float]) -> str:
+        """Adds the latency of a network to its metrics; a note on it."""
+        from naopt.devices.measured import measured_latency
+
+        assert self._loaded is not None
+        assert isinstance(self.workload, ImageWorkload)
+        image, _ = self.workload.shapes()
+        found, note = measured_latency(network, image, self.latency_batch, self._loaded.device)
+        metrics |= found
+        return note

@@ -22,8 +22,8 @@ from naopt.files import at_home, is_there, write_bytes
 from naopt.texts import read_toml
 
 SECTIONS = ("space", "searcher", "training")
-_IF_GIVEN = ("max", "min", "known")
-"""Keys that a file has only where they say something."""
+_UNLESS: dict[str, object] = {"max": {}, "min": {}, "known": (), "latency_batch": 1}
+"""Values that a file does not have, for they say nothing."""
 
 
 class RunConfig(Settings):
@@ -44,6 +44,8 @@ class RunConfig(Settings):
         known: columns of a table that cost no query; empty for those that are called like a cost, ``none`` for none.
         searcher: name of the searcher.
         searcher_settings: its settings; what is left out has its default.
+        device_file: of ``naopt device calibrate``: latencies that it predicts are known without training.
+        latency_batch: how many images at a time a measured ``latency_ms`` is for.
         training: settings of training; what is left out comes from the task's recipe.
         budget: how many architectures are measured in all.
         seed: of all randomness.
@@ -79,6 +81,8 @@ class RunConfig(Settings):
     max: dict[str, float] = Field(default_factory=dict)
     min: dict[str, float] = Field(default_factory=dict)
     scalarise: str = ""
+    device_file: str = ""
+    latency_batch: int = Field(1, ge=1)
     known: tuple[str, ...] = ()
     searcher: str = "nao"
     searcher_settings: dict[str, Any] = Field(default_factory=dict)
@@ -110,7 +114,7 @@ class RunConfig(Settings):
             raise ValueError("must be a whole number of at least 1, or workers")
         return value
 
-    @field_validator("table", "supernet", "history", mode="after")
+    @field_validator("table", "supernet", "device_file", "history", mode="after")
     @classmethod
     def _find_home(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         return at_home(value) if isinstance(value, str) else tuple(map(at_home, value))
@@ -136,7 +140,7 @@ class RunConfig(Settings):
     def to_values(self) -> dict[str, Any]:
         """The keys of a configuration file; inverse of ``from_values``."""
         given = {key: getattr(self, key) for key in TOP}
-        top = {key: value for key, value in given.items() if value != "" and (value or key not in _IF_GIVEN)}
+        top = {key: value for key, value in given.items() if value != "" and value != _UNLESS.get(key)}
         return {
             **top,
             "space": {"name": self.space, **self.space_options},

@@ -11,7 +11,7 @@ from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.table import TableEvaluator
-from naopt.evaluators.training import TrainingEvaluator
+from naopt.evaluators.training import LATENCY, TrainingEvaluator
 from naopt.evaluators.workloads import WORKLOADS, create_workload
 from naopt.execution import Engine, FailurePolicy, create_engine
 from naopt.execution.whole import Manner
@@ -118,6 +118,8 @@ def prepare(
                          "give one of them, not both")  # fmt: skip
     if config.noise != "mean" and not config.table:
         raise InputError("noise", config.noise, "has a use only with a table")
+    if config.device_file and not config.task:
+        raise InputError("device file", config.device_file, "has a use only where networks are trained: --task")
     if config.known and not config.table:
         raise InputError("known", ", ".join(config.known), "has a use only with a table")
     if shares_weights(config.searcher) and not config.task:
@@ -212,8 +214,18 @@ def _train(config: RunConfig) -> tuple[RunConfig, Evaluator]:
     spec = located(config.task)
     name = config.space or WORKLOADS[find_task(spec)[0].kind].default_space
     space = create_space(name, config.space_options)
-    evaluator = TrainingEvaluator(space, spec, config.training, device=config.device, threads=config.threads)
-    update = {"task": spec, "space": name, "training": _dump(evaluator.settings)}
+    file = str(Path(config.device_file).resolve()) if config.device_file else ""
+    named = {each.metric for each in named_objectives(config.metric)} | {*config.max, *config.min}
+    evaluator = TrainingEvaluator(
+        space,
+        spec,
+        config.training,
+        device=config.device,
+        threads=config.threads,
+        latency_batch=config.latency_batch if LATENCY in named and not file else 0,
+        device_file=file,
+    )
+    update = {"device_file": file, "task": spec, "space": name, "training": _dump(evaluator.settings)}
     return config.model_copy(update=update), evaluator
 
 
