@@ -138,4 +138,4 @@ def _relative_fit(columns: Floats, values: Floats) -> Floats:
     rows = columns / values[:, None]
     scale = np.maximum(np.abs(rows).max(axis=0), 1e-30)
     weights: Floats = nnls(rows / scale, np.ones(len(values)))[0]
-    return weights / scale
+    return np.asarray(weights / scale, dtype=np.float64)
