@@ -50,6 +50,13 @@ _SEARCHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "tpe": ("tpe", {"startup": 8}),
 }
 
+_SEVERAL: dict[str, dict[str, Any]] = {
+    "dppnet": {"epochs": 2},
+    "monas": {"hidden_size": 16, "batch": 3},
+    "nsga2": {"population": 8},
+}
+"""Searchers for several objectives."""
+
 _ON_BUILT_IN: dict[str, dict[str, Any]] = {
     "nao": {"unlabelled": 150, "pretraining_steps": 30, "decoder_size": 32, "starts": 2, "steps": 3, "hops": 1}
 }
@@ -75,6 +82,12 @@ def cases() -> dict[str, tuple[dict[str, Any], tuple[int, ...]]]:
         found[name] = {"table": "whole", "searcher": section, "budget": 26}, SEEDS
         section = section | _ON_BUILT_IN.get(name, {})
         found[f"{name}/{BUILT_IN}"] = {"table": BUILT_IN, "searcher": section, "budget": 18}, SEEDS[:1]
+    for name, settings in _SEVERAL.items():
+        section = {"name": name, **settings}
+        found[name] = {"table": "whole", "metric": "score,cost", "searcher": section, "budget": 20}, SEEDS
+    front = {"table": "whole", "metric": "score,cost", "searcher": {"name": "nao", "initial": 8}, "budget": 16}
+    found["nao/front"] = {**front, "known": ["cost"]}, SEEDS[:1]
+    found["nao/front-limited"] = {**front, "known": ["none"], "max": {"cost": 50.0}}, SEEDS[:1]
     noisy = {"table": "whole", "noise": "repeat", "searcher": {"name": "evolution", "population": 6}, "budget": 20}
     found["evolution/repeat"] = noisy, SEEDS
     shared = {"space": "nasbench201", "task": "digits", "training": _TRAINING, "budget": 6}
