@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _MARGIN = 0.1
-"""By what share of an objective's range the reference is below the worst that was measured."""
+"""By what share of an objective's range the reference is below the worst."""
 _OPTIMISM = 1.0
 """Deviations that ascents add to the mean."""
-_LEARNED = 500
-"""Random architectures from which the slopes of known costs are learned."""
+_DRAWN = 500
+"""Random architectures from which the slopes of known costs are learned, and which say how bad objectives can be: where
+the first ones that were measured are all quick, the best one, which is slow, must not lie below the reference."""
 _FLAT = 1e-12
 _OF_COSTS = 0x636F7374
 
@@ -91,8 +92,9 @@ class TradeOffRounds(EmbeddingRounds):
             log |= {f"spearman/{name}": found["spearman"]} if log and "spearman" in found else {} if log else found
         self._waiting = list(pending)
         raw = np.array([[o.sign * m.metrics[o.metric] for o in objectives] for _, m in self._told])
-        spread = np.ptp(raw, axis=0)
-        self._reference = raw.min(axis=0) - _MARGIN * np.where(spread > 0, spread, 1.0)
+        every = np.concatenate([raw, self._believed(self._drawn)])
+        spread = np.ptp(every, axis=0)
+        self._reference = every.min(axis=0) - _MARGIN * np.where(spread > 0, spread, 1.0)
         self._made = self._believed(told)
         self._kept = np.array([not self.problem.broken(m.metrics) for _, m in self._told])
         return log
@@ -183,16 +185,23 @@ class TradeOffRounds(EmbeddingRounds):
         return found
 
     @cached_property
+    def _drawn(self) -> list[Architecture]:
+        rng = np.random.default_rng([self.seed, _OF_COSTS])
+        drawn = dict.fromkeys(self.space.sample(rng) for _ in range(_DRAWN))
+        known = [o.metric for o in self.problem.objectives if o.metric not in self.models]
+        finite = [np.isfinite(self._known(metric, list(drawn))) for metric in known]
+        kept = np.logical_and.reduce(finite) if finite else np.ones(len(drawn), dtype=np.bool_)
+        return [architecture for architecture, there in zip(drawn, kept, strict=True) if there]
+
+    @cached_property
     def _cost_slopes(self) -> dict[str, Array]:
         """By known metric, its slopes ``(d,)`` in the embedding: least squares over random architectures."""
-        rng = np.random.default_rng([self.seed, _OF_COSTS])
-        drawn = list(dict.fromkeys(self.space.sample(rng) for _ in range(_LEARNED)))
+        drawn = self._drawn
         points = self.model.encode(drawn)
         found = {}
         for objective in self.problem.objectives:
             if objective.metric not in self.models:
                 values = self._known(objective.metric, drawn)
-                rows = np.isfinite(values)
-                centred = points[rows] - points[rows].mean(axis=0)
-                found[objective.metric] = np.linalg.lstsq(centred, values[rows] - values[rows].mean(), rcond=1e-6)[0]
+                centred = points - points.mean(axis=0)
+                found[objective.metric] = np.linalg.lstsq(centred, values - values.mean(), rcond=1e-6)[0]
         return found
