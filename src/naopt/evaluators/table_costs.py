@@ -16,12 +16,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTHING = "none"
-_COST = re.compile(
-    r"(num_?|n_?|#|trainable_?|inference_?|peak_?|model_?)*"
-    r"(params?|parameters|flops?|macs?|multadds?|mult_adds|latency|energy|memory|activations)(_[a-z0-9]+)?",
-    re.IGNORECASE,
+_WORDS = frozenset(
+    [
+        "param",
+        "params",
+        "parameter",
+        "parameters",
+        "flop",
+        "flops",
+        "mac",
+        "macs",
+        "madd",
+        "madds",
+        "multadds",
+        "multiadds",
+        "latency",
+        "energy",
+        "memory",
+        "activations",
+    ]
 )
-"""Names of costs before the slash: ``params_m``, ``latency_ms/pi5-onnx``."""
+_NOT_COSTS = frozenset(["acc", "accuracy", "error", "loss", "train", "training"])
+"""Words of names that are costs, and of names that are none: ``params_m``, ``latency_ms/pi5-onnx``, ``raspi4_latency``."""
 
 
 class TableCosts:
@@ -66,5 +82,6 @@ def table_costs(table: Table, known: Sequence[str] = ()) -> TableCosts | None:
 
 
 def _is_cost(table: Table, name: str) -> bool:
-    called = _COST.fullmatch(name.partition("/")[0]) is not None
+    words = set(re.split(r"[^a-z0-9]+", name.partition("/")[0].lower()))
+    called = bool(words & _WORDS) and not words & _NOT_COSTS
     return called and table.infos[name].goal == "min" and bool(np.isfinite(table.values(name)).all())

@@ -78,15 +78,16 @@ class EmbeddingModel(PerformanceModel):
         self._targets = Targets.fit(scores, self.settings.normalisation)
         targets = self._targets.transform(scores)
         parameters = self._scheduled(points, scores)
-        self._process = self.new_process().fit(self.split(points), targets, parameters)
-        self._best = float(self._process.predict(self.split(points))[0].max())
+        self.learn_trend(points, targets)
+        self._process = self.new_process().fit(self.split(points), targets - self.trend(points), parameters)
+        self._best = float(self.moments(points)[0].max())
         log = {
             "fit_seconds": time.perf_counter() - started,
             "train_size": float(len(scores)),
             "noise": self._process.noise,
         }
         if len(scores) >= _FEWEST_JUDGED and scores.min() < scores.max():
-            guessed, _ = self._process.left_out()
+            guessed = self._process.left_out()[0] + self.trend(points)
             log |= {
                 "held_out": float(len(scores)),
                 "pairwise_accuracy": pairwise_accuracy(scores, guessed),
@@ -101,6 +102,13 @@ class EmbeddingModel(PerformanceModel):
         away = (self._fitted().targets - mean) ** 2 / variance
         return float(-0.5 * (away + np.log(2 * np.pi * variance)).sum())
 
+    def learn_trend(self, points: Array, targets: Array) -> None:
+        """Learns what is taken off the targets ``(n,)`` at points ``(n, dimensions)`` before the process is fitted."""
+
+    def trend(self, points: Array) -> Array:
+        """Of targets at points ``(n, dimensions)``, what is no matter of the process ``(n,)``: nothing."""
+        return np.zeros(len(points))
+
     def new_process(self) -> GaussianProcess:
         """One that is not fitted yet."""
         return GaussianProcess(self.settings.kernel)
@@ -111,7 +119,9 @@ class EmbeddingModel(PerformanceModel):
         known = self._parameters.get(count)
         if known is None or known[0] != first:
             targets = Targets.fit(scores[:count], self.settings.normalisation).transform(scores[:count])
-            process = self.new_process().fit(self.split(points[:count]), targets)
+            self.learn_trend(points[:count], targets)
+            rest = targets - self.trend(points[:count])
+            process = self.new_process().fit(self.split(points[:count]), rest)
             assert process.parameters is not None
             self._parameters = {count: (first, process.parameters)}
         return self._parameters[count][1]
@@ -122,10 +132,7 @@ class EmbeddingModel(PerformanceModel):
         """Scores ``(n,)``. Raises ``RuntimeError`` before the first ``fit``."""
         if not architectures:
             return np.zeros(0)
-        process = self._fitted()
-        assert self._targets is not None
-        mean, _ = process.predict(self.split(self.encode(architectures)))
-        return self._targets.inverse(mean)
+        return self.targets.inverse(self.moments(self.encode(architectures))[0])
 
     def improvement(self, points: Array, pending: Array | None = None) -> Array:
         """Logarithm of the expected improvement of points ``(n, dimensions)`` over the best measured one.
@@ -145,7 +152,7 @@ class EmbeddingModel(PerformanceModel):
         if pending is not None and len(pending):
             process = process.believing(self.split(pending))
         mean, variance = process.predict(self.split(points))
-        return mean, np.sqrt(variance)
+        return mean + self.trend(points), np.sqrt(variance)
 
     @property
     def targets(self) -> Targets:
@@ -176,7 +183,7 @@ class EmbeddingModel(PerformanceModel):
 
     def means(self, architectures: Sequence[Architecture]) -> Array:
         """Targets ``(n,)`` that the process expects."""
-        return self._fitted().predict(self.split(self.encode(architectures)))[0]
+        return self.moments(self.encode(architectures))[0]
 
     # Encoding and decoding.
 

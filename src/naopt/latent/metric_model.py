@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _MOST_KEPT = 50_000
+_RIDGE = 1.0
 
 
 class WrittenModel(EmbeddingModel):
@@ -33,6 +34,7 @@ class WrittenModel(EmbeddingModel):
     def __init__(self, space: SearchSpace, settings: EmbeddingSettings) -> None:
         super().__init__(space, settings)
         self._written: dict[Architecture, Array] = {}
+        self._centre = self._slopes = np.empty(0)
         first = space.sample(np.random.default_rng(0))
         self._written_sizes = [group.shape[1] for group in as_written(space, [first])]
 
@@ -53,6 +55,25 @@ class WrittenModel(EmbeddingModel):
         """See ``EmbeddingModel``."""
         written = self._size + self._written_sizes[0]
         return [*super().split(points[:, : self._size]), points[:, self._size : written], points[:, written:]]
+
+    def learn_trend(self, points: Array, targets: Array) -> None:
+        """See ``EmbeddingModel``: a line through the numbers of each choice, by ridge regression.
+
+        A process goes back to its mean beyond what was measured; costs are sums, and go on.
+        """
+        counts = self._counts(points)
+        self._centre = counts.mean(axis=0)
+        rows = counts - self._centre
+        inner = rows.T @ rows + _RIDGE * np.eye(rows.shape[1])
+        self._slopes = np.linalg.solve(inner, rows.T @ (targets - targets.mean()))
+
+    def trend(self, points: Array) -> Array:
+        """See ``EmbeddingModel``."""
+        found: Array = (self._counts(points) - self._centre) @ self._slopes
+        return found
+
+    def _counts(self, points: Array) -> Array:
+        return points[:, self._size + self._written_sizes[0] :]
 
     @property
     def _size(self) -> int:
