@@ -16,28 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTHING = "none"
-_WORDS = frozenset(
-    [
-        "param",
-        "params",
-        "parameter",
-        "parameters",
-        "flop",
-        "flops",
-        "mac",
-        "macs",
-        "madd",
-        "madds",
-        "multadds",
-        "multiadds",
-        "latency",
-        "energy",
-        "memory",
-        "activations",
-    ]
-)
-_NOT_COSTS = frozenset(["acc", "accuracy", "error", "loss", "train", "training"])
-"""Words of names that are costs, and of names that are none: ``params_m``, ``latency_ms/pi5-onnx``, ``raspi4_latency``."""
+_WORDS = frozenset({
+    "param", "params", "parameter", "parameters", "flop", "flops", "mac", "macs", "madd", "madds", "multadds",
+    "multiadds", "latency", "energy", "memory", "activations",
+})  # fmt: skip
+_NOT_COSTS = frozenset({"acc", "accuracy", "error", "loss", "train", "training"})
+"""Words of names before a slash that are costs, and that are none: ``params_m``, ``raspi4_latency/cifar10``."""
 
 
 class TableCosts:
