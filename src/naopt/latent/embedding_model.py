@@ -158,7 +158,7 @@ class EmbeddingModel(PerformanceModel):
     def targets(self) -> Targets:
         """The map between scores and targets. Raises ``RuntimeError`` before the first ``fit``."""
         if self._targets is None:
-            raise RuntimeError("there are no targets before a fit")
+            raise RuntimeError("a prediction needs a fit first")
         return self._targets
 
     def slopes(self, points: Array) -> tuple[Array, Array]:
