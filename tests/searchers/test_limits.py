@@ -94,6 +94,18 @@ def test_nao_finds_more_of_a_front_than_chance(known: bool) -> None:
     assert shares["nao"] > max(0.9, shares["random"] + 0.1)
 
 
+def test_an_objective_that_never_changes_hinders_no_other() -> None:
+    def flat(architecture: Architecture) -> Measurement:
+        return Measurement({"quality": quality(architecture), "cost": 3.0})
+
+    kind = searchers.get("nao")
+    wanted = Problem((Objective("quality"), Objective("cost", "min")))
+    found = search(kind(SPACE, wanted, kind.settings_type.parse({}), seed=0, budget=40), flat, 40)
+    values = [measurement.metrics["quality"] for _, measurement in found]
+    assert max(values[10:]) > max(values[:10])
+    assert np.mean(values[-15:]) > np.mean(values[:10]) + 5
+
+
 def test_nao_goes_on_with_several_objectives_from_what_was_told() -> None:
     wanted = problem(Objective("quality"), Objective("cost", "min"), known=False, limit=12.0)
     kind = searchers.get("nao")

@@ -32,6 +32,8 @@ _DRAWN = 500
 """Random architectures from which the slopes of known costs are learned, and which say how bad objectives can be: where
 the first ones that were measured are all quick, the best one, which is slow, must not lie below the reference."""
 _FLAT = 1e-12
+_UNKNOWN = -1e6
+"""What an architecture is worth of which a known cost is missing."""
 _OF_COSTS = 0x636F7374
 
 
@@ -74,7 +76,7 @@ class TradeOffRounds(EmbeddingRounds):
     def learn(self, history: Sequence[tuple[Architecture, Measurement]]) -> None:
         """See ``NAORounds``."""
         super().learn(history)
-        self._told = [(a, m) for a, m in history if m.ok]
+        self._told = [(a, m) for a, m in history if m.ok and m.metrics.keys() >= set(self.problem.metrics)]
 
     # What is believed.
 
@@ -135,11 +137,12 @@ class TradeOffRounds(EmbeddingRounds):
         """See ``EmbeddingRounds``."""
         waiting = [*self._waiting, *(architectures[index] for index in chosen)]
         front = np.concatenate([self._made[self._kept], self._believed(waiting)]) if waiting else self._made[self._kept]
+        front = front[np.isfinite(front).all(axis=1)]
         outlooks = [self._outlook(o, architectures, waiting) for o in self.problem.objectives]
         found = log_enlargement(outlooks, front, self._reference)
         for limit in self.problem.measured:
             found += self._log_kept(limit, architectures)
-        return found
+        return np.where(np.isnan(found), _UNKNOWN, found)
 
     def _outlook(
         self, objective: Objective, architectures: Sequence[Architecture], waiting: Sequence[Architecture]
@@ -147,6 +150,8 @@ class TradeOffRounds(EmbeddingRounds):
         model = self.models.get(objective.metric)
         if model is None:
             return Exact(objective.sign * self._known(objective.metric, architectures))
+        if len(model.targets.scores) == 1:  # nothing says yet that it can be anything else
+            return Exact(np.full(len(architectures), model.targets.scores[0]))
         return Normal(*model.moments(architectures, waiting), model.targets)
 
     def _log_kept(self, limit: Limit, architectures: Sequence[Architecture]) -> Array:
