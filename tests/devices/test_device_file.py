@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from naopt.devices import DeviceModel, Setting, draw_sample, read_device
-from naopt.devices.calibration import fit, layers_of, work_of
+from naopt.devices.calibration import fit, work_of
+from naopt.devices.layers import layers_of
 from naopt.errors import InputError
 from naopt.networks.costs import Layer
 from naopt.networks.settings import NetworkSettings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from naopt.cli.common import JsonOption, SetOption, emit, print_table, say
+from naopt.cli.common import JsonOption, SetOption, emit, note, print_table, say
 from naopt.cli.outputs import ForceOption, check_output
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def calibrate(
     from naopt.devices.calibration import fit
     from naopt.devices.setting import Setting
     from naopt.errors import InputError
+    from naopt.evaluators.training import select_device
     from naopt.texts import read_json
 
     check_output("--out", out, [timings], force=force)
@@ -63,6 +64,7 @@ def calibrate(
         setting = Setting.parse(values["setting"], "setting of timings")
         model = fit(setting, values["work"], values["timed"], str(timings))
     else:
+        select_device(device)
         found, setting = _setting(task, space, settings, device, threads, batch, repeats)
         model = measure(found, setting, samples, seed)
     model.write(out)
@@ -174,11 +176,15 @@ def _setting(
 
 def _check(model: DeviceModel, count: int, seed: int, *, as_json: bool) -> dict[str, object]:
     from dataclasses import asdict
+    from importlib.metadata import version
 
     from naopt.devices.check import HOLDS
     from naopt.devices.check import check as timed
 
     found = timed(model, count, seed)
+    own, made = version("torch"), model.calibration.torch
+    if own.partition("+")[0] != made.partition("+")[0]:
+        note(f"the file was made with torch {made}; this is {own}")
     if not as_json:
         say(
             f"{found.networks} unseen networks: median error {found.error:.1%}, rank correlation {found.spearman:.3f}; "

@@ -9,11 +9,11 @@ import numpy as np
 
 from naopt._version import __version__
 from naopt.devices.device_file import Calibration, DeviceModel, NetworkTime, OperationTime, layer_row
+from naopt.devices.layers import layers_of
 from naopt.devices.predictor import Key, Predictor, operations
 from naopt.devices.setting import Setting
 from naopt.errors import InputError
 from naopt.metrics.rank import spearman
-from naopt.networks.costs import Layer, describe
 from naopt.spaces import Architecture, SearchSpace, create_space
 
 LEAST = 20
@@ -35,11 +35,6 @@ def draw_sample(space: SearchSpace, setting: Setting, count: int, seed: int) -> 
     work = [sum(layer.macs for layer in layers_of(space, each, setting)) for each in drawn]
     order = np.argsort(work, kind="stable")[np.linspace(0, len(drawn) - 1, count).round().astype(int)]
     return [drawn[index] for index in rng.permutation(order)]
-
-
-def layers_of(space: SearchSpace, architecture: Architecture, setting: Setting) -> tuple[Layer, ...]:
-    """The layers of a network under a setting."""
-    return describe(space, architecture, setting.network, setting.image, setting.classes)
 
 
 def work_of(space: SearchSpace, sample: Sequence[Architecture], setting: Setting) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from naopt.devices.calibration import draw_sample, error_of, layers_of
+from naopt.devices.calibration import draw_sample, error_of
 from naopt.devices.device_file import DeviceModel
+from naopt.devices.layers import layers_of
 from naopt.devices.networks import time_networks
 from naopt.devices.predictor import Predictor
 from naopt.metrics.rank import spearman

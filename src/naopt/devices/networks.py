@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from naopt.devices.calibration import layers_of
 from naopt.devices.device_file import layer_row
+from naopt.devices.layers import layers_of
 from naopt.devices.setting import Setting
 from naopt.devices.timing import inputs, make_network, timed_together
 from naopt.networks.build import build_network

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator, evaluators
+from naopt.evaluators.known_costs import known_costs
 from naopt.evaluators.workloads import ImageWorkload
 from naopt.measurement import Measurement
 from naopt.one_shot.build import check_sharing, shared_data
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from naopt.evaluators.workloads import Workload
     from naopt.one_shot.data import SharedData
     from naopt.one_shot.settings import OneShotSettings
+    from naopt.problem import Costs
     from naopt.spaces import Architecture, SearchSpace
 
 PREFIX = "shared_"
@@ -82,6 +84,10 @@ class SharedWeightsEvaluator(Evaluator):
                 raise InputError("checkpoint", str(self.weights), rule) from None
             self._data = data
         return self._data
+
+    def costs(self) -> Costs | None:
+        """What networks cost, in closed form."""
+        return known_costs(self.work, self.space)
 
     def check(self) -> None:
         """See ``Evaluator.check``."""
