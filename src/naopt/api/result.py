@@ -68,6 +68,8 @@ class Result:
         found = self.record.best()
         if found is None:
             failed = self.failures
+            if self.record.beyond:
+                raise NaoptError(self.record.why_none())
             why = failed[0].reason if failed else "nothing was measured"
             raise NaoptError(f"no evaluation has succeeded; {len(failed)} failed, the first: {why}")
         return self._view(found)
@@ -152,6 +154,10 @@ class Result:
             best = self.best
             text = best.text if len(best.text) <= _LETTERS else f"{best.text[:_LETTERS]}..."
             lines += [f"best {self.objective.metric}: {best.value:.6g}, evaluation {best.index} ({best.origin})", text]
+        if len(self.record.problem.objectives) > 1 and (knee := self.record.knee()) is not None:
+            lines.append(f"front of {len(self.record.front())}, the knee is evaluation {knee.index}")
+        if self.record.beyond:
+            lines.append(f"{len(self.record.beyond)} evaluations break a limit")
         if self.directory is not None:
             lines.append(f"in {self.directory}")
         return "\n".join(lines)

@@ -27,7 +27,9 @@ def execute(run: Run, *, as_json: bool = False) -> None:
         raise
     tell(run, as_json=as_json)
     if isinstance(run, SearchRun) and run.record.best() is None:
-        raise NaoptError(f"run '{run.directory}': no evaluation has succeeded; {why_none(run.record)}")
+        record = run.record
+        why = record.why_none() if record.beyond else f"no evaluation has succeeded; {why_none(record)}"
+        raise NaoptError(f"run '{run.directory}': {why}")
 
 
 def tell(run: Run, *, as_json: bool) -> None:

@@ -20,7 +20,7 @@ def print_front(record: RunRecord) -> None:
     front, knee = record.front(), record.knee()
     names = [objective.metric for objective in record.problem.objectives]
     if not front:
-        say("front:      empty; no evaluation has succeeded")
+        say(f"front:      empty; {record.why_none() if record.beyond else 'no evaluation has succeeded'}")
         return
     rows = [
         [t.index, *(t.measurement.metrics[name] for name in names), "knee" if t is knee else "", t.origin, t.text]

@@ -142,9 +142,12 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
     if config.elsewhere and (pending := len(record.trials) - len(record.evaluated)):
         yield f"pending:    {pending}, which naopt ask {record.directory} --pending lists"
     yield f"failed:     {len(record.failed)}"
+    if record.problem.limits:
+        over = record.passed_over
+        yield f"limits:     broken by {len(record.beyond)} that were measured; {over} passed over without measuring"
     yield f"seconds:    {record.seconds:.1f}"
     if best is None or best.measurement is None:
-        yield "best:       none; no evaluation has succeeded"
+        yield f"best:       none; {record.why_none() if record.beyond else 'no evaluation has succeeded'}"
     else:
         value = f"{best.measurement.metrics[objective.metric]:.6g}"
         metric = f"{objective.metric} (surrogate)" if record.surrogate else objective.metric

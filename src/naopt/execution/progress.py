@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from naopt.execution.observer import Observer
 from naopt.execution.time_left import TimeLeft, TimeLeftColumn
 from naopt.execution.trial import Trial
-from naopt.problem import Objective
+from naopt.problem import Objective, Problem
 
 _FIRST, _EVERY = 5.0, 60.0
 """Seconds until the first line, and between lines."""
@@ -24,7 +24,7 @@ class ProgressBar(Observer):
     Args:
         budget: evaluations in all.
         done: trials that were measured before.
-        objective: tells the best.
+        problem: tells the best, by its first objective, of what keeps its limits.
         console: where to draw; if it is no terminal, it gets a line a minute at most.
         workers: how many evaluations go on at a time.
     """
@@ -33,11 +33,12 @@ class ProgressBar(Observer):
         self,
         budget: int,
         done: Sequence[Trial],
-        objective: Objective,
+        problem: Problem | Objective,
         console: Console | None = None,
         workers: int = 1,
     ) -> None:
-        self._objective, self._budget = objective, budget
+        self._problem, self._budget = Problem.of(problem), budget
+        self._objective = self._problem.objective
         self._console = console or Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -65,7 +66,8 @@ class ProgressBar(Observer):
         if trial.measurement is None:
             return
         self._failed += not trial.measurement.ok
-        score = self._objective.score(trial.measurement)
+        scores = self._problem.scores(trial.measurement)
+        score = None if scores is None else scores[0]
         if score is not None and (self._best is None or score > self._best):
             self._best = score
         self._progress.update(self._task, best=self._shown_best(), failed=self._failed)

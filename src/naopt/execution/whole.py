@@ -69,7 +69,7 @@ def measure_all(
             *(manner.searcher or type(searcher).__name__, used, engine.workers - used, engine.workers),
         )
     done = [trial for trial in start.past if trial.measurement is not None]
-    with ProgressBar(searcher.budget, done, searcher.objective, workers=engine.workers) as bar:
+    with ProgressBar(searcher.budget, done, searcher.problem, workers=engine.workers) as bar:
         first, *others = observers
         logs: list[Observer] = [bar, LogObserver()]
         if not manner.instant:

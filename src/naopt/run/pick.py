@@ -63,7 +63,7 @@ class Pick:
             return self._evaluation(record, self.index, option)
         front = record.front()
         if not front:
-            raise InputError("run", str(record.directory), "has no evaluation that succeeded")
+            raise InputError("run", str(record.directory), record.why_none())
         if self.objective is None:
             knee = record.knee()
             assert knee is not None

@@ -9,6 +9,7 @@ import numpy as np
 
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
+from naopt.evaluators.training import LATENCY
 from naopt.measurement import GOALS, Goal, MetricInfo
 from naopt.problem import Objective, Problem, limits_of
 from naopt.run.config import RunConfig
@@ -63,7 +64,7 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
     infos: dict[str, MetricInfo] = dict.fromkeys(() if costs is None else costs.metrics, MetricInfo("min"))
     infos |= evaluator.metrics
     named = named_objectives(config.metric) or (Named(evaluator.default_metric),)
-    objectives = tuple(_objective(each, infos) for each in named)
+    objectives = tuple(_objective(each, infos, times=bool(config.task)) for each in named)
     limits = limits_of(config.max, config.min)
     for limit in limits:
         if limit.metric not in infos:
@@ -73,9 +74,9 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
     return problem
 
 
-def _objective(named: Named, infos: Mapping[str, MetricInfo]) -> Objective:
+def _objective(named: Named, infos: Mapping[str, MetricInfo], *, times: bool) -> Objective:
     if named.metric not in infos:
-        raise UnknownNameError("metric", named.metric, infos)
+        raise UnknownNameError("metric", named.metric, [*infos, *([LATENCY] if times else [])])
     goal = infos[named.metric].goal
     if named.goal not in (None, goal):
         raise InputError("objective", str(named), f"{named.metric} is to be {goal}imised, says what measures it")

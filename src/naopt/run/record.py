@@ -174,6 +174,31 @@ class RunRecord:
             path.append(best if best is None or self.objective.goal == "max" else -best)
         return path
 
+    @property
+    def beyond(self) -> list[Trial]:
+        """Trials that ended well and break a limit, or lack what one is on."""
+        return [
+            t
+            for t in self.evaluated
+            if t.measurement and t.measurement.ok and self.problem.broken(t.measurement.metrics)
+        ]
+
+    @property
+    def passed_over(self) -> int:
+        """How often searchers passed an architecture over because of limits on known costs, without a query."""
+        return sum(int(log.get("passed_over", 0)) for log in self.rounds)
+
+    def why_none(self) -> str:
+        """Why nothing can be shown as best: the limit that was broken most often, if any was."""
+        if not self.beyond:
+            return "has no evaluation that succeeded"
+        broken = [limit for t in self.beyond if t.measurement for limit in self.problem.broken(t.measurement.metrics)]
+        limit = max(set(broken), key=lambda each: (broken.count(each), str(each)))
+        values = [t.measurement.metrics[limit.metric] for t in self.evaluated
+                  if t.measurement and limit.metric in t.measurement.metrics]  # fmt: skip
+        closest = min(values, key=limit.excess)
+        return f"no evaluation keeps {limit}; the closest has {closest:g}"
+
     def failures(self) -> dict[tuple[str, str], int]:
         """How often an evaluation ended in each (status, reason), the most frequent first."""
         counts: dict[tuple[str, str], int] = {}

@@ -197,7 +197,7 @@ class SearchRun(Run):
         """See ``Run``."""
         best = self.record.best()
         if best is None:
-            raise InputError("run", str(self.directory), "has no evaluation that succeeded")
+            raise InputError("run", str(self.directory), self.record.why_none())
         return self.record.space, best.architecture
 
     @property
