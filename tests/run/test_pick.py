@@ -42,7 +42,7 @@ def test_what_breaks_a_limit_is_on_no_front(record: RunRecord) -> None:
     assert limited.front()[-1].index == 10
     none = replace(record, problem=Problem(TWO.objectives, (Limit("parameters", "max", 1),)))
     assert (none.front(), none.knee()) == ([], None)
-    with pytest.raises(InputError, match="no evaluation that succeeded"):
+    with pytest.raises(InputError, match="no evaluation keeps parameters <= 1; the closest has 100000"):
         Pick().of(none)
     with pytest.raises(InputError, match="breaks parameters >= 100010"):
         Pick.parse("index=5").of(limited)
