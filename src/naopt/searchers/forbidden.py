@@ -35,7 +35,8 @@ class Forbidden:
     def __contains__(self, architecture: object) -> bool:
         if not self._limits or not isinstance(architecture, Architecture):
             return False
-        if self.excess([architecture])[0] == 0:
+        excess = self._known.get(architecture)
+        if (self.excess([architecture])[0] if excess is None else excess) == 0:
             return False
         self._refused.add(architecture)
         return True
