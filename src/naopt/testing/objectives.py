@@ -30,7 +30,7 @@ class ObjectivesSuite(Suite):
             return
         for problem in (Problem(_OBJECTIVES), Problem(_OBJECTIVES, costs=ToyCosts())):
             whole = Drive(case.create(seed=self.seed, problem=problem), measure_both)
-            budget = min(case.budget, case.space.size) if problem.costs is None else min(16, case.budget, case.space.size)
+            budget = min(case.budget if problem.costs is None else 16, case.budget, case.space.size)
             found = whole.run(budget, case.batch)
             assert len(found) == budget or case.space.size < 10 * budget, f"ended after {len(found)} of {budget}"
             fresh, asked = case.create(seed=self.seed, problem=problem), whole.asked[-1]
