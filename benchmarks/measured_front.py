@@ -19,9 +19,9 @@ import numpy as np
 from benchmarks.output import failed, note, publish
 from naopt.cli.merging import merge_values
 from naopt.devices import Setting
-from naopt.devices.measured import LATENCY, REPEATS, WARM_UP
+from naopt.devices.measured import REPEATS, WARM_UP
 from naopt.devices.networks import time_networks
-from naopt.devices.setting import structure
+from naopt.devices.setting import LATENCY, structure
 from naopt.errors import InputError, NaoptError
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads.images import ImageWorkload

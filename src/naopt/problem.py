@@ -43,7 +43,7 @@ class Objective:
         value = measurement.metrics.get(self.metric)
         if value is None or not measurement.ok:
             return None
-        return value if self.goal == "max" else -value
+        return self.sign * value
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from naopt.configuration import Settings
 from naopt.devices.predictor import MODELS, Key, Predictor
-from naopt.devices.setting import STRUCTURE, Setting
+from naopt.devices.setting import LATENCY, STRUCTURE, Setting
 from naopt.errors import InputError
 from naopt.files import write_text
 from naopt.networks.costs import Layer, Shapes, describe
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from naopt.spaces import Architecture
 
 VERSION = 1
-LATENCY = "latency_ms"
 
 Triple = tuple[int, int, int]
 Pair = tuple[int, int]

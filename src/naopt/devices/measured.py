@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from naopt.devices.setting import LATENCY, SPREAD
 from naopt.devices.timing import timed_together
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-LATENCY, SPREAD = "latency_ms", "latency_spread"
 REPEATS, WARM_UP, MOST_SPREAD = 30, 5, 0.1
 
 

@@ -9,6 +9,8 @@ from pydantic import Field
 from naopt.configuration import Settings
 from naopt.networks.settings import NetworkSettings
 
+LATENCY, SPREAD = "latency_ms", "latency_spread"
+"""Metrics: milliseconds of a batch, and half the distance of their quartiles as a share."""
 STRUCTURE = ("skeleton", "cells_per_stage", "filters", "calibrate_newer", "head_relu")
 """Settings of networks that change what is computed after training."""
 

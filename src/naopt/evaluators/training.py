@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from naopt.configuration import Settings
+from naopt.devices.setting import LATENCY, SPREAD
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator, evaluators
 from naopt.evaluators.known_costs import known_costs
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from naopt.evaluators.workloads import Loaded
     from naopt.problem import Costs
     from naopt.spaces import Architecture, SearchSpace
-
-LATENCY, SPREAD = "latency_ms", "latency_spread"
-"""Of what ``naopt.devices.measured`` measures."""
 
 
 def select_device(name: str) -> torch.device:

@@ -54,7 +54,7 @@ class Conversation:
         self.trials = list(start.past)
         self.results = 1 + max((trial.place for trial in self.trials if trial.place is not None), default=-1)
         self._problem = searcher.problem
-        self._forbidden = Forbidden(self._problem)
+        self._forbidden = _forbidden(searcher)
         self._known = {trial.architecture for trial in self.trials}
         self._round = self.trials[-1].round + 1 if self.trials else 0
         for architecture, measurement in start.prior:
@@ -80,7 +80,7 @@ class Conversation:
         """
         log: dict[str, Any]
         self.observer.asking(self._round)
-        passed_over = _forbidden(self.searcher)
+        passed_over = self._forbidden
         passed_over.forget()
         if self._enqueued:
             proposals = [Proposal(architecture, "enqueued") for architecture in self._enqueued[:count]]

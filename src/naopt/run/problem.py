@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from naopt.devices.setting import LATENCY
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
-from naopt.evaluators.training import LATENCY
 from naopt.measurement import GOALS, Goal, MetricInfo
 from naopt.problem import Objective, Problem, limits_of
 from naopt.run.config import RunConfig

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from naopt.configuration import Settings
+from naopt.devices.setting import LATENCY
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.table import TableEvaluator
-from naopt.evaluators.training import LATENCY, TrainingEvaluator
+from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads import WORKLOADS, create_workload
 from naopt.execution import Engine, FailurePolicy, create_engine
 from naopt.execution.whole import Manner

@@ -118,7 +118,7 @@ class NAOSearcher(Searcher):
             return self._random(wanted, known, rng)
         self.rounds.learn(self.history[:told])
         chosen, log = self.rounds.propose(architectures, scores, known, pending, wanted, rng)
-        sign = 1 if self.objective.goal == "max" else -1
+        sign = self.objective.sign
         predicted = [p.predicted for p in chosen if p.predicted is not None]
         self._log = log | {f"from_{origin}": sum(p.origin == origin for p in chosen) for origin in _ORIGINS}
         self._log["predicted_mean"] = sign * mean(predicted) if predicted else None

@@ -257,7 +257,7 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
 
     def in_units(self, mean: Array, targets: Targets) -> list[float | None]:
         """Predicted targets ``(n,)`` in the metric's own unit."""
-        sign = 1 if self.objective.goal == "max" else -1
+        sign = self.objective.sign
         scores = sign * targets.inverse(mean)
         return [float(score) if np.isfinite(score) else None for score in scores]
 

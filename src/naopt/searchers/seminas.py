@@ -186,7 +186,7 @@ class SemiNASSearcher(LatentSearcher[FoundLabels]):
         kept = np.arange(len(rows))
         if self.options.choose == "predicted":
             kept = np.argsort(-found.predicted, kind="stable")
-        sign = 1 if self.objective.goal == "max" else -1
+        sign = self.objective.sign
         values, parents = sign * found.targets.inverse(found.predicted), found.parents
         return [
             Proposal(rows[i], "ascent" if parents[rows[i]] else "pseudo-label", float(values[i]), parents[rows[i]])

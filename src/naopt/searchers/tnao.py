@@ -157,7 +157,7 @@ class TNAOSearcher(LatentSearcher[FoundPoints]):
         """Adds predictions, and counts."""
         points, origin = found.points, found.origin
         predicted = self.model.predict([p.architecture for p in chosen]) if chosen else np.empty(0)
-        sign = 1 if self.objective.goal == "max" else -1
+        sign = self.objective.sign
         self._log = found.log | {
             "points": points.points,
             "decoded": points.decoded,
