@@ -8,7 +8,7 @@ import pytest
 
 from naopt.errors import InputError
 from naopt.measurement import Measurement
-from naopt.problem import Limit, Objective, Problem
+from naopt.problem import Limit, Named, Objective, Problem, named_objectives
 
 PROBLEM = Problem((Objective("acc"), Objective("ms", "min")), (Limit("ms", "max", 5.0), Limit("params", "min", 10.0)))
 
@@ -66,3 +66,20 @@ def test_what_nobody_can_want_is_refused(
     with pytest.raises(InputError) as caught:
         Problem(tuple(map(Objective, objectives)), tuple(Limit(*limit) for limit in limits))  # type: ignore[arg-type]
     assert str(caught.value) == line
+
+
+def test_a_goal_stands_before_a_metric_or_after_it() -> None:
+    assert named_objectives("acc, min:ms,ms:max , max:a:b") == (
+        Named("acc"),
+        Named("ms", "min"),
+        Named("ms", "max"),
+        Named("a:b", "max"),
+    )
+    assert named_objectives("") == ()
+    assert named_objectives("ms:min,a:b", {"ms:min", "a:b"}) == (Named("ms:min"), Named("a:b"))
+    assert Named.parse("min", unnamed=True) == Named("", "min")
+    for text in ("", "min", "max:", ":min", "min:max", "mean:ms", "ms:mean", "minimise"):
+        with pytest.raises(InputError, match=r"^objective '.*': must be METRIC, min:METRIC, max:METRIC or METRIC:min"):
+            Named.parse(text)
+    with pytest.raises(InputError, match="did you mean 'min:ms'"):
+        Named.parse("minimise:ms")

@@ -6,10 +6,10 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from naopt.errors import InputError
-from naopt.measurement import Goal, Measurement, check_goal
+from naopt.measurement import GOALS, Goal, Measurement, MetricInfo, check_goal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Bound = Literal["max", "min"]
 _LIMIT = re.compile(r"([^<>=]+)(<=|>=)([^<>=]+)")
+_GOALS: dict[str, Goal] = {each: each for each in GOALS}
+_GOAL_WORDS = re.compile(r"(max|min)(imum|imal|imi[sz](e|ing|ation))?", re.IGNORECASE)
+"""What people write for a goal, and what no metric is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,70 @@ class Objective:
         if value is None or not measurement.ok:
             return None
         return self.sign * value
+
+
+class Named(NamedTuple):
+    """An objective as people write it: ``valid_acc``, ``min:latency_ms``, ``latency_ms:min``.
+
+    Attributes:
+        metric: its name; empty for what is left to whatever measures.
+        goal: ``None``: what measures knows it.
+    """
+
+    metric: str
+    goal: Goal | None = None
+
+    @classmethod
+    def split(cls, text: str) -> Named:
+        """A goal after the last colon, else one before the first, and the rest; text with neither is a metric."""
+        metric, colon, goal = text.rpartition(":")
+        if not (colon and metric and goal in _GOALS):
+            goal, colon, metric = text.partition(":")
+        return cls(metric, _GOALS[goal]) if colon and metric and goal in _GOALS else cls(text)
+
+    @classmethod
+    def parse(cls, text: object, known: Collection[str] = (), *, unnamed: bool = False) -> Named:
+        """One objective.
+
+        Args:
+            text: as it is written.
+            known: names of metrics, which are these whatever colons they have.
+            unnamed: whether a goal alone will do.
+
+        Raises:
+            InputError: no metric, or another word than a goal beside the colon.
+        """
+        rule = "must be METRIC, min:METRIC, max:METRIC or METRIC:min" + (", min or max" if unnamed else "")
+        if not isinstance(text, str):
+            raise InputError("objective", text, rule)
+        text = text.strip()
+        if text in known:
+            return cls(text)
+        if unnamed and text in _GOALS:
+            return cls("", _GOALS[text])
+        found = cls.split(text)
+        plain = found.goal is None and ":" not in text and text and not _GOAL_WORDS.fullmatch(text)
+        if plain or (found.goal is not None and found.metric not in _GOALS):
+            return cls(found.metric.strip(), found.goal)
+        goal, colon, metric = text.partition(":")
+        word = _GOAL_WORDS.fullmatch(goal)
+        meant = word[1].lower() + (colon and f":{metric}") if word and (metric or unnamed) else ""
+        raise InputError("objective", text, rule + (f"; did you mean '{meant}'?" if meant else ""))
+
+    def among(self, infos: Mapping[str, MetricInfo]) -> Objective:
+        """The objective, of a metric that is there. Raises ``InputError`` for another goal than the metric's."""
+        goal = infos[self.metric].goal
+        if self.goal not in (None, goal):
+            raise InputError("objective", str(self), f"{self.metric} is to be {goal}imised, says what measures it")
+        return Objective(self.metric, goal)
+
+    def __str__(self) -> str:
+        return self.metric if self.goal is None else f"{self.goal}:{self.metric}"
+
+
+def named_objectives(text: str, known: Collection[str] = ()) -> tuple[Named, ...]:
+    """Objectives, separated by commas; none for no text. Raises ``InputError`` as ``Named.parse``."""
+    return tuple(Named.parse(part, known) for part in text.split(",")) if text else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def test_of_a_dictionary_the_first_is_the_score() -> None:
 
 @pytest.mark.parametrize("objective", ["", "mean:loss", "min:", ":loss", 3])
 def test_objectives_that_are_none(objective: Any) -> None:
-    with pytest.raises(naopt.InputError, match="must be a metric, min:METRIC, max:METRIC, min or max"):
+    with pytest.raises(naopt.InputError, match="must be METRIC, min:METRIC, max:METRIC or METRIC:min, min or max"):
         search(objective=objective)
 
 

@@ -173,7 +173,7 @@ def test_csv_files_that_are_refused(lab: Path, capsys: pytest.CaptureFixture[str
         ("ask none", "run 'none': is none yet; the first call needs --space and --metric"),
         ("ask none --space mlp --metric acc", "space 'mlp': unknown"),
         ("ask none --space gone.toml --metric acc", "space file 'gone.toml': No such file"),
-        ("ask none --space nasbench201 --metric acc:best", "metric 'acc:best': must be NAME"),
+        ("ask none --space nasbench201 --metric acc:best", "objective 'acc:best': must be METRIC, min:METRIC"),
         ("ask none --space nasbench201 --metric acc --searcher nano", "did you mean 'nao'?"),
         ("ask none --space nasbench201 --metric acc --searcher darts", "give --task"),
         ("ask none --space nasbench201 --metric acc --enqueue x", "architecture 'x'"),

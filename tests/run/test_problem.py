@@ -49,7 +49,7 @@ def test_what_is_written_becomes_objectives_limits_and_costs(table: Path) -> Non
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"metric": "acc,"}, "objective '': must be METRIC, min:METRIC or max:METRIC"),
+        ({"metric": "acc,"}, "objective '': must be METRIC, min:METRIC, max:METRIC or METRIC:min"),
         ({"metric": "acc,acc"}, "objective 'acc': is named twice"),
         (
             {"metric": "max:latency_ms"},

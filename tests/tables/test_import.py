@@ -83,6 +83,8 @@ def test_metrics_are_declared_in_words() -> None:
     assert parse_metric("ms:min:ms/image") == ("ms", MetricInfo("min", "ms/image"))
     assert parse_metric("acc::%") == ("acc", MetricInfo("max", "%"))
     assert parse_metric("s:min:min") == ("s", MetricInfo("min", "min"))
+    assert parse_metric("min:ms") == ("ms", MetricInfo("min", ""))
+    assert parse_metric("min:ms::ms/image") == ("ms", MetricInfo("min", "ms/image"))
     for text in (":min", "", " :max"):
         with pytest.raises(InputError, match="must read NAME"):
             parse_metric(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import SCORE, FunctionEvaluator, RaisingEvaluator
 from naopt.evaluators.table import TableEvaluator
-from naopt.measurement import GOALS, Goal, MetricInfo
-from naopt.problem import Limit, Objective
+from naopt.measurement import Goal, MetricInfo
+from naopt.problem import Limit, Named, Objective
 from naopt.run.config import RunConfig
 from naopt.spaces import Architecture, GenericSpace, SearchSpace, create_space
 from naopt.tables import Table, load_table
@@ -37,8 +36,6 @@ Wanted = Objective | str | Sequence[Objective | str] | None
 Limits = Sequence[Limit | str] | Limit | str
 """``Limit("latency_ms", "max", 5.0)`` or ``"latency_ms<=5"``, one or several."""
 
-_GOAL_WORDS = re.compile(r"(max|min)(imum|imal|imi[sz](e|ing|ation))?", re.IGNORECASE)
-"""What people write for a goal, and what no metric is called."""
 _log = logging.getLogger(__name__)
 
 
@@ -51,44 +48,26 @@ def parse_space(space: Space | None) -> SearchSpace | None:
     return GenericSpace(space)
 
 
-def parse_objective(objective: Objective | str | None) -> tuple[str, Goal | None]:
-    """Metric and goal; an empty metric and no goal for what is left to the evaluator.
-
-    Raises:
-        InputError: text that is not ``METRIC``, ``min:METRIC``, ``max:METRIC``, ``min`` or ``max``.
-    """
-    if objective is None:
-        return "", None
-    if isinstance(objective, Objective):
-        return objective.metric, objective.goal
-    rule = "must be a metric, min:METRIC, max:METRIC, min or max"
-    if not isinstance(objective, str):
-        raise InputError("objective", objective, rule)
-    goal, colon, metric = objective.partition(":")
-    if not colon:
-        goal, metric = (objective, "") if _GOAL_WORDS.fullmatch(objective) else ("", objective)
-    known: dict[str, Goal] = {each: each for each in GOALS}
-    if (goal and goal not in known) or (colon and not (goal and metric)) or not (goal or metric):
-        word = _GOAL_WORDS.fullmatch(goal)
-        meant = word[1].lower() + (colon and f":{metric}") if word else ""
-        raise InputError("objective", objective, rule + (f"; did you mean '{meant}'?" if meant else ""))
-    return metric, known.get(goal)
-
-
-def parse_wanted(wanted: Wanted) -> list[tuple[str, Goal | None]]:
+def parse_wanted(wanted: Wanted) -> list[Named]:
     """Metric and goal of each objective, one at least; an empty metric is left to the evaluator.
 
     Raises:
-        InputError: as ``parse_objective``, no objective, or one among several without a name.
+        InputError: as ``Named.parse``, no objective, or one among several without a name.
     """
-    if isinstance(wanted, str) and "," in wanted:
-        wanted = [part.strip() for part in wanted.split(",")]
-    if isinstance(wanted, str | Objective) or not isinstance(wanted, Sequence):
-        return [parse_objective(wanted)]
-    found = [parse_objective(each) for each in wanted]
-    if not found or (len(found) > 1 and not all(metric for metric, _ in found)):
-        raise InputError("objective", list(wanted), "must be metrics: ['accuracy', 'min:latency_ms']")
-    return found
+    if isinstance(wanted, str):
+        wanted = wanted.split(",")
+    given = list(wanted) if isinstance(wanted, Sequence) else [wanted]
+    if not given:
+        raise InputError("objective", given, "must be metrics: ['accuracy', 'min:latency_ms']")
+    return [_named(each, alone=len(given) == 1) for each in given]
+
+
+def _named(wanted: object, *, alone: bool) -> Named:
+    if wanted is None and alone:
+        return Named("")
+    if isinstance(wanted, Objective):
+        return Named(wanted.metric, wanted.goal)
+    return Named.parse(wanted, unnamed=alone)
 
 
 def parse_limits(limits: Limits) -> tuple[Limit, ...]:
@@ -105,7 +84,7 @@ def parse_measuring(evaluate: Evaluate) -> Measuring:
 def parse_evaluator(
     space: SearchSpace | None,
     evaluate: Measuring,
-    wanted: Sequence[tuple[str, Goal | None]],
+    wanted: Sequence[Named],
     limits: Sequence[Limit],
     *,
     as_values: bool | None,
@@ -151,8 +130,7 @@ def parse_evaluator(
         name = name or evaluate.default_metric
         if name not in infos:
             raise UnknownNameError("metric", name, infos)
-        if way not in (None, known := infos[name].goal):
-            raise InputError("objective", f"{way}:{name}", f"{name} is to be {known}imised, says what measures it")
+        Named(name, way).among(infos)
     return RaisingEvaluator(evaluate) if strict else evaluate
 
 

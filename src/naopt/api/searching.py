@@ -41,6 +41,7 @@ from naopt.execution.failures import ALIKE
 from naopt.execution.whole import measure_all
 from naopt.files import at_home
 from naopt.logs import show_logs
+from naopt.problem import Named
 from naopt.run import record as records
 from naopt.run.config import RunConfig
 from naopt.run.run import SearchRun, open_run
@@ -216,7 +217,7 @@ def resume(
         raise InputError("evaluate", name_of(evaluate), f"run '{run}' was begun with '{measures}'")
     else:
         problem, space = found.record.problem, found.record.space
-        wanted = [(objective.metric, objective.goal) for objective in problem.objectives]
+        wanted = [Named(objective.metric, objective.goal) for objective in problem.objectives]
         state.evaluator = parse_evaluator(
             space, evaluate, wanted, problem.limits, as_values=as_values, strict=raise_on_error
         )

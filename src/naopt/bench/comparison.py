@@ -25,7 +25,7 @@ from naopt.bench.trials import SearchTrial
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise, TableEvaluator, check_noise
-from naopt.problem import Limit, Objective, Problem
+from naopt.problem import Limit, Named, Problem, named_objectives
 from naopt.searchers import Scalarisation, searchers
 from naopt.searchers.base import one_only
 from naopt.tables import Table
@@ -87,6 +87,10 @@ class Comparison:
                 raise InputError(name, value, f"must be at least {least}")
         if self.budget > len(self.table):
             raise InputError("budget", self.budget, f"table {self.table.name} has {len(self.table)} rows")
+        metric = ",".join(objective.metric for objective in self.problem.objectives)
+        if self.report_metric == self.metric:
+            object.__setattr__(self, "report_metric", metric)
+        object.__setattr__(self, "metric", metric)
         self._check_metrics()
         self.durations.unit(self.table)
 
@@ -134,8 +138,10 @@ class Comparison:
     @cached_property
     def problem(self) -> Problem:
         """What is searched for."""
-        names = [name.strip() for name in self.metric.split(",")]
-        return Problem(tuple(Objective(name, self.table.info(name).goal) for name in names), self.limits)
+        infos, named = self.table.infos, named_objectives(self.metric, self.table.infos) or (Named(self.metric),)
+        for each in named:
+            self.table.info(each.metric)
+        return Problem(tuple(each.among(infos) for each in named), self.limits)
 
     @property
     def several(self) -> bool:

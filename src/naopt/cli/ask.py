@@ -13,7 +13,6 @@ from naopt.cli.wanted import MaxOption, MinOption, limits_given
 
 if TYPE_CHECKING:
     from naopt.by_hand import OpenSearch
-    from naopt.problem import Objective
     from naopt.run import RunRecord, Trial
     from naopt.spaces import SearchSpace
 
@@ -30,7 +29,7 @@ def ask(
         typer.Option(
             "--metric",
             "--objective",
-            metavar="M[:max|min][,...]",
+            metavar="[max:|min:]M[,...]",
             help="First call: what is optimised, and which way; one metric, or several.",
         ),
     ] = None,
@@ -92,26 +91,15 @@ def ask(
 def _begin(directory: Path, given: dict[str, Any]) -> OpenSearch:
     from naopt.by_hand import begin_search
     from naopt.cli.merging import merge_values
-    from naopt.problem import Problem, limits_of
+    from naopt.problem import Objective, Problem, limits_of, named_objectives
     from naopt.run.config import RunConfig
 
     settings = given.pop("set", [])
-    objectives = tuple(_objective(part.strip()) for part in given.pop("metric").split(","))
+    named = named_objectives(given.pop("metric"))
+    objectives = tuple(Objective(metric, goal or "max") for metric, goal in named)
     problem = Problem(objectives, limits_of(given.pop("max", {}), given.pop("min", {})))
     config = RunConfig.from_values(merge_values({}, given, settings))
     return begin_search(directory, _space(config.space, config.space_options), problem, config)
-
-
-def _objective(text: str) -> Objective:
-    from naopt.errors import InputError
-    from naopt.problem import Objective
-
-    name, colon, goal = text.partition(":")
-    if name in ("max", "min") and colon and goal:
-        name, goal = goal, name
-    if colon and goal not in ("max", "min"):
-        raise InputError("metric", text, "must be NAME, NAME:max or NAME:min")
-    return Objective(name, "min" if goal == "min" else "max")
 
 
 def _space(spec: str, options: dict[str, Any]) -> SearchSpace:

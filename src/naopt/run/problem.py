@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
 
 from naopt.devices.setting import LATENCY
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
-from naopt.measurement import GOALS, Goal, MetricInfo
-from naopt.problem import Objective, Problem, limits_of
+from naopt.measurement import MetricInfo
+from naopt.problem import Named, Problem, limits_of, named_objectives
 from naopt.run.config import RunConfig
 from naopt.searchers.base import Known
 from naopt.searchers.forbidden import Forbidden
@@ -20,33 +17,6 @@ from naopt.spaces import SearchSpace
 _SMALL = 100_000
 _WALKS = 20
 _SEED = 0x6C696D
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """An objective as it is written: ``valid_acc``, ``min:latency_ms``. No goal: what measures knows it."""
-
-    metric: str
-    goal: Goal | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Named:
-        """Raises ``InputError`` for another word before the colon, or nothing after it."""
-        goal, colon, metric = text.strip().partition(":")
-        if not colon or not metric:
-            goal, metric = "", text.strip()
-        known: dict[str, Goal] = {each: each for each in GOALS}
-        if not metric or metric in known or (goal and goal not in known):
-            raise InputError("objective", text, "must be METRIC, min:METRIC or max:METRIC")
-        return cls(metric, known.get(goal))
-
-    def __str__(self) -> str:
-        return self.metric if self.goal is None else f"{self.goal}:{self.metric}"
-
-
-def named_objectives(text: str) -> tuple[Named, ...]:
-    """Objectives, separated by commas. Raises ``InputError`` as ``Named.parse``."""
-    return tuple(Named.parse(part) for part in text.split(",")) if text else ()
 
 
 def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
@@ -63,8 +33,11 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
     costs = evaluator.costs()
     infos: dict[str, MetricInfo] = dict.fromkeys(() if costs is None else costs.metrics, MetricInfo("min"))
     infos |= evaluator.metrics
-    named = named_objectives(config.metric) or (Named(evaluator.default_metric),)
-    objectives = tuple(_objective(each, infos, times=bool(config.task)) for each in named)
+    named = named_objectives(config.metric, infos) or (Named(evaluator.default_metric),)
+    for each in named:
+        if each.metric not in infos:
+            raise UnknownNameError("metric", each.metric, [*infos, *([LATENCY] if config.task else [])])
+    objectives = tuple(each.among(infos) for each in named)
     limits = limits_of(config.max, config.min)
     for limit in limits:
         if limit.metric not in infos:
@@ -72,15 +45,6 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
     problem = Problem(objectives, limits, costs)
     check_limits(problem, evaluator.space)
     return problem
-
-
-def _objective(named: Named, infos: Mapping[str, MetricInfo], *, times: bool) -> Objective:
-    if named.metric not in infos:
-        raise UnknownNameError("metric", named.metric, [*infos, *([LATENCY] if times else [])])
-    goal = infos[named.metric].goal
-    if named.goal not in (None, goal):
-        raise InputError("objective", str(named), f"{named.metric} is to be {goal}imised, says what measures it")
-    return Objective(named.metric, goal)
 
 
 def check_limits(problem: Problem, space: SearchSpace) -> None:

@@ -21,10 +21,10 @@ from naopt.one_shot import OneShotSettings
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.one_shot.kinds import searcher_kind, shares_weights
-from naopt.problem import Objective, Problem
+from naopt.problem import Objective, Problem, named_objectives
 from naopt.run.config import RunConfig
 from naopt.run.names import SUPERNET
-from naopt.run.problem import named_objectives, read_problem
+from naopt.run.problem import read_problem
 from naopt.run.supernet import shared_evaluator
 from naopt.searchers import Searcher, searchers
 from naopt.searchers.base import one_only
@@ -193,7 +193,7 @@ def _look_up(config: RunConfig, check: Check) -> tuple[RunConfig, Evaluator]:
         raise InputError("training", ", ".join(config.training), "has no use with a table")
     table = load_table(config.table)
     check(table.contents)
-    named = [each.metric for each in named_objectives(config.metric)] or [next(iter(table.infos))]
+    named = [each.metric for each in named_objectives(config.metric, table.infos)] or [next(iter(table.infos))]
     for metric in named:
         table.info(metric)
     metrics = [named[0], *(name for name in table.infos if name != named[0])]

@@ -170,7 +170,9 @@ def read_csv_file(
 
 
 def _in_header(name: str, info: MetricInfo, header: Sequence[str]) -> tuple[str, MetricInfo]:
-    """A metric by its column's name, where that ends in ``:min`` or ``:max``, which was read as the goal."""
+    """A metric by its column's name, where that ends or begins with a goal, which was read as the metric's."""
+    if name not in header and (whole := f"{info.goal}:{name}") in header:
+        return whole, MetricInfo("max", info.unit)
     longer = f"{name}:{info.goal}"
     if name in header or longer not in header:
         return name, info

@@ -11,6 +11,7 @@ from typing import Any
 
 from naopt.errors import InputError
 from naopt.measurement import MetricInfo
+from naopt.problem import Named
 from naopt.registry import Registry
 from naopt.spaces import SearchSpace
 from naopt.tables.table import Table
@@ -79,7 +80,7 @@ def refuse_metrics(kind: str, metrics: Mapping[str, MetricInfo]) -> None:
 
 
 def parse_metric(text: str) -> tuple[str, MetricInfo]:
-    """A metric as the command line declares it: ``NAME``, ``NAME:min`` or ``NAME:max:UNIT``.
+    """A metric as the command line declares it: ``NAME``, ``NAME:min``, ``min:NAME`` or ``NAME:max:UNIT``.
 
     A name may hold colons: it ends before the first ``:max``, ``:min`` or, where the goal is left out, ``::``. What has
     none of these is a name as it stands.
@@ -90,9 +91,10 @@ def parse_metric(text: str) -> tuple[str, MetricInfo]:
     if not text.partition(":")[0].strip():
         raise InputError("metric", text, "must read NAME[:max|min[:UNIT]]")
     found = _METRIC.fullmatch(text)
-    if found is None:
-        return text, MetricInfo()
-    return found[1], MetricInfo("min" if found[2] == "min" else "max", found[3] or found[4] or "")
+    if found is not None and found[2]:
+        return found[1], MetricInfo("min" if found[2] == "min" else "max", found[3] or "")
+    named = Named.split(text if found is None else found[1])
+    return named.metric, MetricInfo(named.goal or "max", "" if found is None else found[4])
 
 
 def explain_goals(texts: Sequence[str], names: Iterable[str]) -> list[str]:
@@ -104,7 +106,8 @@ def explain_goals(texts: Sequence[str], names: Iterable[str]) -> list[str]:
     """
     lines = []
     for name in names:
-        if any(re.fullmatch(rf"{re.escape(name)}:(?:max|min)(?::.*)?", text, re.DOTALL) for text in texts):
+        ends = rf"(?:max|min):{re.escape(name)}(?:::.*)?|{re.escape(name)}:(?:max|min)(?::.*)?"
+        if any(re.fullmatch(ends, text, re.DOTALL) for text in texts):
             continue
         other = f"--metric {shlex.quote(f'{name}:min')}"
         if _COSTS.search(name):
