@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from naopt.errors import InputError
 from naopt.measurement import Measurement
-from naopt.problem import Limit, Named, Objective, Problem, named_objectives
+from naopt.problem import Limit, Named, Objective, Problem, closest_to, named_objectives
 
 PROBLEM = Problem((Objective("acc"), Objective("ms", "min")), (Limit("ms", "max", 5.0), Limit("params", "min", 10.0)))
 
@@ -35,6 +36,19 @@ def test_by_how_much_a_limit_is_broken() -> None:
     assert [Limit("ms", "max", 5.0).excess(value) for value in (4.0, 5.0, 7.5)] == [0.0, 0.0, 2.5]
     assert [Limit("acc", "min", 5.0).excess(value) for value in (4.0, 5.0, 7.5)] == [1.0, 0.0, 0.0]
     assert Limit("acc", "min", 5.0).met({}) is None
+    values = np.array([4.0, 5.0, 7.5, math.nan])
+    assert Limit("ms", "max", 5.0).share(values).tolist() == [0.0, 0.0, 0.5, math.inf]
+    assert Limit("gain", "min", -8.0).share(-values[:3]).tolist() == [0.0, 0.0, 0.0]
+    assert Limit("bias", "max", 0.0).share(values[:2]).tolist() == [4.0, 5.0]
+
+
+def test_the_closest_to_limits_is_named_with_what_it_has() -> None:
+    limits = (Limit("ms", "max", 5.0), Limit("acc", "min", 90.0), Limit("ms", "min", 1.0))
+    metrics = {"ms": np.array([6.0, 5.5, math.nan]), "acc": np.array([90.0, 81.0, 99.0])}
+    at, beyond, has = closest_to(limits, metrics)
+    assert (at, has) == (0, "ms 6, acc 90")
+    assert beyond == pytest.approx(0.2)
+    assert closest_to(limits, {**metrics, "acc": np.array([45.0, 81.0, 99.0])})[0] == 1
 
 
 def test_each_metric_is_named_once() -> None:

@@ -153,6 +153,13 @@ class Limit:
         """By how much a value breaks it, in the metric's unit; 0 if it is kept."""
         return max(0.0, value - self.value if self.bound == "max" else self.value - value)
 
+    def share(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how much values ``(n,)`` break it, in shares of the limit (of 1 if it is 0); infinite where one is NaN."""
+        import numpy as np
+
+        beyond = np.maximum(0.0, values - self.value if self.bound == "max" else self.value - values)
+        return np.where(np.isnan(values), np.inf, beyond / (abs(self.value) or 1.0))
+
     def met(self, metrics: Mapping[str, float]) -> bool | None:
         """Whether it is kept; ``None`` if the metric is not known."""
         return None if self.metric not in metrics else self.excess(metrics[self.metric]) == 0
@@ -257,6 +264,24 @@ class Problem:
     def __str__(self) -> str:
         wanted = ", ".join(f"{objective.goal} {objective.metric}" for objective in self.objectives)
         return "; ".join([wanted, *map(str, self.limits)])
+
+
+def closest_to(limits: Sequence[Limit], metrics: Mapping[str, NDArray[np.float64]]) -> tuple[int, float, str]:
+    """Of candidates that may break limits the one that breaks them least.
+
+    Args:
+        limits: one at least.
+        metrics: that are limited, by name ``(n,)``; NaN where one is not known.
+
+    Returns:
+        Which it is, by how much it breaks the limits in shares of these, and what it has, in words.
+    """
+    import numpy as np
+
+    shares = np.sum([limit.share(metrics[limit.metric]) for limit in limits], axis=0)
+    at = int(np.argmin(shares))
+    has = dict.fromkeys(f"{limit.metric} {metrics[limit.metric][at]:g}" for limit in limits)
+    return at, float(shares[at]), ", ".join(has)
 
 
 def limits_of(at_most: Mapping[str, float], at_least: Mapping[str, float]) -> tuple[Limit, ...]:

@@ -143,8 +143,37 @@ def test_a_measurement_without_the_objective_is_a_failure_that_names_the_nearest
     assert {trial.status for trial in result.trials} == {"failed"}
     assert {trial.reason for trial in result.trials} == {"gave no price, but prce, size: did you mean prce?"}
     assert result.trials[0].metrics == {"prce": 1.0, "size": 2.0}
-    given = search(lambda _: {"Loss": 1.0}, objective="min:loss", budget=1)
+    given = search(lambda _: {"Loss": 1.0}, objective="min:loss", budget=1, stop_alike=0)
     assert given.failures[0].reason == "gave no loss, but Loss: did you mean Loss?"
+
+
+@pytest.mark.parametrize("options", [{}, {"schedule": "async", "workers": 2}])
+@pytest.mark.parametrize(
+    ("wanted", "line"),
+    [
+        ({"objective": "min:los"}, "evaluation 0 gave no los, but loss, ms: did you mean loss[?]; say so with"),
+        ({"objective": ["min:loss", "min:mss"]}, "evaluation 0 gave no mss, but loss, ms: did you mean ms[?]"),
+        ({"objective": "min:loss", "limits": {"heat": "<=5"}}, "evaluation 0 gave no heat, but loss, ms;"),
+    ],
+)
+def test_a_function_that_names_a_metric_otherwise_stops_the_search_at_once(
+    wanted: dict[str, Any], options: dict[str, Any], line: str
+) -> None:
+    with pytest.raises(naopt.SearchStoppedError, match=f"^{line}") as caught:
+        search(lambda _: {"loss": 1.0, "ms": 2.0}, searcher="nsga2", **wanted, **options)
+    assert 1 <= len(caught.value.result.trials) <= 3
+
+
+def test_a_metric_that_is_missing_now_and_then_stops_nothing() -> None:
+    calls: list[float] = []
+
+    def one_in_three(_: object) -> dict[str, float]:
+        calls.append(1.0)
+        return {"loss": 1.0} if len(calls) % 3 == 0 else {"loss": 1.0, "ms": math.inf if len(calls) % 3 == 1 else 1.0}
+
+    found = search(one_in_three, objective=["min:loss", "min:ms"], searcher="nsga2", budget=6)
+    reasons = [trial.reason for trial in found.trials]
+    assert reasons == ["gave no ms, but loss; without ms, which is inf", "", "gave no ms, but loss"] * 2
 
 
 def test_what_goes_wrong_is_a_failed_measurement() -> None:
@@ -363,3 +392,15 @@ def test_arguments_that_are_wrong_have_one_line(options: dict[str, Any], line: s
         search(**options)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_limits_by_metric_are_limits() -> None:
+    def measured(values: Mapping[str, Any]) -> dict[str, float]:
+        return {"acc": area(values), "ms": float(values["width"])}
+
+    found = search(measured, objective="acc", limits={"ms": "<=32", "acc": " >= 2"}, budget=24)
+    assert found.record.problem.limits == (naopt.Limit("ms", "max", 32.0), naopt.Limit("acc", "min", 2.0))
+    assert found.best_value == 256.0
+    for wrong in (5, "5", "<5", "=5"):
+        with pytest.raises(naopt.InputError, match=f"^limit of ms '{wrong}': must be '<=N' or '>=N'"):
+            search(measured, objective="acc", limits={"ms": wrong})

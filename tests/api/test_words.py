@@ -19,7 +19,8 @@ def test_a_function_of_other_arguments_is_refused_at_once(function: Callable[...
 
 
 def test_a_search_without_success_says_why() -> None:
-    result = naopt.search(CHOICES, lambda _: {"acc": 1.0}, budget=2, searcher="random", objective="accuracy")
+    options: dict[str, Any] = {"budget": 2, "searcher": "random", "stop_alike": 0}
+    result = naopt.search(CHOICES, lambda _: {"acc": 1.0}, objective="accuracy", **options)
     assert "2 failed, finished; the first failed with: gave no accuracy, but acc" in repr(result)
     assert "gave no accuracy, but acc" in result._repr_html_()
 

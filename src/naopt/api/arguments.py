@@ -33,8 +33,8 @@ Known = Result | str | Path
 
 Wanted = Objective | str | Sequence[Objective | str] | None
 """One objective, or several."""
-Limits = Sequence[Limit | str] | Limit | str
-"""``Limit("latency_ms", "max", 5.0)`` or ``"latency_ms<=5"``, one or several."""
+Limits = Mapping[str, str] | Sequence[Limit | str] | Limit | str
+"""``{"latency_ms": "<=5"}``; or ``"latency_ms<=5"``, ``Limit("latency_ms", "max", 5.0)``, one or several."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +71,12 @@ def _named(wanted: object, *, alone: bool) -> Named:
 
 
 def parse_limits(limits: Limits) -> tuple[Limit, ...]:
-    """Limits; text is ``METRIC<=N`` or ``METRIC>=N``. Raises ``InputError`` for what is neither."""
+    """Limits; text is ``METRIC<=N`` or ``METRIC>=N``, by metric ``<=N`` or ``>=N``. Raises ``InputError`` for other."""
+    if isinstance(limits, Mapping):
+        for metric, bound in limits.items():
+            if not isinstance(bound, str) or bound.strip()[:2] not in ("<=", ">="):
+                raise InputError(f"limit of {metric}", bound, "must be '<=N' or '>=N'")
+        limits = [f"{metric}{bound.strip()}" for metric, bound in limits.items()]
     given = [limits] if isinstance(limits, str | Limit) else list(limits)
     return tuple(each if isinstance(each, Limit) else Limit.parse(each) for each in given)
 

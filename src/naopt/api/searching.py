@@ -102,7 +102,8 @@ def search(
         objective: the metric that is optimised: ``"accuracy"``, ``"min:loss"``, or ``"min"`` for a function that gives
             a number. By default the number, or the first of the dictionary, is called ``score`` and maximised. Several,
             ``["accuracy", "min:latency_ms"]``, are a search for the trade-offs between them.
-        limits: that have to be kept: ``"latency_ms<=5"``, ``Limit("params", "max", 2e6)``, one or several.
+        limits: that have to be kept: ``{"latency_ms": "<=5"}``, ``"latency_ms<=5"``, ``Limit("params", "max", 2e6)``;
+            of the last two one or several.
         scalarise: how several objectives become one, for a searcher that takes one: ``"weights"``, ``"chebyshev"``,
             ``"weights=0.7,0.3"``.
         searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.

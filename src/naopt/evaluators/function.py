@@ -39,9 +39,9 @@ class RaisedError(BaseException):
 class FunctionEvaluator(Evaluator):
     """Measures with a function of an architecture, or of its values, which gives a number, metrics or a measurement.
 
-    What it gives that is none of these, or a metric that is not finite, is a ``failed`` measurement with the reason. Of
-    other metrics than ``metric`` those that are not finite are left out, and noted. Where ``metric`` is ``score`` and a
-    dictionary has no such key, its first value is the score.
+    What it gives that is none of these, that lacks ``metric`` or one of ``others``, or of which ``metric`` is not
+    finite, is a ``failed`` measurement with the reason. Other metrics that are not finite are left out, and noted.
+    Where ``metric`` is ``score`` and a dictionary has no such key, its first value is the score.
 
     Args:
         space: of the architectures.
@@ -112,9 +112,10 @@ class FunctionEvaluator(Evaluator):
             numbers[name] = found
         if self.default_metric == SCORE and SCORE not in numbers and numbers:
             numbers = {SCORE: next(iter(numbers.values())), **numbers}
-        if self.default_metric not in numbers:
-            return self._failure(missing(self.default_metric, numbers), rest.seconds)
         finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
+        lacking = next((name for name in self.metrics if name not in numbers), None)
+        if lacking is not None:
+            return replace(self._failure(missing(lacking, finite), rest.seconds), metrics=finite)
         if self.default_metric not in finite:
             reason = f"{self.default_metric} is {numbers[self.default_metric]}"
             return replace(self._failure(reason, rest.seconds), metrics=finite)

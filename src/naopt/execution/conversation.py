@@ -147,7 +147,8 @@ class Conversation:
         measurement = self._complete(self.trials[index].architecture, measurement)
         lacking = _lacking(self._problem, measurement)
         if measurement.ok and lacking:
-            measurement = replace(measurement, status="failed", reason=missing(lacking, measurement.metrics))
+            reason = "; ".join(filter(None, (missing(lacking, measurement.metrics), measurement.reason)))
+            measurement = replace(measurement, status="failed", reason=reason)
         trial = replace(self.trials[index], measurement=measurement, place=self.results)
         self.trials[index] = trial
         self.results += 1

@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from naopt.execution.engine import Engine
 from naopt.execution.jobs import Job
 from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
-from naopt.measurement import Measurement, Status
+from naopt.measurement import Measurement, Status, missing
 
 _CHILDS_DOING: tuple[Status, ...] = ("failed", "timeout", "oom", "diverged")
 _HALVINGS = 5
@@ -136,13 +136,16 @@ class FailureGuard(Observer):
         alike: after so many evaluations, if all of them have failed with one status and one reason, numbers aside; 0
             for never. They are counted anew when a run goes on, for then somebody has seen them.
         done: what was measured before.
+        wanted: metrics; if nothing has been measured well yet, what ended well but has no such metric, and says nothing
+            of it, stops the run unless ``alike`` is 0: a name is misspelt.
     """
 
-    def __init__(self, limit: int, alike: int = 0, done: Iterable[Trial] = ()) -> None:
+    def __init__(self, limit: int, alike: int = 0, done: Iterable[Trial] = (), wanted: Sequence[str] = ()) -> None:
         self._limit, self._alike, self._row = limit, alike, 0
         self._first: tuple[Status, str] | None = None
         if any(trial.measurement is not None and trial.measurement.ok for trial in done):
             self._alike = 0
+        self._wanted = wanted if self._alike else ()
 
     def measured(self, trial: Trial) -> None:
         """Counts. Raises ``RunStoppedError``, with the last reason, when there are too many."""
@@ -152,6 +155,12 @@ class FailureGuard(Observer):
                 self._alike = 0
             return
         self._row = 0 if found.ok else self._row + 1
+        lacking = next((name for name in self._wanted if name not in found.metrics), None)
+        if found.ok:
+            self._wanted = ()
+        elif lacking is not None and found.reason == missing(lacking, found.metrics):
+            rule = "say so with an exception where nothing can be measured (stop_alike=0 goes on all the same)"
+            raise RunStoppedError(f"evaluation {trial.index} {found.reason}; {rule}")
         kind = found.status, without_numbers(found.reason)
         self._first = self._first or kind
         if kind != self._first:

@@ -33,6 +33,7 @@ class Manner:
         stop_alike: it stops after so many evaluations, if all of them fail with one reason; 0 for never.
         instant: evaluations are look-ups, of which nobody wants to know how long they take.
         searcher: its name, for people.
+        by_name: a Python function gives metrics by name, which may be misspelt.
     """
 
     schedule: Literal["rounds", "async"] = "rounds"
@@ -41,6 +42,7 @@ class Manner:
     stop_alike: int = 0
     instant: bool = False
     searcher: str = ""
+    by_name: bool = False
 
 
 def measure_all(
@@ -72,9 +74,11 @@ def measure_all(
     with ProgressBar(searcher.budget, done, searcher.problem, workers=engine.workers) as bar:
         first, *others = observers
         logs: list[Observer] = [bar, LogObserver()]
+        wanted = searcher.problem.metrics if manner.by_name else ()
+        guard = FailureGuard(manner.stop_after, manner.stop_alike, done, wanted)
         if not manner.instant:
             logs.append(Estimate(engine.workers, searcher.budget, len(done)))
-        observer = Observers(first, *logs, *others, FailureGuard(manner.stop_after, manner.stop_alike, done))
+        observer = Observers(first, *logs, *others, guard)
         if manner.schedule == "async":
             run_async(searcher, engine, searcher.budget, observer=observer, start=start, deadline=deadline)
             return

@@ -10,7 +10,7 @@ import numpy as np
 from naopt.errors import InputError, UnknownNameError
 from naopt.execution.trial import Trial
 from naopt.measurement import GOALS
-from naopt.problem import Limit, Objective
+from naopt.problem import Limit, Objective, closest_to
 from naopt.run.record import RunRecord
 
 _RULE = "must be knee, index=N, or max:METRIC or min:METRIC with limits: max:valid_acc,latency_ms<=5"
@@ -101,10 +101,5 @@ class Pick:
         whole = [metrics for metrics in measured if all(limit.metric in metrics for limit in self.limits)]
         if not whole:
             return ""
-        beyond = [
-            sum(limit.excess(metrics[limit.metric]) / (abs(limit.value) or 1.0) for limit in self.limits)
-            for metrics in whole
-        ]
-        metrics = whole[int(np.argmin(beyond))]
-        has = dict.fromkeys(f"{limit.metric} {metrics[limit.metric]:g}" for limit in self.limits)
-        return f"; the closest has {', '.join(has)}"
+        columns = {limit.metric: np.array([metrics[limit.metric] for metrics in whole]) for limit in self.limits}
+        return f"; the closest has {closest_to(self.limits, columns)[2]}"

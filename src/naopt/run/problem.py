@@ -8,7 +8,7 @@ from naopt.devices.setting import LATENCY
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
 from naopt.measurement import MetricInfo
-from naopt.problem import Named, Problem, limits_of, named_objectives
+from naopt.problem import Named, Problem, closest_to, limits_of, named_objectives
 from naopt.run.config import RunConfig
 from naopt.searchers.base import Known
 from naopt.searchers.forbidden import Forbidden
@@ -66,9 +66,7 @@ def check_limits(problem: Problem, space: SearchSpace) -> None:
     excess = forbidden.excess(architectures)
     if (excess == 0).any():
         return
-    closest = architectures[int(np.argmin(excess))]
-    has = {name: values[0] for name, values in problem.costs.of([closest]).items()}
+    at, _, has = closest_to(problem.known, problem.costs.of(architectures))
     limits = " and ".join(map(str, problem.known))
-    met = ", ".join(f"{limit.metric} {has[limit.metric]:g}" for limit in problem.known)
     nothing = "no architecture keeps it" if small else "nothing that was looked at keeps it"
-    raise InputError("limit", limits, f"{nothing}; the closest has {met}: {space.format(closest)}")
+    raise InputError("limit", limits, f"{nothing}; the closest has {has}: {space.format(architectures[at])}")

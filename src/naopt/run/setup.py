@@ -11,6 +11,7 @@ from naopt.configuration import Settings
 from naopt.devices.setting import LATENCY
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
+from naopt.evaluators.function import FunctionEvaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads import WORKLOADS, create_workload
@@ -86,6 +87,7 @@ class Setup:
             stop_alike=0 if self.evaluator.inline else config.stop_alike,  # look-ups cost nothing
             instant=self.evaluator.inline,
             searcher=config.searcher,
+            by_name=isinstance(self.evaluator, FunctionEvaluator),
         )
 
     def enqueued(self) -> list[Architecture]:

@@ -59,9 +59,7 @@ class Forbidden:
         if new and self._costs is not None:
             costs, total = self._costs.of(new), np.zeros(len(new))
             for limit in self._limits:
-                beyond = [limit.excess(float(value)) for value in costs[limit.metric]]
-                shares = np.array(beyond) / (abs(limit.value) or 1.0)
-                total += np.where(np.isnan(costs[limit.metric]), np.inf, shares)
+                total += limit.share(costs[limit.metric])
             self._known.update(zip(new, total.tolist(), strict=True))
         return np.array([self._known.get(architecture, 0.0) for architecture in architectures])
 
