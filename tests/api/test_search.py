@@ -392,15 +392,3 @@ def test_arguments_that_are_wrong_have_one_line(options: dict[str, Any], line: s
         search(**options)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def test_limits_by_metric_are_limits() -> None:
-    def measured(values: Mapping[str, Any]) -> dict[str, float]:
-        return {"acc": area(values), "ms": float(values["width"])}
-
-    found = search(measured, objective="acc", limits={"ms": "<=32", "acc": " >= 2"}, budget=24)
-    assert found.record.problem.limits == (naopt.Limit("ms", "max", 32.0), naopt.Limit("acc", "min", 2.0))
-    assert found.best_value == 256.0
-    for wrong in (5, "5", "<5", "=5"):
-        with pytest.raises(naopt.InputError, match=f"^limit of ms '{wrong}': must be '<=N' or '>=N'"):
-            search(measured, objective="acc", limits={"ms": wrong})

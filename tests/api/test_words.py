@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -48,3 +48,16 @@ def test_spaces_and_tables_say_what_they_are() -> None:
     table = naopt.load_table("digits-nao11")
     assert repr(naopt.Space(CHOICES)) == "<GenericSpace custom: 2 positions>"
     assert repr(table).startswith(f"<Table digits-nao11: 600 architectures of {table.space.name}, valid_acc")
+
+
+def test_limits_by_metric_are_limits() -> None:
+    def measured(values: Mapping[str, Any]) -> dict[str, float]:
+        return {"acc": float(values["width"] * values["depth"]), "ms": float(values["depth"])}
+
+    limits = {"ms": "<=1", "acc": " >= 2"}
+    found = naopt.search(CHOICES, measured, objective="acc", limits=limits, budget=4, searcher="random")
+    assert found.record.problem.limits == (naopt.Limit("ms", "max", 1.0), naopt.Limit("acc", "min", 2.0))
+    assert found.best_value == 32.0
+    for wrong in (5, "5", "<5", "=5"):
+        with pytest.raises(naopt.InputError, match=f"^limit of ms '{wrong}': must be '<=N' or '>=N'"):
+            naopt.search(CHOICES, measured, objective="acc", limits={"ms": wrong})  # type: ignore[dict-item]

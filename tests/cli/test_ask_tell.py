@@ -204,3 +204,27 @@ def test_one_line(lab: Path, capsys: pytest.CaptureFixture[str], words: str, mes
     assert message in err
     assert not Path("none").exists()
     assert len(load_run(lab).trials) == 2
+
+
+def test_of_several_objectives_the_front_is_said_and_its_knee_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = "ask lab --space conv-cell --objective acc,min:ms --searcher random --budget 4 --count 4"
+    said(capsys, words)
+    assert said(capsys, "tell lab 0 acc=0.5 ms=5")[0].endswith("; front of 1, this one on it\n")
+    assert said(capsys, "tell lab 1 acc=0.4 ms=6")[0].endswith("; front of 1, this one not on it\n")
+    Path("done.csv").write_text("index,acc,ms\n2,0.49,1\n3,0.3,0.9\n", encoding="utf-8")
+    told = document(capsys, "tell lab --csv done.csv")
+    assert (told["on_front"], told["front_trials"], told["knee"]) == ([2, 3], [0, 2, 3], 2)
+    assert (
+        said(capsys, "tell lab --csv done.csv")[0]
+        == "4 told, 0 pending, 0 left to ask; front of 3, on it of these 2, 3\n"
+    )
+    begun: list[Any] = []
+    monkeypatch.setattr("naopt.cli.runs.execute", lambda training, *, as_json: begun.append(training))
+    line = "the knee of a front of 3 is taken, evaluation 2 (acc 0.49, ms 1); --pick takes others\n"
+    assert said(capsys, "train lab --task digits")[1].startswith(line)
+    assert said(capsys, "train lab --task digits --pick max:acc")[1].startswith("training ")
+    trained = [training.training.request.architecture for training in begun]
+    assert trained == [load_run("lab").trials[index].text for index in (2, 0)]

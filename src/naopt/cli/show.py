@@ -22,7 +22,9 @@ def show(
         typer.Argument(metavar="DIR|ARCH", help="Directory of a search or training, architecture's text, or zoo name."),
     ],
     space: Annotated[str | None, typer.Option(help="The architecture's space, if its text does not tell.")] = None,
-    svg: Annotated[Path | None, typer.Option(help="Draw the architecture (of a run: the best) into this file.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Draw the architecture (of a run: its best or knee) into this file.")
+    ] = None,
     failures: Annotated[
         bool, typer.Option("--failures", help="Of a search: every failure, with traceback and last lines of output.")
     ] = False,

@@ -18,8 +18,8 @@ PickOption = Annotated[
     str | None,
     typer.Option(
         metavar="knee|index=N|max:METRIC,METRIC<=N",
-        help="Of a search: the knee of its front, an evaluation, or the best by a metric within limits; its best if "
-        "left out.",
+        help="Of a search: the knee of its front, an evaluation, or the best by a metric within limits. Default: its "
+        "best; of several objectives the knee.",
     ),
 ]
 
@@ -34,7 +34,7 @@ def find_run(text: str) -> Run | None:
 
 
 def find_subject(text: str, space: str | None, pick: str | None) -> tuple[Run | None, SearchSpace, Architecture]:
-    """What is meant: the run, if the text names one, with its best architecture or the one that is picked of it.
+    """What is meant: the run, if the text names one, with what it is about or what is picked of it.
 
     Raises:
         InputError: nothing that is known, or a pick of what is no search, or that is not there.
@@ -50,8 +50,25 @@ def find_subject(text: str, space: str | None, pick: str | None) -> tuple[Run | 
             raise InputError("--pick", pick, "is for the directory of a search")
         return None, *read_architecture(text, space)
     if chosen is None:
-        return run, *run.subject
+        found = run.subject
+        _say_which(run)
+        return run, *found
     return run, run.record.space, chosen.of(run.record).architecture
+
+
+def _say_which(run: Run) -> None:
+    """Says, of a search with several objectives, which member of the front is taken where nobody picks."""
+    from naopt.cli.common import note
+    from naopt.cli.runs import first_process
+    from naopt.run.run import SearchRun
+
+    if not isinstance(run, SearchRun) or len(run.record.problem.objectives) == 1 or not first_process():
+        return
+    if (knee := run.record.chosen()) is not None and knee.measurement is not None:
+        names = [objective.metric for objective in run.record.problem.objectives]
+        has = ", ".join(f"{name} {knee.measurement.metrics[name]:.6g}" for name in names)
+        front = f"the knee of a front of {len(run.record.front())}"
+        note(f"{front} is taken, evaluation {knee.index} ({has}); --pick takes others")
 
 
 def read_architecture(text: str, space: str | None) -> tuple[SearchSpace, Architecture]:

@@ -32,7 +32,7 @@ def tell(
     from naopt.by_hand import OpenSearch, read_results
     from naopt.by_hand.results import one_result
     from naopt.cli.ask import standing
-    from naopt.cli.summary import trial_document
+    from naopt.cli.summary import trial_document, wanted_document
     from naopt.errors import InputError
 
     search = OpenSearch(directory)
@@ -53,6 +53,8 @@ def tell(
     if left_out:
         note(f"{left_out} row{'s have' if left_out > 1 else ' has'} no result yet")
     best, found = record.best(), standing(record)
+    front = {trial.index for trial in record.front()} if len(record.problem.objectives) > 1 else None
+    members = sorted({trial.index for trial, _ in told} & (front or set()))
     if as_json:
         emit(
             {
@@ -61,11 +63,22 @@ def tell(
                 "known": known,
                 **found,
                 "best": None if best is None else trial_document(best),
+                **wanted_document(record),
+                **({} if front is None else {"on_front": members}),
             }
         )
         return
     line = f"{found['told']} told, {found['pending']} pending, {found['left']} left to ask"
-    if best is not None and best.measurement is not None:
+    if front is not None:
+        line += f"; front of {len(front)}, {_membership(members, len(told))}"
+    elif best is not None and best.measurement is not None:
         metric = record.objective.metric
         line += f"; best {metric} {best.measurement.metrics[metric]:.6g}: {best.index} {best.text}"
     say(line)
+
+
+def _membership(members: list[int], told: int) -> str:
+    """Which of what was told are on the front, in words."""
+    if told == 1:
+        return "this one on it" if members else "this one not on it"
+    return f"on it of these {', '.join(map(str, members)) or 'none'}"

@@ -14,9 +14,7 @@ from naopt.cli.subject import PickOption
 def train(
     subject: Annotated[
         str,
-        typer.Argument(
-            metavar="DIR|ARCH", help="Directory of a search (its best) or training, architecture's text, or zoo name."
-        ),
+        typer.Argument(metavar="DIR|ARCH", help="Directory of a search or training, architecture's text, or zoo name."),
     ],
     task: Annotated[str | None, typer.Option(help="What to train on; by default the run's task.")] = None,
     preset: Annotated[str | None, typer.Option(help="Settings to start from; by default the task's.")] = None,

@@ -158,6 +158,10 @@ class RunRecord:
         front = self.front()
         return front[knee(self.scores(front))] if front else None
 
+    def chosen(self) -> Trial | None:
+        """What is meant where nobody picks: the best by one objective, the knee of several; ``None`` if there is none."""
+        return self.best() if len(self.problem.objectives) == 1 else self.knee()
+
     def scores(self, trials: Sequence[Trial]) -> NDArray[np.float64]:
         """All objectives ``(n, k)`` of trials that have them, larger is better."""
         found = [self.problem.scores(trial.measurement) for trial in trials if trial.measurement is not None]

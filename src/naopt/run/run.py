@@ -194,11 +194,11 @@ class SearchRun(Run):
 
     @property
     def subject(self) -> tuple[SearchSpace, Architecture]:
-        """See ``Run``."""
-        best = self.record.best()
-        if best is None:
+        """See ``Run``: the best by one objective, the knee of several."""
+        chosen = self.record.chosen()
+        if chosen is None:
             raise InputError("run", str(self.directory), self.record.why_none())
-        return self.record.space, best.architecture
+        return self.record.space, chosen.architecture
 
     @property
     def suggested_task(self) -> str | None:
