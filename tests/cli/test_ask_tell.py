@@ -217,10 +217,8 @@ def test_of_several_objectives_the_front_is_said_and_its_knee_trained(
     Path("done.csv").write_text("index,acc,ms\n2,0.49,1\n3,0.3,0.9\n", encoding="utf-8")
     told = document(capsys, "tell lab --csv done.csv")
     assert (told["on_front"], told["front_trials"], told["knee"]) == ([2, 3], [0, 2, 3], 2)
-    assert (
-        said(capsys, "tell lab --csv done.csv")[0]
-        == "4 told, 0 pending, 0 left to ask; front of 3, on it of these 2, 3\n"
-    )
+    line = "4 told, 0 pending, 0 left to ask; front of 3, on it of these 2, 3\n"
+    assert said(capsys, "tell lab --csv done.csv")[0] == line
     begun: list[Any] = []
     monkeypatch.setattr("naopt.cli.runs.execute", lambda training, *, as_json: begun.append(training))
     line = "the knee of a front of 3 is taken, evaluation 2 (acc 0.49, ms 1); --pick takes others\n"

@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from naopt.cli.app import run
+from naopt.cli.runs import hint_at_costs
+from naopt.measurement import MetricInfo
 from naopt.run import load_run
+from naopt.run.config import RunConfig
+from naopt.run.setup import prepare
+from naopt.spaces import GenericSpace
+from naopt.tables import Table, save_table
 from tests.run.toys import write_table
 
 
@@ -157,3 +164,26 @@ def test_a_dry_run_of_what_cannot_be_measured(capsys: pytest.CaptureFixture[str]
     assert "'nope' is not one of" in capsys.readouterr().err
     assert [seed for seed in range(9) if search("--dry-run", "--seed", str(seed)) == 2] != []
     assert "failed: score was not measured: table toy has no value for this architecture" in capsys.readouterr().err
+
+
+def test_columns_that_look_like_costs_and_are_not_known_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    space = GenericSpace({"width": [1, 2, 3], "depth": [1, 2, 3]})
+    tokens = np.array([architecture.tokens for architecture in space.enumerate()])
+    gaps = np.where(tokens[:, 0] == 0, np.nan, 1.0)
+    metrics = {"acc": tokens.sum(axis=1) + 1.0, "params": tokens[:, 0] + 1.0, "edge_ms": tokens[:, 1] + 1.0}
+    metrics |= {"train_ms": metrics["edge_ms"], "pi_ms": gaps}
+    infos = {name: MetricInfo("max" if name == "acc" else "min") for name in metrics}
+    save_table(Table("small", space, tokens, metrics, infos), Path("small.npz"))
+
+    def hints(metric: str, *known: str) -> str:
+        config = RunConfig(table="small.npz", metric=metric, known=known, searcher="nsga2")
+        hint_at_costs(prepare(config))
+        return capsys.readouterr().err
+
+    hint = "every row has edge_ms: if that needs no training, --known params,edge_ms makes it free\n"
+    assert hints("acc,edge_ms,train_ms,pi_ms,params") == hint
+    assert [hints(metric) for metric in ("acc,params", "acc,train_ms", "edge_ms")] == ["", "", ""]
+    assert [hints("acc,edge_ms", known) for known in ("edge_ms", "none")] == ["", ""]
+    words = "search --table small.npz --metric acc --max edge_ms=2 --searcher random --budget 2 --run run"
+    assert run(words.split()) == 0
+    assert hint in capsys.readouterr().err

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from naopt.cli.app import run
+from naopt.networks.costs import NetworkCosts
 from naopt.run import load_run
+from naopt.spaces import create_space
 from naopt.zoo import get, names
+from tests.devices.test_device_file import NETWORK, calibrated, true_time
 from tests.run.toys import write_table
 
 CELL = "normal:conv1x1@1+conv3x3@0,identity@2+identity@2/reduction:conv3x3@0+conv1x1@1,max_pool3x3@0+conv3x3@0"
@@ -223,3 +226,35 @@ def test_a_zoo_entry_in_a_larger_space(capsys: pytest.CaptureFixture[str]) -> No
 def test_what_the_zoo_has_not(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
     assert run(["zoo", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_a_network_costs_on_a_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cell = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+    words = ["show", cell, "--task", "digits", "--set", "filters=4", "--set", "training.cells_per_stage=1"]
+    assert run([*words, "--json"]) == 0
+    costs = json.loads(capsys.readouterr().out)["costs"]
+    model = calibrated()
+    space, architecture = create_space("nasbench201"), create_space("nasbench201").parse(cell)
+    known = NetworkCosts(space, NETWORK, lambda: ((1, 8, 8), 10)).of([architecture])
+    assert costs == {name: values[0] for name, values in known.items()}
+    assert set(costs) == {"params", "macs", "activations", "peak_memory_mb"}
+    model.write(tmp_path / "device.json")
+    assert run([*words, "--device-file", str(tmp_path / "device.json")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"params:      {costs['params']:,.0f}" in lines
+    assert f"latency_ms:  {true_time(architecture):.4g}" in lines
+    for wrong, line in (
+        (["show", cell, "--device-file", "x"], "--device-file 'x': has a use only with --task"),
+        (["show", cell, "--set", "filters=4"], "--set 'filters=4': has a use only with --task"),
+        (["show", "depth=1", "--space", f"generic:{_choices(tmp_path)}", "--task", "digits"], "has no networks"),
+    ):
+        assert run(wrong) == 2
+        said = capsys.readouterr().err
+        assert line in said
+        assert said.count("\n") == 1
+
+
+def _choices(folder: Path) -> Path:
+    path = folder / "choices.toml"
+    path.write_text('[[positions]]\nname = "depth"\nchoices = [1, 2]\n', encoding="utf-8")
+    return path

@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from naopt.cli.show_front import print_front
+from naopt.execution.trial import Trial
+from naopt.measurement import Measurement
 from naopt.problem import Limit, Objective, Problem
 from naopt.report.front_chart import surface
+from naopt.report.front_section import front_section
 from naopt.report.page import render
 from naopt.run.record import RunRecord
 from tests.report.runs import make_run
@@ -54,3 +58,30 @@ def test_the_line_of_a_front_is_its_staircase() -> None:
     corners = surface([(3.0, 5.0), (1.0, 2.0)], (1, -1), (0.0, 9.0))
     assert corners == [(0, 2), (1, 2), (1, 5), (3, 5), (3, 9)]
     assert surface([], (1, 1), (0.0, 0.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "file", "said"),
+    [
+        ("digits", "", "latency_ms is measured on the device of the search (cpu, threads: 2, images at a time: 8)"),
+        ("digits", "pi.json", "latency_ms is predicted by pi.json"),
+        ("", "", ""),
+    ],
+)
+def test_where_latencies_come_from_is_said(task: str, file: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    record = make_run()
+    measured = [replace(trial, measurement=_timed(trial)) for trial in record.trials]
+    config = record.config.model_copy(update={"task": task, "device_file": file, "threads": 2, "latency_batch": 8})
+    problem = Problem((Objective("valid_accuracy"), Objective("latency_ms", "min")))
+    record = replace(record, trials=measured, config=config, problem=problem)
+    print_front(record)
+    assert (capsys.readouterr().out.splitlines()[-1] == said) == bool(said)
+    assert (f" {said}.</p>" in front_section(record)) == bool(said)
+    assert replace(record, problem=Problem(OBJECTIVES[:2])).latencies == ""
+
+
+def _timed(trial: Trial) -> Measurement | None:
+    found = trial.measurement
+    if found is None or not found.ok:
+        return found
+    return replace(found, metrics={**found.metrics, "latency_ms": float(trial.index + 1)})

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from naopt.cli.common import emit, note, say
 from naopt.cli.summary import publish, run_document, run_lines, why_none
 from naopt.errors import NaoptError, RunStoppedError
 from naopt.run import Run
 from naopt.run.run import SearchRun
+
+if TYPE_CHECKING:
+    from naopt.run.setup import Setup
 
 
 def execute(run: Run, *, as_json: bool = False) -> None:
@@ -47,3 +51,17 @@ def tell(run: Run, *, as_json: bool) -> None:
 def first_process() -> bool:
     """Whether this process speaks for those that ``torchrun`` started."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def hint_at_costs(setup: Setup) -> None:
+    """Says which columns of a table, of those that are wanted, ``--known`` would make free."""
+    from naopt.evaluators.table import TableEvaluator
+    from naopt.evaluators.table_costs import NOTHING, hidden_costs
+
+    problem, known = setup.problem, setup.config.known
+    if problem.ordinary or not isinstance(setup.evaluator, TableEvaluator) or known == (NOTHING,):
+        return
+    free = [] if problem.costs is None else list(problem.costs.metrics)
+    if found := hidden_costs(setup.evaluator.table, problem.metrics, free):
+        every, all_free = f"every row has {' and '.join(found)}", ",".join([*free, *found])
+        note(f"{every}: if that needs no training, --known {all_free} makes it free")

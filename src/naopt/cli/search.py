@@ -72,7 +72,7 @@ def search(
     from naopt.cli.enqueue import places_named, read_architectures
     from naopt.cli.merging import merge_values
     from naopt.cli.rehearsal import rehearse
-    from naopt.cli.runs import execute
+    from naopt.cli.runs import execute, hint_at_costs
     from naopt.durations import parse_duration
     from naopt.run.config import RunConfig, read_values
     from naopt.run.start import new_run
@@ -111,7 +111,9 @@ def search(
         if dry_run:
             rehearse(chosen, as_json=as_json)
             return
-        execute(new_run(directory, chosen), as_json=as_json)
+        begun = new_run(directory, chosen)
+    hint_at_costs(begun.state.setup)
+    execute(begun, as_json=as_json)
 
 
 def _default_directory(config: Any) -> Path:

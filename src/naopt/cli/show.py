@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from naopt.cli.common import JsonOption, emit, say
+from naopt.cli.common import JsonOption, SetOption, emit, say
 from naopt.cli.outputs import ForceOption, check_output
 
 if TYPE_CHECKING:
@@ -34,19 +35,34 @@ def show(
     front: Annotated[
         bool, typer.Option("--front", help="Of a search: the architectures that no other beats in every objective.")
     ] = False,
+    task: Annotated[
+        str | None, typer.Option(help="Of an architecture: what its network costs on this task, known untrained.")
+    ] = None,
+    device_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="With --task: latency_ms too, as this calibration predicts it.")
+    ] = None,
+    settings: SetOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a search, a training, or an architecture."""
     from naopt.cli.subject import find_run, read_architecture
+    from naopt.errors import InputError
 
     check_output("--svg", svg, [subject], force=force)
     run = find_run(subject)
+    given = {"--task": task, "--device-file": device_file, "--set": settings and settings[0]}
+    for option, value in given.items():
+        if value and run is not None:
+            raise InputError(option, value, "is for an architecture; a run shows what it has measured")
+        if value and task is None:
+            raise InputError(option, value, "has a use only with --task")
     if run is None:
         found, architecture = read_architecture(subject, space)
         if svg is not None:
             write_drawing(found, architecture, svg)
-        _show_architecture(found, architecture, as_json=as_json)
+        costs = {} if task is None else _costs(found, architecture, task, device_file, settings)
+        _show_architecture(found, architecture, costs, as_json=as_json)
         return
     from naopt.cli.show_run import show_run
 
@@ -66,7 +82,27 @@ def write_drawing(space: SearchSpace, architecture: Architecture, path: Path) ->
         raise InputError("svg", str(path), error.strerror or "cannot be written") from error
 
 
-def _show_architecture(space: SearchSpace, architecture: Architecture, *, as_json: bool) -> None:
+def _costs(
+    space: SearchSpace, architecture: Architecture, task: str, device_file: str | None, settings: list[str] | None
+) -> dict[str, float]:
+    """What is known of the network, by name. Raises ``InputError`` if nothing is."""
+    from naopt.configuration import parse_setting
+    from naopt.errors import InputError
+    from naopt.evaluators.known_costs import known_costs
+    from naopt.evaluators.workloads import create_workload
+
+    values = {key.removeprefix("training."): value for key, value in map(parse_setting, settings or [])}
+    workload = create_workload(task, values)
+    workload.check_space(space)
+    costs = known_costs(workload, space, device_file or "")
+    if costs is None:
+        raise InputError("space", space.name, f"of its networks for {task} nothing is known before they are trained")
+    return {name: float(values[0]) for name, values in costs.of([architecture]).items()}
+
+
+def _show_architecture(
+    space: SearchSpace, architecture: Architecture, costs: Mapping[str, float], *, as_json: bool
+) -> None:
     from itertools import islice
 
     canonical = space.architecture(space.canonical(architecture.tokens))
@@ -90,6 +126,7 @@ def _show_architecture(space: SearchSpace, architecture: Architecture, *, as_jso
         "symmetric": counterparts,
         "neighbours": neighbours,
         "edges": edges,
+        **({"costs": dict(costs)} if costs else {}),
     }
     if as_json:
         emit(document)
@@ -100,6 +137,8 @@ def _show_architecture(space: SearchSpace, architecture: Architecture, *, as_jso
     say(f"canonical:   {document['canonical']}")
     say(f"symmetric:   {counterparts}{' or more' if counterparts == _COUNTED else ''} sequences, this one included")
     say(f"neighbours:  {neighbours}")
+    for name, value in costs.items():
+        say(f"{name + ':':<12} {f'{value:,.0f}' if value.is_integer() else f'{value:.4g}'}")
     for part in graph.parts:
         say(f"{part}:")
         for index, node in enumerate(graph.nodes):

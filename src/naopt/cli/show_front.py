@@ -28,3 +28,5 @@ def print_front(record: RunRecord) -> None:
         if t.measurement is not None
     ]
     print_table(["trial", *names, "", "origin", "architecture"], rows, f"front of {record.problem}:")
+    if record.latencies:
+        say(record.latencies)

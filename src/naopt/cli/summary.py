@@ -154,7 +154,7 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
         yield f"best:       {metric} {value}, evaluation {best.index} of round {best.round}, {best.origin}"
         yield f"            {best.text}"
         if (knee := record.knee()) is not None and len(record.problem.objectives) > 1:
-            yield f"front:      {len(record.front())} architectures; evaluation {knee.index} is the knee, which train takes"
+            yield f"front:      {len(record.front())} architectures; their knee, which train takes, is {knee.index}"
         if trained := record.finalists:
             chosen, own = record.standalone.metric, trained.get(best.index)
             found = f"; {chosen} {best.measurement.metrics[chosen]:.6g}" if own is not None and own.ok else ""

@@ -20,8 +20,9 @@ _WORDS = frozenset({
     "param", "params", "parameter", "parameters", "flop", "flops", "mac", "macs", "madd", "madds", "multadds",
     "multiadds", "latency", "energy", "memory", "activations",
 })  # fmt: skip
+_PERHAPS = _WORDS | {"ms", "mj", "mb", "size", "bytes", "runtime", "inference", "power", "throughput", "fps", "area"}
 _NOT_COSTS = frozenset({"acc", "accuracy", "error", "loss", "train", "training"})
-"""Words of names before a slash that are costs, and that are none: ``params_m``, ``raspi4_latency/cifar10``."""
+"""Words of names before a slash that are costs, that may be, and that are none: ``params_m``, ``edge_ms/pi4``."""
 
 
 class TableCosts:
@@ -65,7 +66,26 @@ def table_costs(table: Table, known: Sequence[str] = ()) -> TableCosts | None:
     return TableCosts(table, names) if names else None
 
 
+def hidden_costs(table: Table, names: Sequence[str], known: Collection[str]) -> list[str]:
+    """Of columns that are wanted those that look like costs, and are there in every row, but cost queries.
+
+    Args:
+        table: which.
+        names: of columns.
+        known: those that cost none.
+    """
+    called = [name for name in names if name not in known and _is_called(name, _PERHAPS)]
+    return [name for name in called if _is_whole(table, name)]
+
+
 def _is_cost(table: Table, name: str) -> bool:
+    return _is_called(name, _WORDS) and table.infos[name].goal == "min" and _is_whole(table, name)
+
+
+def _is_called(name: str, costs: Collection[str]) -> bool:
     words = set(re.split(r"[^a-z0-9]+", name.partition("/")[0].lower()))
-    called = bool(words & _WORDS) and not words & _NOT_COSTS
-    return called and table.infos[name].goal == "min" and bool(np.isfinite(table.values(name)).all())
+    return bool(words.intersection(costs)) and not words & _NOT_COSTS
+
+
+def _is_whole(table: Table, name: str) -> bool:
+    return bool(np.isfinite(table.values(name)).all())

@@ -41,6 +41,7 @@ def front_section(record: RunRecord) -> str:
         f"{len(front):,} of {len(record.evaluated):,} evaluations. The knee lies farthest above the plane through 1 of "
         "each objective, on scales from the worst (0) to the best (1) of the front."
     )
+    note += f" {escape(record.latencies)}." if record.latencies else ""
     body = f'<div class="figures">{figures(drawn)}</div>{_table(record, front, knee)}<p class="note">{note}</p>'
     return section("Front", body)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from naopt.devices.setting import LATENCY
 from naopt.errors import InputError
 from naopt.execution.trial import Trial
 from naopt.files import at_home
@@ -159,8 +160,19 @@ class RunRecord:
         return front[knee(self.scores(front))] if front else None
 
     def chosen(self) -> Trial | None:
-        """What is meant where nobody picks: the best by one objective, the knee of several; ``None`` if there is none."""
+        """What is meant where nobody picks: the best by one objective, the knee of several; ``None`` without any."""
         return self.best() if len(self.problem.objectives) == 1 else self.knee()
+
+    @property
+    def latencies(self) -> str:
+        """Where the latencies that were asked for come from, in words; empty if none were, and of tables."""
+        config = self.config
+        if LATENCY not in self.problem.metrics or not config.task:
+            return ""
+        if config.device_file:
+            return f"{LATENCY} is predicted by {config.device_file}"
+        how = f"{config.device}, threads: {config.threads}, images at a time: {config.latency_batch}"
+        return f"{LATENCY} is measured on the device of the search ({how})"
 
     def scores(self, trials: Sequence[Trial]) -> NDArray[np.float64]:
         """All objectives ``(n, k)`` of trials that have them, larger is better."""
