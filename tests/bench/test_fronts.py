@@ -178,6 +178,18 @@ def test_what_makes_no_sense_is_refused_in_one_line(changes: dict[str, Any], lin
         Comparison(table=trade_offs(), settings=settings, budget=10, trials=1, **values)
 
 
+def test_goals_may_be_said_and_are_checked() -> None:
+    infos = trade_offs().infos
+    for text in ("{1}:{0}", "{0}:{1}"):
+        said = ",".join(text.format(name, infos[name].goal) for name in TWO.split(","))
+        compared = comparison(said)
+        assert (compared.metric, compared.report_metric, compared.problem) == (TWO, TWO, comparison().problem)
+    first = TWO.split(",")[0]
+    other = "min" if infos[first].goal == "max" else "max"
+    with pytest.raises(InputError, match=f"objective '{other}:{first}': {first} is to be"):
+        comparison(f"{first}:{other}")
+
+
 def test_searchers_for_one_objective_are_scalarised() -> None:
     compared = comparison(names=("front", "evolution"), scalarisation=Scalarisation.parse("weights=1,3"), trials=1)
     trials = [run_trial(compared, name, 0) for name in compared.settings]

@@ -8,7 +8,7 @@ import pytest
 from naopt.errors import InputError, UnknownNameError
 from naopt.measurement import MetricInfo
 from naopt.spaces import NASBench201Space
-from naopt.tables import import_csv, load_table, parse_metric, save_table, table_importers
+from naopt.tables import explain_goals, import_csv, load_table, parse_metric, save_table, table_importers
 
 ACC = {"acc": MetricInfo("max", "%")}
 
@@ -78,6 +78,11 @@ def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
         import_csv(tmp_path / "latin.csv", ACC)
 
 
+def test_a_column_that_begins_with_a_goal_is_a_metric_by_its_whole_name(tmp_path: Path) -> None:
+    table = import_csv(csv(tmp_path, "a,min:ms\n1,2\n2,3\n"), dict([parse_metric("min:ms")]))
+    assert dict(table.infos) == {"min:ms": MetricInfo("max")}
+
+
 def test_metrics_are_declared_in_words() -> None:
     assert parse_metric("acc") == ("acc", MetricInfo("max", ""))
     assert parse_metric("ms:min:ms/image") == ("ms", MetricInfo("min", "ms/image"))
@@ -85,6 +90,8 @@ def test_metrics_are_declared_in_words() -> None:
     assert parse_metric("s:min:min") == ("s", MetricInfo("min", "min"))
     assert parse_metric("min:ms") == ("ms", MetricInfo("min", ""))
     assert parse_metric("min:ms::ms/image") == ("ms", MetricInfo("min", "ms/image"))
+    line = "acc: larger is better; --metric acc:min for the other way"
+    assert explain_goals(["min:ms", "acc"], ["ms", "acc"]) == [line]
     for text in (":min", "", " :max"):
         with pytest.raises(InputError, match="must read NAME"):
             parse_metric(text)
