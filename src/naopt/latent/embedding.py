@@ -82,11 +82,14 @@ class Embedding:
             return np.zeros((0, self.dimensions))
         if len(self._points) >= _MOST_KEPT:
             self._points.clear()
-        tokens = self.features.canonical(architectures)
-        new = {row: a for row, a in zip(tokens, architectures, strict=True) if row not in self._points}
-        if new:
-            self._points |= zip(new, self._project(self.features(list(new.values()))), strict=True)
-        return np.stack([self._points[row] for row in tokens])
+        missing = [a for a in architectures if a.tokens not in self._points]
+        if missing:
+            tokens = self.features.canonical(missing)
+            new = {row: a for row, a in zip(tokens, missing, strict=True) if row not in self._points}
+            if new:
+                self._points |= zip(new, self._project(self.features(list(new.values()))), strict=True)
+            self._points |= {a.tokens: self._points[row] for a, row in zip(missing, tokens, strict=True)}
+        return np.stack([self._points[a.tokens] for a in architectures])
 
     def split(self, points: Array) -> list[Array]:
         """The blocks of points ``(n, dimensions)``, each ``(n, columns)``; at least one, be it without a column."""

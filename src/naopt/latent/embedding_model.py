@@ -80,7 +80,7 @@ class EmbeddingModel(PerformanceModel):
         parameters = self._scheduled(points, scores)
         self.learn_trend(points, targets)
         self._process = self.new_process().fit(self.split(points), targets - self.trend(points), parameters)
-        self._best = float(self.moments(points)[0].max())
+        self._best = float((targets if self.settings.best == "measured" else self.moments(points)[0]).max())
         log = {
             "fit_seconds": time.perf_counter() - started,
             "train_size": float(len(scores)),
@@ -137,7 +137,7 @@ class EmbeddingModel(PerformanceModel):
     def improvement(self, points: Array, pending: Array | None = None) -> Array:
         """Logarithm of the expected improvement of points ``(n, dimensions)`` over the best measured one.
 
-        "Best" is the best of the process' means at what was measured, because one measurement may be luck.
+        "Best" is the best of the process' means at what was measured, or the best measurement (``settings.best``).
 
         Args:
             points: where.

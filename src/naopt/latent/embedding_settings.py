@@ -28,3 +28,6 @@ class EmbeddingSettings(Settings):
     refit_growth: float = Field(1.1, ge=1)
     """The process' parameters are fitted anew each time the measurements have grown by this factor; in between it
     learns from every measurement with the parameters it has."""
+    best: Literal["expected", "measured"] | None = None
+    """What expected improvement is over: the best that the process expects of what was measured, because a measurement
+    may be luck, or the best measurement; if unset the first, and under limits on known costs the second."""

@@ -172,13 +172,11 @@ class GaussianProcess:
         def loss(parameters: Array) -> tuple[float, Array]:
             """Negative log posterior of the parameters, without constants, and its gradient."""
             weights, lengths, noise = self._unpack(parameters)
-            parts, slopes = [], []
+            covariance, parts = np.zeros((len(targets), len(targets))), []
             for square, weight, length in zip(squares, weights, lengths, strict=True):
-                scaled = square / length**2
-                value, slope = _kernel(self.kernel, scaled)
-                parts.append(weight * value)
-                slopes.append(-2 * weight * slope * scaled)
-            covariance = np.sum(parts, axis=0)
+                part, slope = _weighted(self.kernel, square / length**2, weight)
+                covariance += part
+                parts.append((part, slope))
             covariance[diagonal] += noise + _JITTER
             try:
                 root = cholesky(covariance, lower=True, check_finite=False)
@@ -188,7 +186,7 @@ class GaussianProcess:
             solved = inverse @ targets
             misfit = float(0.5 * targets @ solved + np.log(np.diag(root)).sum())
             rest = inverse - np.outer(solved, solved)
-            gradient = [0.5 * np.vdot(rest, part) for part in (*parts, *slopes)]
+            gradient = [0.5 * np.vdot(rest, part) for kind in zip(*parts, strict=True) for part in kind]
             gradient.append(0.5 * np.trace(rest) * noise)
             away = (parameters - centre) / width
             total: Array = np.array(gradient) + away / width
@@ -214,6 +212,16 @@ def _value(kind: Kernel, squares: Array) -> Array:
         value = -0.5 * squares
         return np.exp(value, out=value)
     return _kernel(kind, squares)[0]
+
+
+def _weighted(kind: Kernel, squares: Array, weight: float) -> tuple[Array, Array]:
+    """The kernel times its weight, and the derivative of that with respect to the logarithm of the length scale."""
+    if kind == "rbf":
+        part = _value(kind, squares)
+        part *= weight
+        return part, part * squares
+    value, slope = _kernel(kind, squares)
+    return weight * value, -2 * weight * slope * squares
 
 
 def _kernel(kind: Kernel, squares: Array) -> tuple[Array, Array]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST_KEPT = 50_000
 _RIDGE = 1.0
+_OFTEN, _GROWTH = 50, 1.5
+"""Beyond so many measurements it is decided anew only when they have grown by this factor: it costs two fits."""
 
 
 class WrittenModel(EmbeddingModel):
@@ -84,7 +86,7 @@ class MetricModel:
     """The process of one metric, on the embedding or on what is written as well.
 
     Which of them, is decided by how well either foresees each of the first ``m <= n`` measurements from the others,
-    ``m`` of the schedule on which the processes are fitted anew.
+    ``m`` of a schedule.
 
     Args:
         space: of the architectures.
@@ -102,7 +104,8 @@ class MetricModel:
 
     def fit(self, architectures: Sequence[Architecture], scores: Array) -> dict[str, float]:
         """Fits it to ``n >= 1`` measurements, of which earlier calls had the first; see ``EmbeddingModel.fit``."""
-        count = scheduled(len(scores), self._growth)
+        count = len(scores)
+        count = scheduled(count, self._growth) if count < _OFTEN else scheduled(count, _GROWTH, _OFTEN)
         if count != self._decided:
             self._decided = count
             for model in self._models:

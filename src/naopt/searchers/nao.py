@@ -23,6 +23,8 @@ __all__ = ["NAOSearcher", "NAOSettings"]
 
 _MOST_INITIAL, _INITIAL_SHARE = 10, 1 / 6
 _SEEDS, _NEW = 5, 2
+_INITIAL_LIMITED, _NEW_LIMITED = 5, 1
+"""Under limits on known costs, which leave little: there what was learned from few tells more than chance."""
 
 
 @searchers.register("nao")
@@ -51,19 +53,30 @@ class NAOSearcher(Searcher):
         def count(given: int | None, share: float | None, default: int, least: int = 1) -> int:
             return given or (default if share is None else max(least, round(share * budget)))
 
-        few = max(FEWEST_SCORES, min(_MOST_INITIAL, round(_INITIAL_SHARE * budget)))
+        most, new = (_INITIAL_LIMITED, _NEW_LIMITED) if self._limited else (_MOST_INITIAL, _NEW)
+        few = max(FEWEST_SCORES, min(most, round(_INITIAL_SHARE * budget)))
         self.initial = count(settings.initial, settings.initial_share, few, FEWEST_SCORES)
-        self.new_per_round = count(settings.new_per_round, settings.round_share, _NEW)
+        self.new_per_round = count(settings.new_per_round, settings.round_share, new)
         self.seeds = count(settings.seeds, settings.seeds_share, _SEEDS)
         self._rounds: NAORounds | None = None
         self._feasible = Feasible(space)
         self._log: dict[str, Any] = {}
 
     def _check_joint(self) -> None:
-        several, limits = len(self.problem.objectives) > 1, self.problem.measured
-        if self.options.model == "joint" and (several or limits):
+        if self.options.model == "joint" and self._trades:
+            several, limits = len(self.problem.objectives) > 1, self.problem.measured
             what = "several objectives" if several else f"a limit that has to be measured ({limits[0]})"
             raise InputError("setting model", "joint", f"knows one objective, not {what}; leave it and preset out")
+
+    @property
+    def _trades(self) -> bool:
+        """Whether there are several objectives, or limits that have to be measured."""
+        return len(self.problem.objectives) > 1 or bool(self.problem.measured)
+
+    @property
+    def _limited(self) -> bool:
+        """Whether there is one objective, and limits on nothing but known costs."""
+        return bool(self.problem.known) and not self._trades
 
     @property
     def rounds(self) -> NAORounds:
@@ -74,14 +87,19 @@ class NAOSearcher(Searcher):
 
                 self._rounds = JointRounds(self.space, self.options, self.seeds, self.seed)
             else:
-                from naopt.searchers.nao_embedding import EmbeddingRounds
-
-                self._rounds = EmbeddingRounds(self.space, self.options, self.seeds, self.seed)
-                if len(self.problem.objectives) > 1 or self.problem.measured:
-                    from naopt.searchers.nao_trade_offs import TradeOffRounds
-
-                    self._rounds = TradeOffRounds(self.space, self.options, self.seeds, self.seed, self.problem)
+                self._rounds = self._new_rounds()
         return self._rounds
+
+    def _new_rounds(self) -> NAORounds:
+        if self._trades:
+            from naopt.searchers.nao_trade_offs import TradeOffRounds
+
+            return TradeOffRounds(self.space, self.options, self.seeds, self.seed, self.problem)
+        from naopt.searchers.nao_embedding import EmbeddingRounds
+
+        best = self.options.best or ("measured" if self._limited else "expected")
+        options = self.options.model_copy(update={"best": best})
+        return EmbeddingRounds(self.space, options, self.seeds, self.seed)
 
     def round_log(self) -> dict[str, Any]:
         """Quality of the latest fit and yields of the latest ascent; empty for a random round."""

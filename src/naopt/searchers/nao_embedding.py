@@ -12,8 +12,9 @@ from naopt.latent.embedding_model import EmbeddingModel
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.threads import one_thread
 from naopt.searchers.base import Known, Proposal, sample_new
-from naopt.searchers.candidates import mutants
+from naopt.searchers.candidates import SMALL, mutants
 from naopt.searchers.feasible import Feasible
+from naopt.searchers.forbidden import Forbidden
 from naopt.searchers.nao_rounds import Found, NAORounds
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _PARENTS, _MUTANTS, _RANDOM, _CHANGES = 10, 200, 100, 3
+_ALLOWED = 2000
 _HOP_WIDTH = 8
 """From how many of the best that it found an ascent goes on."""
 
@@ -46,6 +48,7 @@ class EmbeddingRounds(NAORounds):
         self.model = self.model_type(space, EmbeddingSettings(**fields))
         super().__init__(space, options, seeds, seed)
         self._pending: Array | None = None
+        self._every: list[Architecture] | None = None
 
     def new_feasible(self) -> Feasible:
         """What can be measured, by the points of the embedding."""
@@ -83,6 +86,8 @@ class EmbeddingRounds(NAORounds):
         self.add_neighbours(found, seeds, rng)
         if self.feasible.concludes or known.forbidden or self.several:
             self._add_likely(found, ranking, rng)
+        if known.forbidden and self.space.size <= SMALL:
+            self._add_allowed(found, known.forbidden, rng)
         chosen = self.filled_up(self.choose(found, wanted), seeds, wanted, rng)
         return chosen, log | {"seeds": len(seeds), "ascent_seconds": time.perf_counter() - started}
 
@@ -112,6 +117,19 @@ class EmbeddingRounds(NAORounds):
         drawn += [Proposal(architecture, "random") for architecture in far]
         likely = self.feasible.likely([proposal.architecture for proposal in drawn])
         found |= {proposal.architecture: proposal for proposal, kept in zip(drawn, likely, strict=True) if kept}
+
+    def _add_allowed(self, found: Found, forbidden: Forbidden, rng: np.random.Generator) -> None:
+        """Files what limits on known costs leave of a small space, or a random part of it.
+
+        Limits cut a space into islands, and steps from the best do not lead from one to another.
+        """
+        if self._every is None:
+            self._every = list(dict.fromkeys(self.space.enumerate()))
+        left = np.flatnonzero(forbidden.allowed(self._every))
+        for index in rng.permutation(left)[:_ALLOWED].tolist():
+            architecture = self._every[index]
+            if architecture not in self.known and architecture not in found and architecture not in self.unlikely:
+                found[architecture] = Proposal(architecture, "random")
 
     def ascend(self, found: Found, seeds: list[Architecture], rng: np.random.Generator) -> dict[str, float]:
         """Files what decodes along the ascents from the seeds and, hop by hop, from the best of that."""

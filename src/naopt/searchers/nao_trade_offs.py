@@ -28,9 +28,10 @@ _MARGIN = 0.1
 """By what share of an objective's range the reference is below the worst."""
 _OPTIMISM = 1.0
 """Deviations that ascents add to the mean."""
-_DRAWN = 500
-"""Random architectures from which the slopes of known costs are learned, and which say how bad objectives can be: where
-the first ones that were measured are all quick, the best one, which is slow, must not lie below the reference."""
+_DRAWN, _ELSEWHERE = 500, 100
+"""Random architectures from which the slopes of known costs are learned, and how many of them say how bad objectives
+can be: where the first ones that were measured are all quick, the best one, which is slow, must not lie below the
+reference."""
 _FLAT = 1e-12
 _UNKNOWN = -1e6
 """What an architecture is worth of which a known cost is missing."""
@@ -94,7 +95,7 @@ class TradeOffRounds(EmbeddingRounds):
             log |= {f"spearman/{name}": found["spearman"]} if log and "spearman" in found else {} if log else found
         self._waiting = list(pending)
         raw = np.array([[o.sign * m.metrics[o.metric] for o in objectives] for _, m in self._told])
-        every = np.concatenate([raw, self._believed(self._drawn)])
+        every = np.concatenate([raw, self._believed(self._drawn[:_ELSEWHERE])])
         spread = np.ptp(every, axis=0)
         self._reference = every.min(axis=0) - _MARGIN * np.where(spread > 0, spread, 1.0)
         self._made = self._believed(told)
