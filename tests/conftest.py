@@ -1,13 +1,33 @@
 """Settings of all tests."""
 
+import gc
 import os
 from collections.abc import Iterator
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 # The tests' networks are tiny: threads only get in each other's way, badly so on a machine that does other work too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What is imported and collected stays to the end: to look through it for garbage again and again takes long.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In a worker, pytest-cov begins twice: what it began first goes on tracing while ``no_cover`` pauses the second."""
+    first = Coverage.current()
+    if first is not None and hasattr(session.config, "workerinput"):
+        first.stop()
+
 
 settings.register_profile("naopt", deadline=None, derandomize=True)
 settings.load_profile("naopt")
