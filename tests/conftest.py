@@ -8,6 +8,8 @@ import pytest
 from coverage import Coverage
 from hypothesis import settings
 
+from tests.disk import not_waited_for
+
 # The tests' networks are tiny: threads only get in each other's way, badly so on a machine that does other work too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -23,7 +25,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """In a worker, pytest-cov begins twice: what it began first goes on tracing while ``no_cover`` pauses the second."""
+    """Ends the first of two coverages that pytest-cov begins in a worker: it would trace while ``no_cover`` pauses."""
     first = Coverage.current()
     if first is not None and hasattr(session.config, "workerinput"):
         first.stop()
@@ -38,6 +40,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What is cached between processes stays among the tests: nothing is read from a user's cache, or written there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAOPT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disk() -> Iterator[None]:
+    with not_waited_for():
         yield
 
 

@@ -13,8 +13,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from tests.disk import not_waited_for
 
 HERE = Path(__file__).parent
 FILES = ("searchers.json", "sharing.json")
@@ -41,7 +44,7 @@ Archives = dict[str, list[Row]]
 
 def record(folder: Path, only: str = "") -> Archives:
     """Carries all searches out, or those with ``only`` in their name, in this process."""
-    from naopt.run import RunConfig, RunRecord, start_run
+    from naopt.run import RunConfig, RunRecord, setup, start_run
     from tests.golden.cases import cases, whole_table
 
     def rows(run: RunRecord) -> list[Row]:
@@ -59,6 +62,8 @@ def record(folder: Path, only: str = "") -> Archives:
             if trial.measurement is not None
         ]
 
+    # One space for all searches of a table: what is computed once for it, several share.
+    setup.load_table = cache(setup.load_table)
     whole_table(folder / "whole.npz")
     found: Archives = {}
     for name, (values, seeds) in cases().items():
@@ -125,7 +130,8 @@ def main() -> None:
     """With a folder: records into it. Without one: records what the test compares with."""
     if len(sys.argv) > 1:
         folder = Path(sys.argv[1])
-        write(folder / "archives.json", record(folder, *sys.argv[2:3]))
+        with not_waited_for():
+            write(folder / "archives.json", record(folder, *sys.argv[2:3]))
         return
     with tempfile.TemporaryDirectory() as made:
         archives = record_in_a_process(Path(made), PINNED)

@@ -92,6 +92,10 @@ class NASBench201Space(SearchSpace):
         """The sequence itself: one query a table row, as the benchmark's users count."""
         return tuple(tokens)
 
+    def identities(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The sequences themselves."""
+        return tokens
+
     def symmetries(self, tokens: Sequence[int]) -> Iterator[Tokens]:
         """The sequence and, if nothing flows from node 1 to node 2, the one with the two exchanged."""
         tokens = tuple(tokens)
