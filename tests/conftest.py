@@ -1,13 +1,35 @@
 """Settings of all tests."""
 
+import gc
 import os
 from collections.abc import Iterator
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
+
+from tests.disk import not_waited_for
 
 # The tests' networks are tiny: threads only get in each other's way, badly so on a machine that does other work too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What is imported and collected stays to the end: to look through it for garbage again and again takes long.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Ends the first of two coverages that pytest-cov begins in a worker: it would trace while ``no_cover`` pauses."""
+    first = Coverage.current()
+    if first is not None and hasattr(session.config, "workerinput"):
+        first.stop()
+
 
 settings.register_profile("naopt", deadline=None, derandomize=True)
 settings.load_profile("naopt")
@@ -18,6 +40,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What is cached between processes stays among the tests: nothing is read from a user's cache, or written there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NAOPT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disk() -> Iterator[None]:
+    with not_waited_for():
         yield
 
 

@@ -13,8 +13,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from tests.disk import not_waited_for
 
 HERE = Path(__file__).parent
 FILES = ("searchers.json", "sharing.json")
@@ -39,9 +44,10 @@ Archives = dict[str, list[Row]]
 """By ``CASE SEED``."""
 
 
-def record(folder: Path, only: str = "") -> Archives:
+def record(folder: Path, monkeypatch: pytest.MonkeyPatch, only: str = "") -> Archives:
     """Carries all searches out, or those with ``only`` in their name, in this process."""
     from naopt.run import RunConfig, RunRecord, start_run
+    from naopt.tables import load_table
     from tests.golden.cases import cases, whole_table
 
     def rows(run: RunRecord) -> list[Row]:
@@ -59,6 +65,8 @@ def record(folder: Path, only: str = "") -> Archives:
             if trial.measurement is not None
         ]
 
+    # One space for all searches of a table: what is computed once for it, several share.
+    monkeypatch.setattr("naopt.run.setup.load_table", cache(load_table))
     whole_table(folder / "whole.npz")
     found: Archives = {}
     for name, (values, seeds) in cases().items():
@@ -125,7 +133,8 @@ def main() -> None:
     """With a folder: records into it. Without one: records what the test compares with."""
     if len(sys.argv) > 1:
         folder = Path(sys.argv[1])
-        write(folder / "archives.json", record(folder, *sys.argv[2:3]))
+        with not_waited_for(), pytest.MonkeyPatch.context() as monkeypatch:
+            write(folder / "archives.json", record(folder, monkeypatch, *sys.argv[2:3]))
         return
     with tempfile.TemporaryDirectory() as made:
         archives = record_in_a_process(Path(made), PINNED)

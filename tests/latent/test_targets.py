@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm, rankdata
 
 from naopt.latent.targets import Normalisation, Targets
 
@@ -64,3 +65,11 @@ def test_an_outlier_does_not_squeeze_rank_targets() -> None:
 def test_scores_must_be_there_and_finite(pool: list[float]) -> None:
     with pytest.raises(ValueError, match="at least one score, all finite"):
         Targets.fit(np.array(pool), "rank")
+
+
+@pytest.mark.no_cover
+@given(pool=st.lists(st.integers(0, 8), min_size=1, max_size=30))
+def test_rank_targets_are_the_normal_quantiles_of_mid_ranks(pool: list[int]) -> None:
+    scores = np.array(pool, dtype=np.float64)
+    expected = norm.ppf((rankdata(scores) - 0.5) / len(scores))
+    assert Targets.fit(scores, "rank").transform(scores).tolist() == expected.tolist()

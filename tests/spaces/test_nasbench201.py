@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from naopt.errors import ArchitectureSyntaxError
-from naopt.spaces import NASBench201Space, Tokens, parse_architecture
+from naopt.spaces import NASBench201Space, SearchSpace, Tokens, parse_architecture
 from naopt.spaces.nasbench201 import EDGES
 
 SAME_EDGES = nx.algorithms.isomorphism.categorical_edge_match("operation", None)
@@ -107,3 +107,10 @@ def test_graph_leaves_none_out() -> None:
         (0, 3, "skip_connect"),
         (1, 3, "nor_conv_1x1"),
     ]
+
+
+def test_samples_are_drawn_as_position_by_position() -> None:
+    at_once, one_by_one = np.random.default_rng(3), np.random.default_rng(3)
+    for count in range(50):
+        assert SPACE.sample(at_once) == SearchSpace.sample(SPACE, one_by_one)
+        assert at_once.integers(count + 2) == one_by_one.integers(count + 2)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from naopt.networks.costs.layers import VIEWS, Layer
 
@@ -135,6 +134,8 @@ class Predictor:
 
 def _relative_fit(columns: Floats, values: Floats) -> Floats:
     """Weights that are not negative and make the squares of relative errors least."""
+    from scipy.optimize import nnls
+
     rows = columns / values[:, None]
     scale = np.maximum(np.abs(rows).max(axis=0), 1e-30)
     weights: Floats = nnls(rows / scale, np.ones(len(values)))[0]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import log_ndtr
 
 from naopt.latent.gaussian_process import GaussianProcess
@@ -77,6 +76,8 @@ class FeasibilityModel:
         def loss(parameters: Array) -> float:
             slope, offset = parameters
             return 0.5 * float((slope / _SLOPE) ** 2 + (offset / _OFFSET) ** 2) - foreseen(parameters)
+
+        from scipy.optimize import minimize
 
         found = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=[(0.0, None), (None, None)]).x
         if foreseen(found) >= by_number + _GAIN:

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,8 +38,15 @@ def one_hot(space: SearchSpace, tokens: Sequence[Tokens] | NDArray[np.int64]) ->
     blocks = []
     for index, position in enumerate(space.positions):
         scale = scale_of(position)
-        blocks.append((np.eye(len(position.choices)) if scale is None else scale[:, None])[rows[:, index]])
+        blocks.append((_units(len(position.choices)) if scale is None else scale[:, None])[rows[:, index]])
     return np.concatenate(blocks, axis=1)
+
+
+@lru_cache(maxsize=64)
+def _units(count: int) -> NDArray[np.float64]:
+    units = np.eye(count)
+    units.setflags(write=False)
+    return units
 
 
 def numeric_choices(space: SearchSpace) -> dict[int, NDArray[np.float64]]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.optimize import minimize
 
 from naopt.latent.distances import squared_distances
 from naopt.latent.layout import row_major
@@ -191,6 +190,8 @@ class GaussianProcess:
             away = (parameters - centre) / width
             total: Array = np.array(gradient) + away / width
             return misfit + 0.5 * float(away @ away), total
+
+        from scipy.optimize import minimize
 
         start = centre.copy()
         start[-1] = np.log(_FIRST_NOISE)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 from naopt.metrics.scale import exponent, scaled, unscaled
 
@@ -46,7 +46,9 @@ class Targets:
         given, scores = scores, scaled(scores, unit)
         low, spread = float(scores.min()), float(np.ptp(scores))
         if kind == "rank":
-            targets = norm.ppf((rankdata(given) - 0.5) / len(given))
+            ordered = np.sort(given)
+            ranks = (np.searchsorted(ordered, given) + np.searchsorted(ordered, given, "right") + 1) / 2
+            targets = ndtri((ranks - 0.5) / len(given))
         elif kind == "min-max":
             targets = (scores - low) / spread if spread > 0 else np.full(len(scores), 0.5)
         else:

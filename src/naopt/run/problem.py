@@ -16,6 +16,7 @@ from naopt.spaces import SearchSpace
 
 _SMALL = 100_000
 _WALKS = 20
+_FIRST = 64
 _SEED = 0x6C696D
 
 
@@ -58,14 +59,19 @@ def check_limits(problem: Problem, space: SearchSpace) -> None:
     forbidden, rng = Forbidden(problem), np.random.default_rng(_SEED)
     small = space.size <= _SMALL
     architectures = list(dict.fromkeys(space.enumerate())) if small else []
-    if not small:
+    if small:
+        # In random order and ever larger parts: mostly the first one holds some that keep them.
+        order, at = rng.permutation(len(architectures)).tolist(), 0
+        while at < len(order):
+            part = [architectures[index] for index in order[at : 2 * at + _FIRST]]
+            if (forbidden.excess(part) == 0).any():
+                return
+            at = 2 * at + _FIRST
+    else:
         for _ in range(_WALKS):
             architectures.append(forbidden.nearest(space, Known(), rng))
             if forbidden.excess(architectures[-1:])[0] == 0:
                 return
-    excess = forbidden.excess(architectures)
-    if (excess == 0).any():
-        return
     at, _, has = closest_to(problem.known, problem.costs.of(architectures))
     limits = " and ".join(map(str, problem.known))
     nothing = "no architecture keeps it" if small else "nothing that was looked at keeps it"

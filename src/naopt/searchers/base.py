@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -57,6 +57,13 @@ class Known(Collection[Architecture]):
     def __iter__(self) -> Iterator[Architecture]:
         for part in self._parts:
             yield from part
+
+    def outside(self, architectures: Iterable[Architecture]) -> list[Architecture]:
+        """Those that are not among them."""
+        left = list(architectures)
+        for part in self._parts:
+            left = part.outside(left) if isinstance(part, Known) else [a for a in left if a not in part]
+        return left
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
@@ -191,7 +198,7 @@ def sample_new(
             break
         found[new] = None
     if len(found) < count and space.size <= _SMALL:
-        left = list(dict.fromkeys(a for a in space.enumerate() if a not in seen and a not in found))
+        left = Known(seen, found).outside(dict.fromkeys(space.enumerate()))
         order = rng.permutation(len(left))[: count - len(found)]
         found |= {left[index]: None for index in order}
     return list(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,7 @@ _LOG_LIKELY = float(np.log(0.5))
 """What has less than half of the highest probability is unlikely."""
 _GROWTH = 1.2
 _CHUNK = 64
+_AT_ONCE = 1024
 _MOST = 400
 """Outcomes of which it learns; a fit to more takes seconds."""
 _BEHIND = -1e6
@@ -166,6 +167,15 @@ class Unlikely(Known):
         if architecture not in self._found:
             self._found[architecture] = not self._feasible.likely([architecture])[0]
         return self._found[architecture]
+
+    def outside(self, architectures: Iterable[Architecture]) -> list[Architecture]:
+        """Those that are likely, many predicted at once."""
+        every = list(architectures)
+        new = [a for a in every if a not in self._found] if self._feasible.concludes else []
+        for at in range(0, len(new), _AT_ONCE):
+            some = new[at : at + _AT_ONCE]
+            self._found.update(zip(some, (~self._feasible.likely(some)).tolist(), strict=True))
+        return [a for a in every if a not in self]
 
     def __iter__(self) -> Iterator[Architecture]:
         return iter(())

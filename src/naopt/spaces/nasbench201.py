@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from naopt.errors import ArchitectureSyntaxError
@@ -31,6 +32,26 @@ _CHANNELS, _CELLS = (16, 32, 64), 5
 def _weights(taps: int, inputs: int, outputs: int) -> int:
     """Parameters of a convolution without bias and of the batch normalisation after it."""
     return taps * inputs * outputs + 2 * outputs
+
+
+@lru_cache(maxsize=5**6)
+def _canonical(tokens: Tokens) -> Tokens:
+    forward, backward = {0}, {3}
+    for (a, b), token in zip(EDGES, tokens, strict=True):
+        if token and a in forward:
+            forward.add(b)
+    for (a, b), token in reversed(list(zip(EDGES, tokens, strict=True))):
+        if token and b in backward:
+            backward.add(a)
+    live = tuple(token if a in forward and b in backward else 0 for (a, b), token in zip(EDGES, tokens, strict=True))
+    return min(_symmetries(live))
+
+
+def _symmetries(tokens: Tokens) -> Iterator[Tokens]:
+    yield tokens
+    swapped = tuple(tokens[edge] for edge in _SWAPPED)
+    if tokens[2] == 0 and swapped != tokens:
+        yield swapped
 
 
 _REST = (
@@ -76,34 +97,28 @@ class NASBench201Space(SearchSpace):
 
     def canonical(self, tokens: Sequence[int]) -> Tokens:
         """Edges that carry nothing to the output become ``none``; then the smaller of the two node orders."""
-        forward, backward = {0}, {3}
-        for (a, b), token in zip(EDGES, tokens, strict=True):
-            if token and a in forward:
-                forward.add(b)
-        for (a, b), token in reversed(list(zip(EDGES, tokens, strict=True))):
-            if token and b in backward:
-                backward.add(a)
-        live = tuple(
-            token if a in forward and b in backward else 0 for (a, b), token in zip(EDGES, tokens, strict=True)
-        )
-        return min(self.symmetries(live))
+        return _canonical(tuple(map(int, tokens)))
 
     def identity(self, tokens: Sequence[int]) -> Tokens:
         """The sequence itself: one query a table row, as the benchmark's users count."""
         return tuple(tokens)
 
+    def identities(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The sequences themselves."""
+        return tokens
+
     def symmetries(self, tokens: Sequence[int]) -> Iterator[Tokens]:
         """The sequence and, if nothing flows from node 1 to node 2, the one with the two exchanged."""
-        tokens = tuple(tokens)
-        yield tokens
-        swapped = tuple(tokens[edge] for edge in _SWAPPED)
-        if tokens[2] == 0 and swapped != tokens:
-            yield swapped
+        return _symmetries(tuple(tokens))
 
     def symmetric(self, tokens: Sequence[int], rng: np.random.Generator) -> Tokens:
         """One of ``symmetries``, by a fair coin."""
         both = list(self.symmetries(tokens))
         return both[int(rng.integers(len(both)))]
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """One of all cells, uniformly; the same draws as position by position."""
+        return self._trusted(rng.integers(len(OPERATIONS), size=len(EDGES)).tolist())
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """A random neighbour, without going through all of them."""
