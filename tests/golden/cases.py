@@ -87,6 +87,7 @@ def cases() -> dict[str, tuple[dict[str, Any], tuple[int, ...]]]:
         found[name] = {"table": "whole", "metric": "score,cost", "searcher": section, "budget": 20}, SEEDS
     front = {"table": "whole", "metric": "score,cost", "searcher": {"name": "nao", "initial": 8}, "budget": 16}
     found["nao/front"] = {**front, "known": ["cost"]}, SEEDS[:1]
+    found["nao/limited"] = {**front, "metric": "score", "known": ["cost"], "max": {"cost": 50.0}}, SEEDS[:1]
     found["nao/front-limited"] = {**front, "known": ["none"], "max": {"cost": 50.0}}, SEEDS[:1]
     noisy = {"table": "whole", "noise": "repeat", "searcher": {"name": "evolution", "population": 6}, "budget": 20}
     found["evolution/repeat"] = noisy, SEEDS

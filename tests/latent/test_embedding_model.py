@@ -108,10 +108,11 @@ def test_predictions_and_what_is_left_out_are_the_textbooks(kernel: Any) -> None
     assert log["fit_seconds"] > 0
 
 
-def test_improvement_is_over_the_best_mean_and_believes_what_is_pending() -> None:
-    found, some, scores = fitted()
+@pytest.mark.parametrize("over", ["expected", "measured"])
+def test_improvement_is_over_the_best_and_believes_what_is_pending(over: str) -> None:
+    found, some, scores = fitted(best=over)
     points, targets = found.encode(some), Targets.fit(scores, "rank").transform(scores)
-    best = found.means(some).max()
+    best = targets.max() if over == "measured" else found.means(some).max()
     others = found.encode(drawn(NB201, 15, seed=1))
     mean, variance = naive_process(found, points, targets, others, scales_of(found, points))
     expected = log_expected_improvement(mean, np.sqrt(variance), best)

@@ -15,6 +15,7 @@ from naopt.problem import Limit, Objective, Problem
 from naopt.searchers import searchers
 from naopt.searchers.base import Known, sample_new
 from naopt.searchers.forbidden import Forbidden, Seen
+from naopt.searchers.nao import NAOSearcher, NAOSettings
 from naopt.spaces import Architecture, create_space
 
 SPACE = create_space("nasbench201")
@@ -146,3 +147,31 @@ def test_a_lookup_is_computed_once_and_refusals_are_counted() -> None:
     forbidden.forget()
     assert forbidden.refused == 0
     assert not Forbidden(Problem.of(Objective("quality")))
+
+
+def nao_after(told: Sequence[Architecture], limit: float) -> NAOSearcher:
+    """With so much told, of a search under a known limit."""
+    settings = NAOSettings.parse(SETTINGS["nao"])
+    searcher = NAOSearcher(SPACE, problem(limit=limit), settings, seed=0, budget=40)
+    for architecture in told:
+        searcher.tell(architecture, measure(architecture))
+    return searcher
+
+
+def test_all_that_a_limit_leaves_competes_wherever_it_lies() -> None:
+    left = [a for a in SPACE.enumerate() if cost(a) <= 2.0]
+    best = max(left, key=quality)
+    told = [a for a in left if a != best][:-1]
+    first, *rest = nao_after(told, 2.0).ask(3)
+    assert first.architecture == best, "steps from what is told do not matter"
+    assert len(rest) < 2, "one is left"
+
+
+def test_under_a_limit_few_are_drawn_and_each_is_told_before_the_next_is_asked_for() -> None:
+    searcher = nao_after([], ROOM)
+    assert (searcher.initial, searcher.round_size) == (5, 1)
+    free = NAOSearcher(SPACE, Objective("quality"), NAOSettings.parse(SETTINGS["nao"]), seed=0, budget=60)
+    assert (free.initial, free.round_size) == (10, 2)
+    given = NAOSettings.parse({"initial": 7, "new_per_round": 3})
+    mine = NAOSearcher(SPACE, problem(), given, seed=0, budget=60)
+    assert (mine.initial, mine.round_size) == (7, 3)
