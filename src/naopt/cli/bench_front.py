@@ -88,5 +88,5 @@ def print_limited(document: Mapping[str, Any]) -> None:
         broken, pruned = found["infeasible_per_trial"], found["pruned_per_trial"]
         say(
             f"{name}: {sum(broken) / len(broken):.4g} queries a trial broke a limit, "
-            f"{sum(pruned) / len(pruned):.4g} architectures were passed over without a query"
+            f"architectures were passed over without one {sum(pruned) / len(pruned):,.0f} times"
         )
