@@ -23,8 +23,8 @@ __all__ = ["NAOSearcher", "NAOSettings"]
 
 _MOST_INITIAL, _INITIAL_SHARE = 10, 1 / 6
 _SEEDS, _NEW = 5, 2
-_INITIAL_LIMITED, _NEW_LIMITED = 5, 1
-"""Under limits on known costs, which leave little: there what was learned from few tells more than chance."""
+_MOST_INITIAL_LIMITED = 5
+"""Limits on known costs leave little: there what was learned from few tells more than chance."""
 
 
 @searchers.register("nao")
@@ -53,10 +53,10 @@ class NAOSearcher(Searcher):
         def count(given: int | None, share: float | None, default: int, least: int = 1) -> int:
             return given or (default if share is None else max(least, round(share * budget)))
 
-        most, new = (_INITIAL_LIMITED, _NEW_LIMITED) if self._limited else (_MOST_INITIAL, _NEW)
+        most = _MOST_INITIAL_LIMITED if self._limited else _MOST_INITIAL
         few = max(FEWEST_SCORES, min(most, round(_INITIAL_SHARE * budget)))
         self.initial = count(settings.initial, settings.initial_share, few, FEWEST_SCORES)
-        self.new_per_round = count(settings.new_per_round, settings.round_share, new)
+        self.new_per_round = count(settings.new_per_round, settings.round_share, _NEW)
         self.seeds = count(settings.seeds, settings.seeds_share, _SEEDS)
         self._rounds: NAORounds | None = None
         self._feasible = Feasible(space)

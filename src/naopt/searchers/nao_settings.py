@@ -96,8 +96,8 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
     initial_share: float | None = Field(None, gt=0, le=1)
     """The same as a share of the budget."""
     new_per_round: int | None = Field(None, ge=1)
-    """Architectures that a round asks for, which can be measured at the same time; if unset 2 (1 under limits on known
-    costs), or with the joint model its share of the budget."""
+    """Architectures that a round asks for, which can be measured at the same time; if unset 2, or with the joint model
+    its share of the budget."""
     round_share: float | None = Field(None, gt=0, le=1)
     """The same as a share of the budget."""
     rounds: int | None = Field(None, ge=1)
