@@ -144,7 +144,8 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
     yield f"failed:     {len(record.failed)}"
     if record.problem.limits:
         over = record.passed_over
-        yield f"limits:     broken by {len(record.beyond)} that were measured; passed over {over:,} times without measuring"
+        broken = len(record.beyond)
+        yield f"limits:     broken by {broken} that were measured; passed over {over:,} times without measuring"
     yield f"seconds:    {record.seconds:.1f}"
     if best is None or best.measurement is None:
         yield f"best:       none; {record.why_none() if record.beyond else 'no evaluation has succeeded'}"
