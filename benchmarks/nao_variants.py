@@ -242,7 +242,7 @@ class Everything(Enumerating):
 
     def ascend(self, found: Found, seeds: list[Architecture], rng: np.random.Generator) -> dict[str, float]:  # noqa: ARG002
         """Files the most promising ones that are new."""
-        values = self.improvement(self.forms, self.points, [])
+        values = self.improvement(self.forms, self.points)
         for index in np.argsort(-values, kind="stable").tolist():
             self.collect(found, self.forms[index], "scan", seeds[0])
             if len(found) >= _SHORT_LIST:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _PARENTS, _MUTANTS, _RANDOM, _CHANGES = 10, 200, 100, 3
 _ALLOWED = 2000
+_FIRST = 64
+"""How many of the most promising are judged anew after each choice."""
 _HOP_WIDTH = 8
 """From how many of the best that it found an ascent goes on."""
 
@@ -193,31 +195,44 @@ class EmbeddingRounds(NAORounds):
             return []
         architectures = [proposal.architecture for proposal in proposals]
         points, log_feasible = self.model.encode(architectures), self.feasible.log_weight(architectures)
-        chosen: list[int] = []
-        for _ in range(min(wanted, len(proposals))):
-            values = self.improvement(architectures, points, chosen) + log_feasible
+        values, chosen = np.empty(len(proposals)), list[int]()
+
+        def judge(rows: NDArray[np.intp]) -> None:
+            some, believed = [architectures[row] for row in rows], [architectures[row] for row in chosen]
+            values[rows] = self.improvement(some, points[rows], believed) + log_feasible[rows]
             values[chosen] = -np.inf
+
+        every = np.arange(len(proposals))
+        judge(every)
+        while len(chosen) < min(wanted, len(proposals)):
+            if chosen:
+                # What is believed makes others promise less: the first ones tell, unless the rest promised more before.
+                order = np.argsort(-values, kind="stable")
+                first, rest = np.sort(order[:_FIRST]), order[_FIRST:]
+                judge(first)
+                if len(rest) and values[first].max() < values[rest].max():
+                    judge(every)
             chosen.append(int(values.argmax()))
         return [proposals[index] for index in chosen]
 
     def _most_promising(self, found: Found, count: int) -> list[Architecture]:
         architectures = list(found)
         points = self.model.encode(architectures)
-        values = self.improvement(architectures, points, []) + self.feasible.log_weight(architectures)
+        values = self.improvement(architectures, points) + self.feasible.log_weight(architectures)
         return [architectures[index] for index in np.argsort(-values, kind="stable")[:count]]
 
     def improvement(
         self,
         architectures: Sequence[Architecture],  # noqa: ARG002 - for what is known of them
         points: Array,
-        chosen: list[int],
+        believed: Sequence[Architecture] = (),
     ) -> Array:
-        """Logarithms of expected improvements of candidates ``(n,)``.
+        """Logarithms of expected improvements ``(n,)`` of candidates and their points ``(n, dimensions)``.
 
-        As if what is pending, and what is chosen among them, had turned out as predicted.
+        As if what is pending, and what is ``believed``, had turned out as predicted.
         """
-        believed = [part for part in (self._pending, points[chosen]) if part is not None]
-        return self.model.improvement(points, np.concatenate(believed) if believed else None)
+        parts = [part for part in (self._pending, self.model.encode(believed)) if part is not None]
+        return self.model.improvement(points, np.concatenate(parts))
 
     def predict(self, architectures: list[Architecture]) -> Array:
         """The process' means as scores."""

@@ -28,10 +28,10 @@ _MARGIN = 0.1
 """By what share of an objective's range the reference is below the worst."""
 _OPTIMISM = 1.0
 """Deviations that ascents add to the mean."""
-_DRAWN, _ELSEWHERE = 500, 100
-"""Random architectures from which the slopes of known costs are learned, and how many of them say how bad objectives
-can be: where the first ones that were measured are all quick, the best one, which is slow, must not lie below the
-reference."""
+_DRAWN, _BELIEVED = 500, 100
+"""Random architectures from which the slopes of known costs are learned, and which say how bad objectives can be: where
+the first ones that were measured are all quick, the best one, which is slow, must not lie below the reference. The
+second number is of those that are asked about where a process has to say it."""
 _FLAT = 1e-12
 _UNKNOWN = -1e6
 """What an architecture is worth of which a known cost is missing."""
@@ -95,12 +95,18 @@ class TradeOffRounds(EmbeddingRounds):
             log |= {f"spearman/{name}": found["spearman"]} if log and "spearman" in found else {} if log else found
         self._waiting = list(pending)
         raw = np.array([[o.sign * m.metrics[o.metric] for o in objectives] for _, m in self._told])
-        every = np.concatenate([raw, self._believed(self._drawn[:_ELSEWHERE])])
-        spread = np.ptp(every, axis=0)
-        self._reference = every.min(axis=0) - _MARGIN * np.where(spread > 0, spread, 1.0)
+        self._reference = np.array([self._below(o, raw[:, axis]) for axis, o in enumerate(objectives)])
         self._made = self._believed(told)
         self._kept = np.array([not self.problem.broken(m.metrics) for _, m in self._told])
         return log
+
+    def _below(self, objective: Objective, measured: Array) -> float:
+        """A score below all that was measured ``(n,)``, and below what is known or believed of random architectures."""
+        elsewhere = self._known_scores.get(objective.metric)
+        if elsewhere is None:
+            elsewhere = self._expected(objective, self._drawn[:_BELIEVED])
+        every = np.concatenate([measured, elsewhere])
+        return float(every.min() - _MARGIN * (np.ptp(every) or 1.0))
 
     def _sign(self, metric: str) -> int:
         """What turns a metric as its objective is turned, if it is one."""
@@ -134,9 +140,14 @@ class TradeOffRounds(EmbeddingRounds):
 
     # Judging.
 
-    def improvement(self, architectures: Sequence[Architecture], points: Array, chosen: list[int]) -> Array:  # noqa: ARG002
+    def improvement(
+        self,
+        architectures: Sequence[Architecture],
+        points: Array,  # noqa: ARG002 - each metric has points of its own
+        believed: Sequence[Architecture] = (),
+    ) -> Array:
         """See ``EmbeddingRounds``."""
-        waiting = [*self._waiting, *(architectures[index] for index in chosen)]
+        waiting = [*self._waiting, *believed]
         front = np.concatenate([self._made[self._kept], self._believed(waiting)]) if waiting else self._made[self._kept]
         front = front[np.isfinite(front).all(axis=1)]
         outlooks = [self._outlook(o, architectures, waiting) for o in self.problem.objectives]
@@ -198,6 +209,12 @@ class TradeOffRounds(EmbeddingRounds):
         finite = [np.isfinite(self._known(metric, list(drawn))) for metric in known]
         kept = np.logical_and.reduce(finite) if finite else np.ones(len(drawn), dtype=np.bool_)
         return [architecture for architecture, there in zip(drawn, kept, strict=True) if there]
+
+    @cached_property
+    def _known_scores(self) -> dict[str, Array]:
+        """By known metric, its scores ``(n,)`` of random architectures."""
+        known = [objective for objective in self.problem.objectives if objective.metric not in self.models]
+        return {each.metric: each.sign * self._known(each.metric, self._drawn) for each in known}
 
     @cached_property
     def _cost_slopes(self) -> dict[str, Array]:
