@@ -14,6 +14,7 @@ from naopt.problem import Limit, Objective
 from naopt.run import resume_run, start_run
 from naopt.run.config import RunConfig
 from naopt.run.problem import read_problem
+from naopt.run.setup import prepare
 from naopt.spaces import GenericSpace
 from naopt.tables import Table, save_table
 
@@ -99,3 +100,11 @@ def test_a_search_with_limits_shows_nothing_that_breaks_them(table: Path, tmp_pa
     assert again.problem == record.problem
     assert [trial.text for trial in again.trials] == [trial.text for trial in record.trials]
     assert "known" not in (tmp_path / "run" / "config.toml").read_text()
+
+
+def test_what_a_limit_on_a_known_cost_forbids_is_not_enqueued(table: Path) -> None:
+    given = {"table": str(table), "metric": "acc", "max": {"latency_ms": 6.0}}
+    prepare(RunConfig(**given, enqueue=("width=3,depth=2,kind=a",)))
+    with pytest.raises(InputError, match=r"enqueue 'width=5,.*': has latency_ms 10, and the limit is latency_ms <= 6$"):
+        prepare(RunConfig(**given, enqueue=("width=3,depth=2,kind=a", "width=5,depth=2,kind=b")))
+    prepare(RunConfig(**given, known=("heat",), enqueue=("width=5,depth=2,kind=b",)))

@@ -15,8 +15,12 @@ from naopt.problem import Limit, Objective, Problem
 from naopt.searchers import searchers
 from naopt.searchers.base import Known, sample_new
 from naopt.searchers.forbidden import Forbidden, Seen
+<<<<<<< HEAD
 from naopt.searchers.nao import NAOSearcher, NAOSettings
 from naopt.spaces import Architecture, create_space
+=======
+from naopt.spaces import Architecture, GenericSpace, create_space
+>>>>>>> adversary
 
 SPACE = create_space("nasbench201")
 ROOM = 4.0
@@ -135,6 +139,38 @@ def test_a_way_to_the_limit_is_walked_where_chance_finds_none() -> None:
     drawn = sample_new(SPACE, Known(seen), min(5, len(allowed)), np.random.default_rng(0), attempts=1)
     assert len(drawn) == min(5, len(allowed))
     assert set(drawn) <= allowed
+
+
+class Total:
+    """The sum of the tokens: what a large space has little of within a small one."""
+
+    metrics = ("cost",)
+    asked = 0
+
+    def of(self, architectures: Sequence[Architecture]) -> Mapping[str, NDArray[np.float64]]:
+        self.asked += len(architectures)
+        return {"cost": np.array([float(sum(a.tokens)) for a in architectures])}
+
+
+LARGE = GenericSpace({f"p{index}": list(range(10)) for index in range(10)})
+
+
+def test_ways_to_a_limit_that_little_keeps_take_few_costs() -> None:
+    costs = Total()
+    seen = Seen(Problem((Objective("quality"),), (Limit("cost", "max", 5.0),), costs))
+    drawn = sample_new(LARGE, Known(seen), 300, np.random.default_rng(0))
+    assert len(set(drawn)) == len(drawn) == 10
+    assert all(sum(architecture.tokens) <= 5 for architecture in drawn)
+    assert costs.asked <= 2_000
+
+
+@pytest.mark.parametrize("name", ["pnas", "random"])
+def test_a_search_ends_when_all_that_a_limit_leaves_of_a_large_space_is_measured(name: str) -> None:
+    kind = searchers.get(name)
+    wanted = Problem((Objective("quality"),), (Limit("cost", "max", 1.0),), Total())
+    searcher = kind(LARGE, wanted, kind.settings_type.parse({}), seed=0, budget=20)
+    found = search(searcher, lambda a: Measurement({"quality": float(np.argmax(a.tokens)), "cost": sum(a.tokens)}), 20)
+    assert len(found) == 11
 
 
 def test_a_lookup_is_computed_once_and_refusals_are_counted() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from naopt.devices.setting import LATENCY
@@ -12,7 +14,7 @@ from naopt.problem import Named, Problem, closest_to, limits_of, named_objective
 from naopt.run.config import RunConfig
 from naopt.searchers.base import Known
 from naopt.searchers.forbidden import Forbidden
-from naopt.spaces import SearchSpace
+from naopt.spaces import Architecture, SearchSpace
 
 _SMALL = 100_000
 _WALKS = 20
@@ -76,3 +78,15 @@ def check_limits(problem: Problem, space: SearchSpace) -> None:
     limits = " and ".join(map(str, problem.known))
     nothing = "no architecture keeps it" if small else "nothing that was looked at keeps it"
     raise InputError("limit", limits, f"{nothing}; the closest has {has}: {space.format(architectures[at])}")
+
+
+def check_enqueued(problem: Problem, space: SearchSpace, architectures: Sequence[Architecture]) -> None:
+    """Raises ``InputError`` for one that a limit on a known cost forbids: it is never measured, whoever asks for it."""
+    if not problem.known or problem.costs is None:
+        return
+    forbidden = Forbidden(problem)
+    for architecture in architectures:
+        if architecture in forbidden:
+            _, _, has = closest_to(problem.known, problem.costs.of([architecture]))
+            limits = " and ".join(map(str, problem.known))
+            raise InputError("enqueue", space.format(architecture), f"has {has}, and the limit is {limits}")

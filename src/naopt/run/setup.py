@@ -25,7 +25,7 @@ from naopt.one_shot.kinds import searcher_kind, shares_weights
 from naopt.problem import Objective, Problem, named_objectives
 from naopt.run.config import RunConfig
 from naopt.run.names import SUPERNET
-from naopt.run.problem import read_problem
+from naopt.run.problem import check_enqueued, read_problem
 from naopt.run.supernet import shared_evaluator
 from naopt.searchers import Searcher, searchers
 from naopt.searchers.base import one_only
@@ -111,7 +111,8 @@ def prepare(
 
     Raises:
         InputError: an unknown name or option, none or more than one of task, table and supernet, noise without a table,
-            a space that is not the table's, or a searcher that shares weights without a task.
+            something enqueued that a limit on a known cost forbids, a space that is not the table's, or a searcher that
+            shares weights without a task.
     """
     kind = searcher_kind(config.searcher)
     settings = kind.settings_type.parse(config.searcher_settings, f"setting of searcher {config.searcher}")
@@ -159,7 +160,9 @@ def prepare(
     _check_several(config, problem, shares=shares_weights(config.searcher))
     metric = ",".join(objective.metric for objective in problem.objectives)
     batch = config.workers if config.search_batch == "workers" else config.search_batch
-    enqueue = tuple(evaluator.space.format(evaluator.space.parse(text)) for text in config.enqueue)
+    enqueued = [evaluator.space.parse(text) for text in config.enqueue]
+    check_enqueued(problem, evaluator.space, enqueued)
+    enqueue = tuple(map(evaluator.space.format, enqueued))
     history = tuple(str(Path(source).resolve()) if is_there(source) else source for source in config.history)
     update = {"metric": metric, "searcher_settings": _dump(settings), "search_batch": batch, "enqueue": enqueue}
     config = config.model_copy(update={**update, "history": history})

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SMALL = 100_000
+_WALKS = 10
+"""Ways to what limits allow take time, as costs have to be computed along them."""
 _PENDING = 0x70656E64
 """Sets the randomness of an ``ask`` with something pending apart."""
 
@@ -183,20 +185,24 @@ def sample_new(
 ) -> list[Architecture]:
     """Up to ``count`` distinct uniform architectures outside ``seen``.
 
-    Where ``attempts`` draws in a row find none, ways to what limits allow are walked; where they find none either, a
-    space of at most 100,000 sequences is gone through for what is left, and a larger one gives fewer than ``count``.
+    Where ``attempts`` draws in a row find none, nothing more is drawn: ways to what limits allow are walked from the
+    draws that broke them least, ten at most. Where one leads to nothing new, a space of at most 100,000 sequences is
+    gone through for what is left; a larger one gives fewer than ``count``.
     """
     found: dict[Architecture, None] = {}
     forbidden = seen.forbidden if isinstance(seen, Known | Seen) else None
-    while len(found) < count:
-        drawn = (space.sample(rng) for _ in range(attempts))
-        new = next((a for a in drawn if a not in seen and a not in found), None)
-        if new is None and forbidden:
-            near = forbidden.nearest(space, Known(seen, found), rng)
-            new = None if near in seen or near in found else near
-        if new is None:
-            break
-        found[new] = None
+    drawn: list[Architecture] = []
+    while len(found) < count and len(drawn) < attempts:
+        drawn.append(space.sample(rng))
+        if drawn[-1] not in seen and drawn[-1] not in found:
+            found[drawn[-1]] = None
+            drawn.clear()
+    if len(found) < count and forbidden:
+        for index in np.argsort(forbidden.excess(drawn), kind="stable")[: min(_WALKS, count - len(found))]:
+            near = forbidden.nearest(space, Known(seen, found), rng, drawn[index])
+            if near in seen or near in found:
+                break
+            found[near] = None
     if len(found) < count and space.size <= _SMALL:
         left = Known(seen, found).outside(dict.fromkeys(space.enumerate()))
         order = rng.permutation(len(left))[: count - len(found)]

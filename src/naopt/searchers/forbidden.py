@@ -13,7 +13,7 @@ from naopt.spaces import Architecture, SearchSpace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_DRAWN, _STEPS, _NEAR = 64, 100, 16
+_DRAWN, _LOOKUPS, _NEAR = 64, 1600, 16
 
 
 class Forbidden:
@@ -69,21 +69,32 @@ class Forbidden:
             self._all = architectures, self.excess(architectures) == 0
         return self._all[1]
 
-    def nearest(self, space: SearchSpace, seen: Container[Architecture], rng: np.random.Generator) -> Architecture:
+    def nearest(
+        self,
+        space: SearchSpace,
+        seen: Container[Architecture],
+        rng: np.random.Generator,
+        start: Architecture | None = None,
+    ) -> Architecture:
         """An architecture that is allowed and not seen, or else what a walk towards the limits came to.
 
-        Of some random architectures the nearest to the limits is changed again and again; of its neighbours the one
-        that breaks them least is next, at random among those that keep them.
+        The start, or of some random architectures the nearest to the limits, is changed again and again; the first of
+        its neighbours that breaks them less is next, or else the one of some that breaks them least.
         """
-        drawn = [space.sample(rng) for _ in range(_DRAWN)]
-        here = drawn[int(self.excess(drawn).argmin())]
-        for _ in range(_STEPS):
-            if here not in seen and self.excess([here])[0] == 0:
-                break
-            near = [space.mutate(here, rng) for _ in range(_NEAR)]
-            beyond = self.excess(near)
-            new = [a for a, excess in zip(near, beyond, strict=True) if excess == 0 and a not in seen]
-            here = new[0] if new else near[int(beyond.argmin())]
+        drawn = [space.sample(rng) for _ in range(_DRAWN)] if start is None else [start]
+        beyond = self.excess(drawn)
+        here, least = drawn[int(beyond.argmin())], float(beyond.min())
+        looked = 0
+        while looked < _LOOKUPS and (here in seen or least > 0):
+            near: list[tuple[float, Architecture]] = []
+            while len(near) < _NEAR:
+                other = space.mutate(here, rng)
+                near.append((float(self.excess([other])[0]), other))
+                looked += 1
+                if near[-1][0] < least or (near[-1][0] == 0 and other not in seen):
+                    near = near[-1:]
+                    break
+            least, here = min(near, key=lambda pair: pair[0])
         return here
 
 
