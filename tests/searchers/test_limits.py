@@ -15,12 +15,8 @@ from naopt.problem import Limit, Objective, Problem
 from naopt.searchers import searchers
 from naopt.searchers.base import Known, sample_new
 from naopt.searchers.forbidden import Forbidden, Seen
-<<<<<<< HEAD
 from naopt.searchers.nao import NAOSearcher, NAOSettings
-from naopt.spaces import Architecture, create_space
-=======
 from naopt.spaces import Architecture, GenericSpace, create_space
->>>>>>> adversary
 
 SPACE = create_space("nasbench201")
 ROOM = 4.0
