@@ -24,8 +24,8 @@ from naopt.spaces import Architecture, RecurrentBaselineSpace, SearchSpace, crea
 
 _COUNTED = {
     "convolution", "_native_batch_norm_legit_no_training", "native_batch_norm", "cudnn_batch_norm", "batch_norm",
-    "relu", "relu_", "max_pool2d_with_indices", "avg_pool2d", "add", "add_", "cat", "clone", "constant_pad_nd",
-    "mean", "addmm", "zeros_like",
+    "relu", "relu_", "hardtanh", "hardtanh_", "max_pool2d_with_indices", "avg_pool2d", "add", "add_", "cat", "clone",
+    "constant_pad_nd", "mean", "addmm", "zeros_like",
 }  # fmt: skip
 _PASSED = {"zeros", "slice", "t", "view", "empty", "detach", "alias", "select"}
 
@@ -57,7 +57,7 @@ def cases() -> Iterator[tuple[SearchSpace, Architecture, NetworkSettings, int]]:
             yield space, architecture, small, 8
             given = {"filters": 3, "cells_per_stage": 1, "skeleton": "imagenet", "calibrate_newer": "always"}
             yield space, architecture, NetworkSettings.parse({**given, "head_relu": False}), 37
-    for spec in ("conv-cell", "conv-cell:nodes=3,operations=darts-7,output=nodes", "nasbench201"):
+    for spec in ("conv-cell", "conv-cell:nodes=3,operations=darts-7,output=nodes", "nasbench201", "insta:blocks=4"):
         space = create_space(spec)
         for index in range(100 if spec in ("conv-cell", "nasbench201") else 20):
             twice = small.model_copy(update={"calibrate_newer": "twice"})

@@ -30,6 +30,7 @@ def make_step(row: Row) -> Callable[..., torch.Tensor]:
     window = tuple(kernel), tuple(stride), tuple(padding)
     steps: dict[str, Callable[..., torch.Tensor]] = {
         "relu": lambda x: x.relu(),
+        "relu6": F.relu6,
         "max": lambda x: F.max_pool2d(x, *window, ceil_mode=ceil),
         "avg": lambda x: F.avg_pool2d(x, *window, ceil, False),
         "add": lambda x, y: x + y,

@@ -9,8 +9,9 @@ from naopt.errors import InputError
 from naopt.networks.cell_norms import AS_CHILDREN, CellNorms
 from naopt.networks.known import knows
 from naopt.networks.supernet_conv import build_conv_supernet
+from naopt.networks.supernet_insta import build_insta_supernet
 from naopt.networks.supernet_nasbench201 import build_nasbench201_supernet
-from naopt.spaces import ConvCellSpace, EnumeratedSpace, NASBench201Space, SearchSpace
+from naopt.spaces import ConvCellSpace, EnumeratedSpace, InstaSpace, NASBench201Space, SearchSpace
 
 if TYPE_CHECKING:
     from naopt.networks.settings import NetworkSettings
@@ -41,7 +42,7 @@ def build_supernet(
     Raises:
         InputError: there is no supernet for this space, or not with these settings.
     """
-    raise InputError("space", space.name, "has no supernet for images; those of conv-cell and nasbench201 have one")
+    raise InputError("space", space.name, "has no supernet for images; conv-cell, insta and nasbench201 have one")
 
 
 def has_supernet(space: SearchSpace) -> bool:
@@ -50,6 +51,7 @@ def has_supernet(space: SearchSpace) -> bool:
 
 
 build_supernet.register(ConvCellSpace)(build_conv_supernet)
+build_supernet.register(InstaSpace)(build_insta_supernet)
 build_supernet.register(NASBench201Space)(build_nasbench201_supernet)
 
 

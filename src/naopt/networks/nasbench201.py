@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from naopt.errors import InputError
 from naopt.networks.base import AuxiliaryHead, ChildNetwork, add, arranged, drop_path, initialize
 from naopt.networks.operations import BatchNorm, Pool, Preactivated, conv
 from naopt.networks.settings import NetworkSettings
+from naopt.networks.skeleton import require_cifar
 from naopt.spaces import Architecture, NASBench201Space
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
 
@@ -177,7 +177,6 @@ def build_nasbench201(
     Raises:
         InputError: another skeleton than that of CIFAR is asked for.
     """
-    if settings.skeleton != "cifar":
-        raise InputError("skeleton", settings.skeleton, "must be cifar for cells of NAS-Bench-201")
+    require_cifar(settings, "cells of NAS-Bench-201")
     edges = tuple(OPERATIONS[token] for token in architecture.tokens)
     return NASBench201Network(edges, settings, in_channels, classes)

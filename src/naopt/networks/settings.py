@@ -19,6 +19,7 @@ class NetworkSettings(Settings):
         skeleton: ``cifar``, a 3x3 convolution to 3 F channels before the cells, or ``imagenet``, three of stride 2 to F
             / 2, F and F channels (PyTorch port), for maps an eighth as large.
         cells_per_stage: N; the network has 3 N cells and two reductions (3 N + 2 cells in all for ``conv-cell``).
+            ``insta`` has as many blocks as its option says.
         filters: F, the channels of the first stage's cells; doubled by each reduction.
         drop_path_keep: probability that a branch of the last cell survives at the end of training; 1 switches it off.
         drop_identities: drop-path on identity branches too, as in the PyTorch port.

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from naopt.errors import InputError
 from naopt.networks.settings import NetworkSettings
+
+
+def require_cifar(settings: NetworkSettings, whose: str) -> None:
+    """Raises ``InputError`` if another skeleton than that of CIFAR is asked for, where there is no other."""
+    if settings.skeleton != "cifar":
+        raise InputError("skeleton", settings.skeleton, f"must be cifar for {whose}")
 
 
 @dataclass(frozen=True, slots=True)

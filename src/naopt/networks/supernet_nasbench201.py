@@ -13,6 +13,7 @@ from naopt.networks.nasbench201 import ResidualReduction, along_edges, edge_oper
 from naopt.networks.operations import BatchNorm, Pool, Preactivated
 from naopt.networks.path import Path
 from naopt.networks.settings import NetworkSettings
+from naopt.networks.skeleton import require_cifar
 from naopt.networks.supernet import Mixable, Supernet, WeightSharing, no_inheritance
 from naopt.spaces import NASBench201Space, Tokens
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
@@ -226,6 +227,5 @@ def build_nasbench201_supernet(
     """
     if weights == "node":
         raise InputError("weights", weights, "must be edge or branch for the supernet of NAS-Bench-201")
-    if settings.skeleton != "cifar":
-        raise InputError("skeleton", settings.skeleton, "must be cifar for cells of NAS-Bench-201")
+    require_cifar(settings, "cells of NAS-Bench-201")
     return NASBench201Supernet(space, settings, in_channels, classes, norms)

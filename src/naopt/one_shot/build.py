@@ -26,7 +26,7 @@ def check_sharing(space: SearchSpace, work: Workload) -> None:
         from naopt.networks.build_supernet import has_supernet
 
         if not has_supernet(space):
-            raise InputError("space", space.name, "has no supernet; those of conv-cell and nasbench201 have one")
+            raise InputError("space", space.name, "has no supernet; those of conv-cell, insta and nasbench201 have one")
     if isinstance(work, TextWorkload):
         from naopt.networks.supernet_recurrent import recurrent_space
 

@@ -8,6 +8,7 @@ from naopt.spaces.documents import positions_document, positions_from_document, 
 from naopt.spaces.enumerated import EnumeratedSpace
 from naopt.spaces.generic import GenericSpace
 from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.insta import InstaSpace
 from naopt.spaces.nasbench101 import NASBench101Space
 from naopt.spaces.nasbench201 import NASBench201Space
 from naopt.spaces.position import Place, Position
@@ -27,6 +28,7 @@ __all__ = [
     "EnumeratedSpace",
     "GenericSpace",
     "Graph",
+    "InstaSpace",
     "NASBench101Space",
     "NASBench201Space",
     "Node",

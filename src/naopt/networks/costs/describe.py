@@ -9,9 +9,18 @@ from naopt.networks.costs.layers import Layer, Map, Plan
 from naopt.networks.costs.operations import conv_norm, factorized_reduce, layer_lists, pool
 from naopt.networks.known import knows
 from naopt.networks.settings import NetworkSettings
-from naopt.networks.skeleton import Place
+from naopt.networks.skeleton import Place, require_cifar
 from naopt.networks.skeleton import plan as plan_cells
-from naopt.spaces import Architecture, CellSpec, ConvCellSpace, EnumeratedSpace, NASBench201Space, SearchSpace
+from naopt.spaces import (
+    Architecture,
+    CellSpec,
+    ConvCellSpace,
+    EnumeratedSpace,
+    InstaSpace,
+    NASBench201Space,
+    SearchSpace,
+)
+from naopt.spaces.insta import BlockShape, InvertedResidual
 from naopt.spaces.nasbench201 import EDGES, OPERATIONS
 
 Layers = tuple[Layer, ...]
@@ -128,8 +137,7 @@ def _(
     image: Map,
     classes: int,
 ) -> Layers:
-    if settings.skeleton != "cifar":
-        raise InputError("skeleton", settings.skeleton, "must be cifar for cells of NAS-Bench-201")
+    require_cifar(settings, "cells of NAS-Bench-201")
     edges = tuple(OPERATIONS[token] for token in architecture.tokens)
     plan, channels = Plan(image), settings.filters
     x = conv_norm(plan, 0, channels, (3, 3))
@@ -166,3 +174,28 @@ def _dense_cell(plan: Plan, edges: tuple[str, ...], x: int) -> int:
         states[target] = y if total is None else plan.add(total, y)
     last = states[3]
     return plan.same(x, "zeros") if last is None else last
+
+
+@describe.register(InstaSpace)
+def _(space: InstaSpace, architecture: Architecture, settings: NetworkSettings, image: Map, classes: int) -> Layers:
+    require_cifar(settings, "blocks of insta")
+    plan = Plan(image)
+    x = plan.same(conv_norm(plan, 0, settings.filters, (3, 3)), "relu6")
+    for shape, active in zip(space.shapes(settings.filters), space.active(architecture.tokens), strict=True):
+        total = x if shape.keeps else None
+        for index in active:
+            y = _inverted_residual(plan, x, space.operations[index], shape)
+            total = y if total is None else plan.add(total, y)
+        assert total is not None
+        x = total
+    plan.head(plan.same(plan.same(x, "norm"), "relu6"), classes)
+    return tuple(plan.layers)
+
+
+def _inverted_residual(plan: Plan, x: int, operation: InvertedResidual, shape: BlockShape) -> int:
+    """See ``naopt.networks.insta.inverted_residual``."""
+    wide, side, stride = operation.expansion * shape.inputs, operation.kernel, shape.stride
+    if operation.expansion > 1:
+        x = plan.same(conv_norm(plan, x, wide, (1, 1)), "relu6")
+    x = plan.conv(x, wide, (side, side), (stride, stride), groups=wide)
+    return conv_norm(plan, plan.same(plan.same(x, "norm"), "relu6"), shape.outputs, (1, 1))

@@ -24,10 +24,10 @@ class Layer:
     """One operation.
 
     Attributes:
-        kind: ``conv`` (without bias), ``norm`` (batch normalisation), ``relu``, ``max`` and ``avg`` (pools that count
-            no padding), ``add``, ``concat``, ``subsample`` (every other pixel, from ``shift`` on), ``pad`` (zeros on
-            the right and at the bottom), ``crop`` (a view without the first ``shift`` rows and columns), ``zeros``,
-            ``mean`` (of all pixels), ``linear`` (with bias); ``input``, the image.
+        kind: ``conv`` (without bias), ``norm`` (batch normalisation), ``relu``, ``relu6``, ``max`` and ``avg`` (pools
+            that count no padding), ``add``, ``concat``, ``subsample`` (every other pixel, from ``shift`` on), ``pad``
+            (zeros on the right and at the bottom), ``crop`` (a view without the first ``shift`` rows and columns),
+            ``zeros``, ``mean`` (of all pixels), ``linear`` (with bias); ``input``, the image.
         sources: places in the list of what it reads.
         shape: of its output.
         reads: channels of its first source.
@@ -173,7 +173,7 @@ class Plan:
         return self._add(Layer(kind, (x,), shape, channels, kernel, stride, padding, ceil=ceil))
 
     def same(self, x: int, kind: str) -> int:
-        """``norm``, ``relu`` or ``zeros`` of the shape of what it reads."""
+        """``norm``, ``relu``, ``relu6`` or ``zeros`` of the shape of what it reads."""
         return self._add(Layer(kind, (x,), self.shape(x), self.shape(x)[0]))
 
     def add(self, first: int, second: int) -> int:

@@ -1,0 +1,142 @@
+"""Networks of the meta-graph space: blocks of inverted residuals (Cheng et al. 2020, InstaNAS; Sandler et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor, nn
+
+from naopt.networks.base import AuxiliaryHead, ChildNetwork, add, arranged, drop_path, initialize
+from naopt.networks.operations import BatchNorm, conv_layers
+from naopt.networks.settings import NetworkSettings
+from naopt.networks.skeleton import require_cifar
+from naopt.spaces import Architecture, InstaSpace
+from naopt.spaces.insta import BlockShape, InvertedResidual
+
+
+def inverted_residual(operation: InvertedResidual, shape: BlockShape) -> nn.Sequential:
+    """Widening 1x1 convolution, if any, depthwise convolution, projection; no activation after the projection.
+
+    ``(n, inputs, h, w)`` to ``(n, outputs, ceil(h / stride), ceil(w / stride))``.
+    """
+    wide, kernel = operation.expansion * shape.inputs, operation.kernel
+    layers = [*conv_layers(shape.inputs, wide), nn.ReLU6(inplace=True)] if operation.expansion > 1 else []
+    depthwise = nn.Conv2d(wide, wide, kernel, shape.stride, kernel // 2, groups=wide, bias=False)
+    layers += [depthwise, BatchNorm(wide), nn.ReLU6(inplace=True), *conv_layers(wide, shape.outputs)]
+    return nn.Sequential(*layers)
+
+
+def summed(x: Tensor, active: Iterable[nn.Module], *, shortcut: bool, keep: float = 1.0) -> Tensor:
+    """What a block computes: the sum of its active operations' outputs, and of its input where that has their shape.
+
+    Args:
+        x: ``(n, inputs, h, w)``.
+        active: operations, in the space's order; at least one where there is no shortcut.
+        shortcut: whether the input is added; without an active operation the block then is the identity.
+        keep: probability that an operation survives drop-path.
+
+    Returns:
+        ``(n, outputs, h, w)``, of half the size where the block has a stride of 2.
+    """
+    total, own = (x if shortcut else None), False
+    for operation in active:
+        y: Tensor = operation(x)
+        if keep < 1.0:
+            y = drop_path(y, keep)
+        total, own = y if total is None else add(total, y, own, True), True
+    assert total is not None, "a block without a shortcut needs an active operation"
+    return total
+
+
+class InstaBlock(nn.Module):
+    """A block: operations by name, of which any may be active.
+
+    Args:
+        shape: what it does to a map.
+        operations: that it holds.
+
+    Attributes:
+        shortcut: whether the input is added to the sum. Only there drop-path drops operations.
+    """
+
+    def __init__(self, shape: BlockShape, operations: Sequence[InvertedResidual]) -> None:
+        super().__init__()
+        self.shortcut = shape.keeps
+        self.operations = nn.ModuleDict({each.name: inverted_residual(each, shape) for each in operations})
+        # A plain tuple: a module dictionary costs a Python call for each access.
+        self.held = tuple(self.operations.values())
+
+    def forward(self, x: Tensor, active: Iterable[int] | None = None, keep: float = 1.0) -> Tensor:
+        """See ``summed``; ``active`` are places among those held, all of them by default."""
+        chosen = self.held if active is None else [self.held[index] for index in active]
+        return summed(x, chosen, shortcut=self.shortcut, keep=keep if self.shortcut else 1.0)
+
+
+class InstaNetwork(ChildNetwork):
+    """Stem to F channels, the blocks, a normalised and rectified map that is pooled, classifier.
+
+    The stem is a 3x3 convolution with stride 1. F is ``filters``; the first block of each later stage doubles the
+    channels and halves the map. ``cells_per_stage`` is without effect, as the space says how many blocks there are, and
+    so are ``head_relu``, ``calibrate_newer`` and ``drop_identities``. The auxiliary classifier, if any, reads what the
+    first block of the last stage gives, whatever ``auxiliary_at`` says.
+
+    Args:
+        space: of the architecture.
+        held: for each block the operations that it holds, as indices into ``space.operations``.
+        settings: F and the head.
+        in_channels: of the images.
+        classes: number of classes.
+
+    Raises:
+        InputError: another skeleton than that of CIFAR is asked for.
+    """
+
+    def __init__(
+        self,
+        space: InstaSpace,
+        held: Sequence[Sequence[int]],
+        settings: NetworkSettings,
+        in_channels: int,
+        classes: int,
+    ) -> None:
+        super().__init__()
+        require_cifar(settings, "blocks of insta")
+        shapes = space.shapes(settings.filters)
+        self.stem = nn.Sequential(*conv_layers(in_channels, settings.filters, (3, 3)), nn.ReLU6(inplace=True))
+        self._row = [
+            InstaBlock(shape, [space.operations[index] for index in indices])
+            for shape, indices in zip(shapes, held, strict=True)
+        ]
+        self.blocks = nn.ModuleList(self._row)
+        self._auxiliary_after = space.stage_of.index(space.stages - 1)
+        channels = shapes[-1].outputs
+        self.auxiliary = AuxiliaryHead(channels, classes) if settings.auxiliary_weight else None
+        self.norm = BatchNorm(channels)
+        self.rectify = nn.ReLU6(inplace=True)
+        self.dropout = nn.Dropout(settings.dropout) if settings.dropout else None
+        self.classifier = nn.Linear(channels, classes)
+        self.drop_path_keep = settings.drop_path_keep
+        initialize(self)
+
+    def active(self, block: int) -> Iterable[int] | None:  # noqa: ARG002
+        """Which of the operations that a block holds are computed; all of them if ``None``."""
+        return None
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """See ``ChildNetwork.outputs``."""
+        x, auxiliary = self.stem(arranged(images)), None
+        for index, block in enumerate(self._row):
+            x = block(x, self.active(index), self.keep_probability(index, len(self._row), self.drop_path_keep))
+            if self.training and self.auxiliary is not None and index == self._auxiliary_after:
+                auxiliary = self.auxiliary(x)
+        features = self.rectify(self.norm(x)).mean((2, 3))
+        if self.dropout is not None:
+            features = self.dropout(features)
+        return self.classifier(features), auxiliary
+
+
+def build_insta(
+    space: InstaSpace, architecture: Architecture, settings: NetworkSettings, in_channels: int, classes: int
+) -> InstaNetwork:
+    """The network of an architecture, which holds its active operations only."""
+    return InstaNetwork(space, space.active(architecture.tokens), settings, in_channels, classes)

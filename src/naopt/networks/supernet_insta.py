@@ -1,0 +1,89 @@
+"""The supernet of the meta-graph space: every operation of every block (Cheng et al. 2020, InstaNAS)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from naopt.errors import InputError
+from naopt.networks.cell_norms import AS_CHILDREN, CellNorms, fix_norms
+from naopt.networks.insta import InstaNetwork
+from naopt.networks.path import Path
+from naopt.networks.settings import NetworkSettings
+from naopt.networks.supernet import Supernet, WeightSharing
+from naopt.spaces import InstaSpace, Tokens
+
+
+class InstaSupernet(InstaNetwork, Supernet):
+    """``InstaNetwork`` with all operations of all blocks, which computes those that are active.
+
+    Its first path is that of all operations.
+
+    Args:
+        space: of the blocks.
+        settings: F and the head.
+        in_channels: of the images.
+        classes: number of classes.
+        norms: how the operations normalise.
+    """
+
+    space: InstaSpace
+
+    def __init__(
+        self,
+        space: InstaSpace,
+        settings: NetworkSettings,
+        in_channels: int,
+        classes: int,
+        norms: CellNorms = AS_CHILDREN,
+    ) -> None:
+        every = tuple(range(len(space.operations)))
+        super().__init__(space, (every,) * space.blocks, settings, in_channels, classes)
+        self.space = space
+        if not norms.affine:
+            fix_norms(self.blocks)
+        of_blocks = {id(parameter) for parameter in self.blocks.parameters()}
+        self._common = [parameter for parameter in self.parameters() if id(parameter) not in of_blocks]
+        self._active: tuple[tuple[int, ...], ...] = (every,) * space.blocks
+
+    def _follow(self, tokens: Tokens) -> None:
+        self._active = self.space.active(tokens)
+
+    def active(self, block: int) -> tuple[int, ...]:
+        """See ``InstaNetwork``: those of the path."""
+        return self._active[block]
+
+    def path_parameters(self) -> list[nn.Parameter]:
+        """See ``SharedWeights``."""
+        found = list(self._common)
+        for block, active in zip(self._row, self._active, strict=True):
+            for index in active:
+                found += block.held[index].parameters()
+        return found
+
+    def child_state(self, path: Path) -> dict[str, Tensor]:
+        """See ``Supernet``."""
+        self._check(path)
+        state = self.state_dict()
+        found = {name: value for name, value in state.items() if not name.startswith("blocks.")}
+        for block, active in enumerate(self.space.active(path.tokens)):
+            begins = tuple(f"blocks.{block}.operations.{self.space.names[index]}." for index in active)
+            found |= {name: value for name, value in state.items() if name.startswith(begins)}
+        return found
+
+
+def build_insta_supernet(
+    space: InstaSpace,
+    settings: NetworkSettings,
+    in_channels: int,
+    classes: int,
+    weights: WeightSharing = "edge",
+    norms: CellNorms = AS_CHILDREN,
+) -> InstaSupernet:
+    """The supernet of the meta-graph. A block has one input, so ``edge`` and ``branch`` mean the same.
+
+    Raises:
+        InputError: another skeleton than that of CIFAR is asked for, or weights that belong to nodes.
+    """
+    if weights == "node":
+        raise InputError("weights", weights, "must be edge or branch for the supernet of insta")
+    return InstaSupernet(space, settings, in_channels, classes, norms)
