@@ -25,6 +25,7 @@ from naopt.spaces import (
     ConvCellSpace,
     EnumeratedSpace,
     GenericSpace,
+    InstaSpace,
     NASBench201Space,
     Position,
     SearchSpace,
@@ -67,7 +68,8 @@ def test_other_blocks(tmp_path: Path) -> None:
     assert isinstance(blocks.recalibrate(4, 4), nn.Identity)
     x = torch.randn(2, 3, 5, 7)
     assert blocks.recalibrate(3, 6)(blocks.calibrate(3, 6)(x)).shape == (2, 6, 5, 7)
-    for block in (blocks.calibrate(3, 6, halved=True), blocks.ResidualReduction(3, 6)):
+    parallel = blocks.ParallelBlock(blocks.inverted_residual(3, 6, 5, 2, 2), shortcut=False)
+    for block in (blocks.calibrate(3, 6, halved=True), blocks.ResidualReduction(3, 6), parallel):
         assert block(x).shape == (2, 6, 3, 4)
     weights = {"a": torch.randn(2, 3), "b.c": torch.randn(4), "scalar": torch.tensor(2.5)}
     path = tmp_path / "weights.safetensors"
@@ -100,7 +102,9 @@ def test_every_operation(tmp_path: Path, name: str, shape: tuple[int, int, int])
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_networks(tmp_path: Path, seed: int, data: st.DataObject) -> None:
     space: SearchSpace = data.draw(
-        st.sampled_from([ConvCellSpace(1), ConvCellSpace(4), ConvCellSpace(5, "enas-5"), NASBench201Space()])
+        st.sampled_from(
+            [ConvCellSpace(1), ConvCellSpace(4), ConvCellSpace(5, "enas-5"), InstaSpace(5), NASBench201Space()]
+        )
     )
     found = subject(
         (space, space.sample(np.random.default_rng(seed))),
@@ -150,6 +154,12 @@ def test_cells_without_weights(tmp_path: Path) -> None:
     found = subject("|none~0|+|skip_connect~0|none~1|+|none~0|none~1|skip_connect~2|")
     assert difference(found, tmp_path / "network.py") < 1e-5
     assert difference(subject("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"), tmp_path / "none.py") < 1e-5
+
+
+def test_blocks_with_and_without_operations(tmp_path: Path) -> None:
+    some = subject("insta:mb3e1+mb5e3,skip/mb3e3+mb3e6+mb5e6", auxiliary_weight=0.4)
+    assert difference(some, tmp_path / "network.py") < 1e-5
+    assert difference(subject("insta:skip,skip"), tmp_path / "none.py") < 1e-5
 
 
 def test_wide_cells(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def test_golden_file() -> None:
         text_of(zoo.get("naonet-ws").text, per_image=True, head_relu=False),
         text_of(zoo.get("naonet-a").text, skeleton="imagenet", calibrate_newer="twice"),
         text_of(EDGES, classes=tuple(f"class number {index}" for index in range(20))),
+        text_of("insta:mb3e1+mb3e6,skip/mb5e3", classes=("one",)),
         text_of(f"normal:{','.join([LONG] * 16)}/reduction:{','.join([LONG] * 16)}"),
         written(language(zoo.get("naonet-recurrent").text, task="ptb", test_perplexity=56.0).facts),
         written(language("recurrent:identity@0", equation="paper").facts),
@@ -50,7 +51,19 @@ def test_golden_file() -> None:
         written(language("baseline:lstm").facts),
         written(language("baseline:gru").facts),
     ],
-    ids=["naonet-a", "naonet-ws", "imagenet", "nasbench201", "wide", "recurrent", "paper", "many-nodes", "lstm", "gru"],
+    ids=[
+        "naonet-a",
+        "naonet-ws",
+        "imagenet",
+        "nasbench201",
+        "insta",
+        "wide",
+        "recurrent",
+        "paper",
+        "many-nodes",
+        "lstm",
+        "gru",
+    ],
 )
 @pytest.mark.parametrize("width", [88, 120])
 def test_linter_and_formatter_have_no_wish(tmp_path: Path, text: str, width: int) -> None:

@@ -153,6 +153,44 @@ class ResidualReduction(nn.Module):
         return y
 
 
+def inverted_residual(
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    expansion: int,
+    stride: int = 1,
+) -> nn.Sequential:
+    """Widens, convolves each channel, projects; nothing rectifies the projection."""
+    wide = expansion * inputs
+    layers: list[nn.Module] = []
+    if expansion > 1:
+        expand = nn.Conv2d(inputs, wide, 1, bias=False)
+        layers += [expand, nn.BatchNorm2d(wide), nn.ReLU6()]
+    return nn.Sequential(
+        *layers,
+        nn.Conv2d(wide, wide, kernel, stride, kernel // 2, groups=wide, bias=False),
+        nn.BatchNorm2d(wide),
+        nn.ReLU6(),
+        nn.Conv2d(wide, outputs, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+    )
+
+
+class ParallelBlock(nn.Module):
+    """The sum of all parts, and with a shortcut of the input."""
+
+    def __init__(self, *parts: nn.Module, shortcut: bool) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, inputs, h, w) to (n, outputs, h / stride, w / stride)."""
+        results = [part(x) for part in self.parts]
+        total: Tensor = sum(results[1:], results[0])
+        return x + total if self.shortcut else total
+
+
 def identity(z: Tensor) -> Tensor:
     """The argument itself."""
     return z

@@ -16,6 +16,7 @@ from naopt.errors import InputError, NaoptError
 from naopt.export.convolutional import write_convolutional
 from naopt.export.deployment import Deployment
 from naopt.export.facts import NetworkFacts
+from naopt.export.insta import write_insta
 from naopt.export.language import write_baseline
 from naopt.export.nasbench201 import write_nasbench201
 from naopt.export.recurrent import write_recurrent
@@ -23,6 +24,7 @@ from naopt.export.source import NetworkSource, write_file
 from naopt.spaces import (
     ConvCellSpace,
     EnumeratedSpace,
+    InstaSpace,
     NASBench201Space,
     RecurrentBaselineSpace,
     RecurrentCellSpace,
@@ -58,6 +60,7 @@ def write_source(space: SearchSpace, facts: NetworkFacts) -> NetworkSource:  # n
 
 
 write_source.register(ConvCellSpace)(write_convolutional)
+write_source.register(InstaSpace)(write_insta)
 write_source.register(NASBench201Space)(write_nasbench201)
 write_source.register(RecurrentCellSpace)(write_recurrent)
 write_source.register(RecurrentBaselineSpace)(write_baseline)
