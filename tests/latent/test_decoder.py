@@ -100,6 +100,7 @@ def test_every_point_decodes_to_a_valid_architecture(data: st.DataObject) -> Non
 
 BUILT_IN: dict[str, int] = {
     "conv-cell": 2500,
+    "insta": 300,
     "nasbench101": 700,
     "nasbench201": 300,
     "recurrent-cell": 700,

@@ -21,11 +21,12 @@ from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.one_shot.nao_ws import NAOSharing
 from naopt.one_shot.settings import OneShotSettings
 from naopt.one_shot.trainer import SharedTrainer
-from naopt.spaces import Architecture, ConvCellSpace, NASBench201Space, SearchSpace
+from naopt.spaces import Architecture, ConvCellSpace, InstaSpace, NASBench201Space, SearchSpace
 from naopt.spaces.recurrent_cell import RecurrentCellSpace
 
 SPACES: dict[str, SearchSpace] = {
     "conv-cell": ConvCellSpace(3, "enas-5"),
+    "insta": InstaSpace(4, 2, "mb3e1+mb5e2"),
     "nasbench201": NASBench201Space(),
     "recurrent-cell": RecurrentCellSpace(4),
 }
@@ -44,7 +45,7 @@ CASES = [
     for space in SPACES
     for searcher in SETTINGS
     for numbering in NUMBERINGS
-    if searcher != "darts" or (space != "recurrent-cell" and numbering == "written")
+    if searcher != "darts" or (space not in ("insta", "recurrent-cell") and numbering == "written")
 ]
 
 
