@@ -73,7 +73,7 @@ SPACES: dict[str, SearchSpace] = {
     "nasbench101": NASBench101Space(),
     "nasbench201": NASBench201Space(),
     "insta": InstaSpace(),
-    "insta-17": InstaSpace(17, 5),
+    "insta-8": InstaSpace(8, 5),
     "insta-2": InstaSpace(3, 2, "mb3e1+mb5e12"),
     "insta-1": InstaSpace(3, 3, "mb7e6"),
     "baseline": RecurrentBaselineSpace(),

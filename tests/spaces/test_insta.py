@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from naopt.errors import ArchitectureSyntaxError, InputError
 from naopt.spaces import InstaSpace, create_space, parse_architecture
-from naopt.spaces.insta import InvertedResidual
 
 TEXT = "insta:mb3e3+mb5e6,skip/mb3e1"
 
@@ -115,21 +114,15 @@ def test_the_last_operation_of_a_block_that_halves_the_map_is_kept() -> None:
     assert found == ["insta:mb3e1/mb3e3", "insta:mb3e3/mb3e3", "insta:skip/mb3e1+mb3e3"]
 
 
-def test_a_graph_has_a_part_for_each_block() -> None:
+def test_a_graph_is_a_chain_of_blocks() -> None:
     space, architecture = parse_architecture(TEXT)
     graph = space.graph(architecture)
-    assert graph.parts == ("block 1", "block 2", "block 3")
+    assert [node.label for node in graph.nodes] == ["in", "1", "2", "out"]
     assert [(edge.source, edge.target, edge.label) for edge in graph.edges] == [
         (0, 1, "skip"),
         (0, 1, "mb3e3"),
         (0, 1, "mb5e6"),
-        (2, 3, "skip"),
-        (4, 5, "mb3e1"),
+        (1, 2, "skip"),
+        (2, 3, "mb3e1"),
     ]
     assert space.skips == {"skip"}
-
-
-def test_parameters_of_an_operation_by_hand() -> None:
-    """From 4 to 8 channels; convolutions and twice the channels for each normalisation."""
-    assert InvertedResidual(3, 1).parameters(4, 8) == (9 * 4 + 8) + (4 * 8 + 16)
-    assert InvertedResidual(5, 6).parameters(4, 8) == (4 * 24 + 48) + (25 * 24 + 48) + (24 * 8 + 16)

@@ -10,7 +10,7 @@ _LONGEST = 48
 """Letters of a label."""
 _NOT_XML = re.compile("[^\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FAMILIES = (
-    ("sep", ("sep_conv", "dws", "mb3", "mb6")),
+    ("sep", ("sep_conv", "dws", "mb3", "mb5", "mb6", "mb7")),
     ("dil", ("dil_",)),
     ("conv", ("conv",)),
     ("max", ("max_pool", "maxpool")),

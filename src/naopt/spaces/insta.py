@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,8 +28,6 @@ OPERATIONS = "mb3e1+mb3e3+mb3e6+mb5e3+mb5e6"
 """The default candidates: five a block, as in the authors' program."""
 MAX_BLOCKS = 64
 _NAME = re.compile(r"mb([357])e([1-9]|1[0-2])")
-_FILTERS, _IMAGE_CHANNELS, _CLASSES = 32, 3, 10
-"""Of the network whose parameters ``quantities`` counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +46,6 @@ class InvertedResidual:
     def name(self) -> str:
         """``mbKeE``."""
         return f"mb{self.kernel}e{self.expansion}"
-
-    def parameters(self, inputs: int, outputs: int) -> int:
-        """Weights of its convolutions, which have no bias, and scales and offsets of their normalisations."""
-        wide = self.expansion * inputs
-        expand = (inputs + 2) * wide if self.expansion > 1 else 0
-        return expand + (self.kernel**2 + 2) * wide + (wide + 2) * outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,24 +200,15 @@ class InstaSpace(SearchSpace):
         return tuple(found)
 
     def graph(self, architecture: Architecture) -> Graph:
-        """A part for each block: an edge for each active operation, and one for the input where that is added."""
-        nodes: list[Node] = []
-        edges: list[Edge] = []
-        for block, active in enumerate(self.active(architecture.tokens)):
-            part, source = f"block {block + 1}", len(nodes)
-            nodes += [Node("in", part, "input"), Node("out", part, "output")]
-            labels = [SKIP] * self.skippable[block] + [self.names[index] for index in active]
-            edges += [Edge(source, source + 1, label) for label in labels]
-        return Graph(tuple(nodes), tuple(edges))
-
-    def quantities(self, architecture: Architecture) -> Mapping[str, float]:
-        """``parameters`` of the network with 32 filters, for three channels and ten classes."""
-        shapes = self.shapes(_FILTERS)
-        last = shapes[-1].outputs
-        total = (9 * _IMAGE_CHANNELS + 2) * _FILTERS + 2 * last + (last + 1) * _CLASSES
-        for shape, active in zip(shapes, self.active(architecture.tokens), strict=True):
-            total += sum(self.operations[index].parameters(shape.inputs, shape.outputs) for index in active)
-        return {"parameters": float(total)}
+        """A chain of maps; between two an edge for each active operation, and one for the input where that is added."""
+        inner = [Node(str(block), "network") for block in range(1, self.blocks)]
+        nodes = (Node("in", "network", "input"), *inner, Node("out", "network", "output"))
+        edges = [
+            Edge(block, block + 1, label)
+            for block, active in enumerate(self.active(architecture.tokens))
+            for label in ([SKIP] * self.skippable[block] + [self.names[index] for index in active])
+        ]
+        return Graph(nodes, tuple(edges))
 
     # Text.
 
