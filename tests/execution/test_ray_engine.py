@@ -78,9 +78,10 @@ def test_what_an_actor_takes_with_it_is_done_again(
     with caplog.at_level(logging.WARNING, "naopt"), create_engine("ray", evaluator, 1) as own:
         found = dict(own.evaluate([job(0), job(1)]))
     assert found == {0: Measurement({"score": 0.0}, 0.01), 1: Measurement({"score": 1.0}, 0.01)}
-    (record,) = caplog.records
-    assert record.getMessage().startswith("evaluation 1 was lost: its Ray actor was lost: ")
-    assert record.getMessage().endswith("; it is done again")
+    # On a machine that is busy the place of the actor before is not free at once, which is said, too.
+    (said,) = (text for text in caplog.messages if not text.endswith("has no room for a worker; waiting"))
+    assert said.startswith("evaluation 1 was lost: its Ray actor was lost: ")
+    assert said.endswith("; it is done again")
     assert capfd.readouterr() == ("", "")
 
 
