@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from naopt.errors import ArchitectureSyntaxError
 from naopt.spaces.canonical import Branch, CellNodes
 from naopt.spaces.cell_spec import CELLS, CellSpec
+from naopt.spaces.reading import Reader
 
 
 def write_cells(cells: Mapping[str, CellSpec]) -> str:
@@ -33,40 +33,31 @@ def read_cells(
     Raises:
         ArchitectureSyntaxError: says where.
     """
-    stripped = text.strip()
-    at = 0
-
-    def expect(word: str) -> None:
-        nonlocal at
-        if not stripped.startswith(word, at):
-            raise ArchitectureSyntaxError(stripped, at, f"expected '{word}'")
-        at += len(word)
-
+    reader = Reader(text)
     cells = []
     for cell_index, cell in enumerate(CELLS):
-        expect("/" * (cell_index > 0) + f"{cell}:")
+        reader.expect("/" * (cell_index > 0) + f"{cell}:")
         nodes = []
         for node in range(count):
             if node:
-                expect(",")
+                reader.expect(",")
             branches: list[Branch] = []
             for side in range(2):
                 if side:
-                    expect("+")
-                match = re.compile(r"[^@+,/]*").match(stripped, at)
+                    reader.expect("+")
+                match = re.compile(r"[^@+,/]*").match(reader.text, reader.at)
                 name = match.group() if match else ""
                 if name not in operations:
-                    raise ArchitectureSyntaxError(stripped, at, f"'{name}' is not an operation of {called}")
-                at += len(name)
-                expect("@")
-                number = re.compile(r"[0-9]+").match(stripped, at)
+                    raise reader.wrong(f"'{name}' is not an operation of {called}")
+                reader.at += len(name)
+                reader.expect("@")
+                number = re.compile(r"[0-9]+").match(reader.text, reader.at)
                 if number is None or not int(number.group()) < node + 2:
-                    raise ArchitectureSyntaxError(stripped, at, f"expected an input in 0..{node + 1}")
-                at = number.end()
+                    raise reader.wrong(f"expected an input in 0..{node + 1}")
+                reader.at = number.end()
                 branches.append((int(number.group()), operations.index(name)))
             nodes.append((branches[0], branches[1]))
         cells.append(tuple(nodes))
-    expect(suffix)
-    if at != len(stripped):
-        raise ArchitectureSyntaxError(stripped, at, f"expected the end ({count} nodes a cell)")
+    reader.expect(suffix)
+    reader.end(f"expected the end ({count} nodes a cell)")
     return tuple(cells)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from naopt.errors import ArchitectureSyntaxError
+from naopt.spaces.reading import Reader
 
 PREFIX = "insta:"
 SKIP = "skip"
@@ -40,36 +40,27 @@ def read_blocks(
     Raises:
         ArchitectureSyntaxError: says where.
     """
-    stripped = text.strip()
-    at = 0
-
-    def expect(word: str) -> None:
-        nonlocal at
-        if not stripped.startswith(word, at):
-            raise ArchitectureSyntaxError(stripped, at, f"expected '{word}'")
-        at += len(word)
-
-    expect(PREFIX)
+    reader = Reader(text)
+    reader.expect(PREFIX)
     blocks = []
     for block, stage in enumerate(stage_of):
         if block:
-            expect("," if stage_of[block - 1] == stage else "/")
+            reader.expect("," if stage_of[block - 1] == stage else "/")
         active: list[int] = []
         while True:
-            match = _WORD.match(stripped, at)
+            match = _WORD.match(reader.text, reader.at)
             word = match.group() if match else ""
             known = names[active[-1] + 1 :] if active else [*names, *[SKIP] * skippable[block]]
             if word not in known:
                 rule = f"expected one of {', '.join(known)} in block {block + 1}, got '{word}'"
-                raise ArchitectureSyntaxError(stripped, at, rule)
-            at += len(word)
+                raise reader.wrong(rule)
+            reader.at += len(word)
             if word == SKIP:
                 break
             active.append(names.index(word))
-            if active[-1] == len(names) - 1 or not stripped.startswith("+", at):
+            if active[-1] == len(names) - 1 or not reader.text.startswith("+", reader.at):
                 break
-            at += 1
+            reader.at += 1
         blocks.append(tuple(active))
-    if at != len(stripped):
-        raise ArchitectureSyntaxError(stripped, at, f"expected the end ({len(stage_of)} blocks)")
+    reader.end(f"expected the end ({len(stage_of)} blocks)")
     return blocks

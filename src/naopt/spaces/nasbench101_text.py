@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from naopt.errors import ArchitectureSyntaxError
 from naopt.spaces.nasbench101_cells import INNER, OPERATIONS, Cell
+from naopt.spaces.reading import Reader
 
 PREFIX = "nasbench101:"
 _NUMBER = re.compile(r"[0-9]+")
@@ -28,42 +28,33 @@ def read_cell(text: str) -> Cell:
     Raises:
         ArchitectureSyntaxError: says where. Whether vertices are too many or lead nowhere is not asked.
     """
-    stripped = text.strip()
-    at = 0
-
-    def expect(word: str) -> None:
-        nonlocal at
-        if not stripped.startswith(word, at):
-            raise ArchitectureSyntaxError(stripped, at, f"expected '{word}'")
-        at += len(word)
-
-    expect(PREFIX)
+    reader = Reader(text)
+    reader.expect(PREFIX)
     masks: list[int] = []
     kinds: list[int] = []
     while len(masks) == len(kinds):
         if masks:
-            expect(",")
-        word = _WORD.match(stripped, at)
+            reader.expect(",")
+        word = _WORD.match(reader.text, reader.at)
         name = word.group() if word else ""
         known = ("output",) if len(kinds) == INNER else (*OPERATIONS, "output")
         if name not in known:
-            raise ArchitectureSyntaxError(stripped, at, f"expected {' or '.join(known)}, got '{name}'")
-        at += len(name)
-        expect("@")
+            raise reader.wrong(f"expected {' or '.join(known)}, got '{name}'")
+        reader.at += len(name)
+        reader.expect("@")
         mask = 0
         while True:
-            number = _NUMBER.match(stripped, at)
+            number = _NUMBER.match(reader.text, reader.at)
             source = int(number.group()) if number else -1
             if number is None or not mask.bit_length() <= source <= len(masks):
                 low = mask.bit_length()
-                raise ArchitectureSyntaxError(stripped, at, f"expected an input in {low}..{len(masks)}, ascending")
-            mask, at = mask | 1 << source, number.end()
-            if not stripped.startswith("+", at):
+                raise reader.wrong(f"expected an input in {low}..{len(masks)}, ascending")
+            mask, reader.at = mask | 1 << source, number.end()
+            if not reader.text.startswith("+", reader.at):
                 break
-            at += 1
+            reader.at += 1
         masks.append(mask)
         if name != "output":
             kinds.append(OPERATIONS.index(name) + 1)
-    if at != len(stripped):
-        raise ArchitectureSyntaxError(stripped, at, "expected the end")
+    reader.end("expected the end")
     return Cell(tuple(masks[:-1]), tuple(kinds), masks[-1])

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from naopt.errors import ArchitectureSyntaxError
 from naopt.spaces.base import Architecture, SearchSpace, Tokens
 from naopt.spaces.graph import Edge, Graph, Node
 from naopt.spaces.position import Position
+from naopt.spaces.reading import Reader
 from naopt.spaces.registry import spaces
 
 if TYPE_CHECKING:
@@ -143,24 +143,15 @@ class NASBench201Space(SearchSpace):
 
     def parse(self, text: str) -> Architecture:
         """Inverse of ``format``; space around the text is ignored."""
-        stripped = text.strip()
-        at, tokens = 0, []
-
-        def expect(word: str) -> None:
-            nonlocal at
-            if not stripped.startswith(word, at):
-                raise ArchitectureSyntaxError(stripped, at, f"expected '{word}'")
-            at += len(word)
-
+        reader, tokens = Reader(text), []
         for index, (a, _) in enumerate(EDGES):
             if index in (0, 1, 3):
-                expect("+|" if index else "|")
-            operation = next((o for o in OPERATIONS if stripped.startswith(f"{o}~", at)), None)
+                reader.expect("+|" if index else "|")
+            operation = next((o for o in OPERATIONS if reader.text.startswith(f"{o}~", reader.at)), None)
             if operation is None:
-                raise ArchitectureSyntaxError(stripped, at, f"expected one of {', '.join(OPERATIONS)} and '~'")
+                raise reader.wrong(f"expected one of {', '.join(OPERATIONS)} and '~'")
             tokens.append(OPERATIONS.index(operation))
-            at += len(operation)
-            expect(f"~{a}|")
-        if at != len(stripped):
-            raise ArchitectureSyntaxError(stripped, at, "expected the end")
+            reader.at += len(operation)
+            reader.expect(f"~{a}|")
+        reader.end("expected the end")
         return self.architecture(tokens)

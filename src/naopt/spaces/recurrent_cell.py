@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.errors import ArchitectureSyntaxError, InputError
+from naopt.errors import InputError
 from naopt.spaces.activations import NAO_4, activation_names, activation_specs
 from naopt.spaces.base import Architecture, SearchSpace, Tokens
 from naopt.spaces.graph import Edge, Graph, Node
 from naopt.spaces.position import Place, Position
+from naopt.spaces.reading import Reader
 from naopt.spaces.registry import spaces
 from naopt.spaces.trees import Tree, all_orders, canonical_tree, descendants, random_order
 
@@ -210,32 +211,23 @@ class RecurrentCellSpace(SearchSpace):
 
     def parse(self, text: str) -> Architecture:
         """Inverse of ``format``; space around the text is ignored."""
-        stripped = text.strip()
-        at = 0
-
-        def expect(word: str) -> None:
-            nonlocal at
-            if not stripped.startswith(word, at):
-                raise ArchitectureSyntaxError(stripped, at, f"expected '{word}'")
-            at += len(word)
-
-        expect(PREFIX)
+        reader = Reader(text)
+        reader.expect(PREFIX)
         nodes = []
         for node in range(1, self.nodes + 1):
             if node > 1:
-                expect(",")
-            name = re.split("[@,]", stripped[at:], maxsplit=1)[0]
+                reader.expect(",")
+            name = re.split("[@,]", reader.text[reader.at :], maxsplit=1)[0]
             if name not in self.activations:
-                raise ArchitectureSyntaxError(stripped, at, f"'{name}' is not among {'+'.join(self.activations)}")
-            at += len(name)
-            expect("@")
-            number = re.compile(r"[0-9]+").match(stripped, at)
+                raise reader.wrong(f"'{name}' is not among {'+'.join(self.activations)}")
+            reader.at += len(name)
+            reader.expect("@")
+            number = re.compile(r"[0-9]+").match(reader.text, reader.at)
             if number is None or not int(number[0]) < node:
-                raise ArchitectureSyntaxError(stripped, at, f"expected a predecessor in 0..{node - 1}")
-            at = number.end()
+                raise reader.wrong(f"expected a predecessor in 0..{node - 1}")
+            reader.at = number.end()
             nodes.append((int(number[0]), self.activations.index(name)))
-        if at != len(stripped):
-            raise ArchitectureSyntaxError(stripped, at, f"expected the end ({self.nodes} nodes)")
+        reader.end(f"expected the end ({self.nodes} nodes)")
         return self._trusted(_encode(nodes))
 
 
