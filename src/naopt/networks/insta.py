@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from naopt.networks.base import AuxiliaryHead, ChildNetwork, add, arranged, drop_path, initialize
@@ -12,6 +13,10 @@ from naopt.networks.settings import NetworkSettings
 from naopt.networks.skeleton import require_cifar
 from naopt.spaces import Architecture, InstaSpace
 from naopt.spaces.insta import BlockShape, InvertedResidual
+
+Rows = Sequence[tuple[int, Tensor | None]]
+"""Operations of a block that are active for some images of a batch, ascending, each with the rows of these images,
+``(m,)`` and ascending; ``None`` for all."""
 
 
 def inverted_residual(operation: InvertedResidual, shape: BlockShape) -> nn.Sequential:
@@ -48,6 +53,56 @@ def summed(x: Tensor, active: Iterable[nn.Module], *, shortcut: bool, keep: floa
     return total
 
 
+def summed_rows(x: Tensor, active: Iterable[tuple[nn.Module, Tensor | None]], *, shortcut: bool) -> Tensor:
+    """As ``summed`` without drop-path, each operation for some images only: it computes these, and no others.
+
+    That is the finest way to group a batch: images that have an operation in common share one call of it, whatever
+    else they compute. Images for which no operation is active are handed on, where there is a shortcut.
+
+    Args:
+        x: ``(n, inputs, h, w)``.
+        active: operations with the rows for which they are active, ``None`` for all.
+        shortcut: whether the input is added.
+    """
+    total, own = (x if shortcut else None), False
+    for operation, rows in active:
+        if rows is None:
+            y: Tensor = operation(x)
+            total, own = y if total is None else add(total, y, own, True), True
+            continue
+        y = _few(operation, x[rows])
+        if total is None:
+            total = y.new_zeros((len(x), *y.shape[1:])).contiguous(memory_format=_format(y))
+            own = True
+        total, own = total.index_add_(0, rows, y) if own else total.index_add(0, rows, y), True
+    assert total is not None, "a block without a shortcut needs an active operation"
+    return total
+
+
+def _few(operation: nn.Module, x: Tensor) -> Tensor:
+    """What an operation gives; a single image in training is normalised by the running statistics.
+
+    A batch of one has no statistics where maps are a single pixel, and poor ones elsewhere.
+    """
+    if len(x) > 1 or not operation.training:
+        y: Tensor = operation(x)
+        return y
+    norms = [module for module in operation.modules() if isinstance(module, BatchNorm)]
+    try:
+        for norm in norms:
+            norm.training = False
+        alone: Tensor = operation(x)
+    finally:
+        for norm in norms:
+            norm.training = True
+    return alone
+
+
+def _format(x: Tensor) -> torch.memory_format:
+    channels_last = x.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
 class InstaBlock(nn.Module):
     """A block: operations by name, of which any may be active.
 
@@ -66,8 +121,12 @@ class InstaBlock(nn.Module):
         # A plain tuple: a module dictionary costs a Python call for each access.
         self.held = tuple(self.operations.values())
 
-    def forward(self, x: Tensor, active: Iterable[int] | None = None, keep: float = 1.0) -> Tensor:
-        """See ``summed``; ``active`` are places among those held, all of them by default."""
+    def forward(
+        self, x: Tensor, active: Iterable[int] | None = None, keep: float = 1.0, rows: Rows | None = None
+    ) -> Tensor:
+        """See ``summed``, and ``summed_rows`` where there are ``rows``; places among those held, all by default."""
+        if rows is not None:
+            return summed_rows(x, [(self.held[index], some) for index, some in rows], shortcut=self.shortcut)
         chosen = self.held if active is None else [self.held[index] for index in active]
         return summed(x, chosen, shortcut=self.shortcut, keep=keep if self.shortcut else 1.0)
 
@@ -118,21 +177,36 @@ class InstaNetwork(ChildNetwork):
         self.drop_path_keep = settings.drop_path_keep
         initialize(self)
 
+    @property
+    def parts(self) -> list[tuple[nn.Module, ...]]:
+        """For each block the operations that it holds."""
+        return [block.held for block in self._row]
+
+    def head(self, x: Tensor) -> Tensor:
+        """Logits ``(n, classes)`` of the last block's map."""
+        features = self.rectify(self.norm(x)).mean((2, 3))
+        if self.dropout is not None:
+            features = self.dropout(features)
+        logits: Tensor = self.classifier(features)
+        return logits
+
     def active(self, block: int) -> Iterable[int] | None:  # noqa: ARG002
         """Which of the operations that a block holds are computed; all of them if ``None``."""
+        return None
+
+    def rows(self, block: int) -> Rows | None:  # noqa: ARG002
+        """For which images of a batch the operations of a block are computed; ``None`` if that is one for all."""
         return None
 
     def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """See ``ChildNetwork.outputs``."""
         x, auxiliary = self.stem(arranged(images)), None
         for index, block in enumerate(self._row):
-            x = block(x, self.active(index), self.keep_probability(index, len(self._row), self.drop_path_keep))
+            keep = self.keep_probability(index, len(self._row), self.drop_path_keep)
+            x = block(x, self.active(index), keep, self.rows(index))
             if self.training and self.auxiliary is not None and index == self._auxiliary_after:
                 auxiliary = self.auxiliary(x)
-        features = self.rectify(self.norm(x)).mean((2, 3))
-        if self.dropout is not None:
-            features = self.dropout(features)
-        return self.classifier(features), auxiliary
+        return self.head(x), auxiliary
 
 
 def build_insta(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from naopt.errors import InputError
 from naopt.networks.cell_norms import AS_CHILDREN, CellNorms, fix_norms
-from naopt.networks.insta import InstaNetwork
+from naopt.networks.insta import InstaNetwork, Rows
 from naopt.networks.path import Path
 from naopt.networks.settings import NetworkSettings
 from naopt.networks.supernet import Supernet, WeightSharing
@@ -45,15 +46,41 @@ class InstaSupernet(InstaNetwork, Supernet):
         self._common = [parameter for parameter in self.parameters() if id(parameter) not in of_blocks]
         self._active: tuple[tuple[int, ...], ...] = (every,) * space.blocks
 
+        self._rows: list[list[tuple[int, Tensor | None]]] | None = None
+
     def _follow(self, tokens: Tokens) -> None:
-        self._active = self.space.active(tokens)
+        self._active, self._rows = self.space.active(tokens), None
+
+    def choose_each(self, masks: Tensor) -> None:
+        """Computes from now on a path of its own for each image of a batch, until the next ``choose``.
+
+        Args:
+            masks: ``(n, blocks, operations)``, boolean, on the CPU or with the images: which operations are active.
+                Paths have to be valid: see ``InstaSpace.skippable``.
+        """
+        # One transfer says how often each is used; rows are looked for only where some images differ.
+        used, images = masks.sum(0).tolist(), len(masks)
+        self._rows, active = [], []
+        for block, counts in enumerate(used):
+            chosen = [index for index, count in enumerate(counts) if count]
+            active.append(tuple(chosen))
+            rows = [
+                (index, None if counts[index] == images else torch.nonzero(masks[:, block, index]).flatten())
+                for index in chosen
+            ]
+            self._rows.append(rows)
+        self._active = tuple(active)
+
+    def rows(self, block: int) -> Rows | None:
+        """See ``InstaNetwork``."""
+        return None if self._rows is None else self._rows[block]
 
     def active(self, block: int) -> tuple[int, ...]:
         """See ``InstaNetwork``: those of the path."""
         return self._active[block]
 
     def path_parameters(self) -> list[nn.Parameter]:
-        """See ``SharedWeights``."""
+        """See ``SharedWeights``; of several paths those that any has."""
         found = list(self._common)
         for block, active in zip(self._row, self._active, strict=True):
             for index in active:

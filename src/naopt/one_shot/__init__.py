@@ -5,6 +5,7 @@ from naopt.one_shot.darts import DARTSSearcher
 from naopt.one_shot.distribution import ArchitectureDistribution
 from naopt.one_shot.enas import ENASSearcher, ENASSettings
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
+from naopt.one_shot.instanas import InstaNASSearcher
 from naopt.one_shot.nao_ws import NAOSharing
 from naopt.one_shot.parsec import PARSECSearcher
 from naopt.one_shot.random_ws import RandomSharing
@@ -15,6 +16,7 @@ __all__ = [
     "DARTSSearcher",
     "ENASSearcher",
     "ENASSettings",
+    "InstaNASSearcher",
     "Memory",
     "NAOSharing",
     "OneShotSearcher",

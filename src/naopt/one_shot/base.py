@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -56,6 +57,10 @@ class OneShotSearcher(ABC):
     def begin(self, trainer: PathTrainer) -> None:
         """Makes what depends on the supernet. Raises ``InputError`` for a supernet that does not serve."""
         self._shared = trainer.shared
+
+    def rate(self, done: float) -> float:
+        """Learning rate of the shared weights when a fraction of the training is done: 1 first and 0 last, a cosine."""
+        return (1 + math.cos(math.pi * done)) / 2
 
     def sample(self) -> Architecture:
         """The architecture of one training step; by default a random one, see ``draws`` of the settings."""

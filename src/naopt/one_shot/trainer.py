@@ -109,7 +109,7 @@ class SharedTrainer(PathTrainer):
         return {**figures, "rollbacks": float(self._rollbacks)}
 
     def _learning_rate(self) -> float:
-        full = self.last_rate + (self.rate - self.last_rate) * (1 + math.cos(math.pi * self._progress())) / 2
+        full = self.last_rate + (self.rate - self.last_rate) * self.searcher.rate(self._progress())
         return full * 0.5**self._rollbacks
 
     def _progress(self) -> float:

@@ -184,7 +184,7 @@ def _(space: InstaSpace, architecture: Architecture, settings: NetworkSettings, 
     for shape, active in zip(space.shapes(settings.filters), space.active(architecture.tokens), strict=True):
         total = x if shape.keeps else None
         for index in active:
-            y = _inverted_residual(plan, x, space.operations[index], shape)
+            y = inverted_residual_layers(plan, x, space.operations[index], shape)
             total = y if total is None else plan.add(total, y)
         assert total is not None
         x = total
@@ -192,7 +192,7 @@ def _(space: InstaSpace, architecture: Architecture, settings: NetworkSettings, 
     return tuple(plan.layers)
 
 
-def _inverted_residual(plan: Plan, x: int, operation: InvertedResidual, shape: BlockShape) -> int:
+def inverted_residual_layers(plan: Plan, x: int, operation: InvertedResidual, shape: BlockShape) -> int:
     """See ``naopt.networks.insta.inverted_residual``."""
     wide, side, stride = operation.expansion * shape.inputs, operation.kernel, shape.stride
     if operation.expansion > 1:

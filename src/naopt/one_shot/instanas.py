@@ -1,0 +1,327 @@
+"""InstaNAS: a controller decides for each image which operations of a meta-graph it needs (Cheng et al. 2020)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from naopt.errors import InputError
+from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
+from naopt.one_shot.instanas_settings import InstaNASSettings
+from naopt.searchers.base import Proposal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+    from torch.optim import Adam
+
+    from naopt.networks.costs.insta import OperationCosts
+    from naopt.networks.instance import ImageController, InstanceNetwork
+    from naopt.networks.supernet_insta import InstaSupernet
+    from naopt.one_shot.images import SharedImages
+    from naopt.one_shot.path_trainer import PathTrainer
+    from naopt.spaces import SearchSpace
+
+_THRIFTS = 5
+"""Operating points at which children are collected."""
+
+
+@one_shot.register("instanas")
+class InstaNASSearcher(OneShotSearcher):
+    """InstaNAS: not one network, but a controller that gives each image a child of its own.
+
+    Cheng et al. 2020, "InstaNAS: instance-aware neural architecture search", in three stages:
+
+    1. *pretraining* of the meta-graph on random paths, one for each image, operations dropped;
+    2. *joint* search. A step of the meta-graph under the controller's policies, permuted over the batch, so that it
+       cannot adapt to who gets which; then a step of the controller along
+       ``mean((R(u) - b) grad log p(u)) + beta grad H``, ``u ~ p``, with the meta-graph fixed;
+    3. *tuning* of the meta-graph with the controller frozen, each image on the path that it will get.
+
+    Departures of the default (``preset=paper`` has none but the first): the controller learns from training images,
+    and nothing ever sees test images, which monitor the authors' program; the reward is the log-likelihood less a
+    price for what the path costs, so that all images pay alike; the gradient of the cost's expectation is exact; an
+    image's reward is compared with those of its own other samples; and the controller is told how thrifty to be, so
+    that one search serves all operating points.
+
+    The candidates are the children in use, the most frequent first.
+    """
+
+    settings_type = InstaNASSettings
+
+    def __init__(self, space: SearchSpace, settings: InstaNASSettings, *, seed: int) -> None:
+        super().__init__(space, settings, seed=seed)
+        self.options = settings
+        self.costs: OperationCosts
+        self._learner: tuple[ImageController, Adam] | None = None
+        self._sums: dict[str, float] = {}
+        self._children: set[bytes] = set()
+
+    # Set-up.
+
+    def begin(self, trainer: PathTrainer) -> None:
+        """See ``OneShotSearcher``."""
+        import torch
+
+        from naopt.networks.instance import ImageController
+        from naopt.networks.supernet_insta import InstaSupernet
+        from naopt.one_shot.images import SharedImages
+        from naopt.one_shot.instance_costs import counted_costs, measured_costs
+
+        super().begin(trainer)
+        network, data = trainer.network, trainer.data
+        if not isinstance(network, InstaSupernet) or not isinstance(data, SharedImages):
+            rule = "has no blocks of which any subset may be active; instanas searches insta"
+            raise InputError("space", self.space.name, rule)
+        channels, height, width = data.train.pixels.shape[1:]
+        options = self.options
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            controller = ImageController(
+                channels,
+                network.space.blocks,
+                len(network.space.operations),
+                width=options.controller_width,
+                layers=options.controller_layers,
+                hidden=options.controller_hidden,
+            ).to(trainer.device)
+        self._learner = controller, torch.optim.Adam(controller.parameters(), lr=options.controller_learning_rate)
+        image = (int(channels), int(height), int(width))
+        if options.costs == "measured":
+            self.costs = measured_costs(network, controller, image, options.cost_batch, trainer.device)
+        else:
+            classes = network.classifier.out_features
+            self.costs = counted_costs(network, controller, data.training, image, classes)
+
+    @property
+    def controller(self) -> ImageController:
+        """The controller as it stands."""
+        return self._learning[0]
+
+    @property
+    def _learning(self) -> tuple[ImageController, Adam]:
+        assert self._learner is not None, "begin comes first"
+        return self._learner
+
+    @property
+    def _network(self) -> InstaSupernet:
+        from naopt.networks.supernet_insta import InstaSupernet
+
+        assert isinstance(self._shared, InstaSupernet)
+        return self._shared
+
+    @property
+    def _needed(self) -> tuple[int | None, ...]:
+        from naopt.networks.costs.insta import needed_operations
+
+        return needed_operations(self._network.space, self.costs)
+
+    def deployed(self, thrift: float = 0.0) -> InstanceNetwork:
+        """Controller and meta-graph as one network, which shares their weights."""
+        from naopt.networks.instance import InstanceNetwork
+
+        return InstanceNetwork(self._network, self.controller, self._needed, thrift)
+
+    # Training.
+
+    def rate(self, done: float) -> float:
+        """A cosine in each stage, from 1 and from ``joint_rate`` and ``tuning_rate``."""
+        options = self.options
+        stage, of_stage = options.stage(done * options.epochs)
+        return {"pretraining": 1.0, "joint": options.joint_rate, "tuning": options.tuning_rate}[stage] * super().rate(
+            of_stage
+        )
+
+    def step(self, trainer: PathTrainer) -> float:
+        """One step of the meta-graph, and in the joint search one of the controller."""
+        import torch
+
+        stage, done = self._stage(trainer)
+        batch = inputs, _ = trainer.data.next_train()
+        if stage == "pretraining":
+            masks = self._dropped(inputs)
+        else:
+            with torch.no_grad():
+                masks = self._policy(inputs, self._thrift(inputs, done), drawn=stage == "joint")
+            self._add(steps=1, cost=self._cost(masks))
+            self._children |= {mask.tobytes() for mask in masks.flatten(1).cpu().numpy()}
+        if stage == "joint":
+            masks = masks[torch.randperm(len(masks), device=masks.device)]
+        self._network.choose_each(masks)
+        loss = trainer.data.loss(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        trainer.apply(self._network.path_parameters())
+        if stage == "joint":
+            self._learn(self._data(trainer), batch, done)
+        return float(loss.detach())
+
+    def _stage(self, trainer: PathTrainer) -> tuple[str, float]:
+        return self.options.stage(trainer.step / trainer.data.steps)
+
+    def _data(self, trainer: PathTrainer) -> SharedImages:
+        from naopt.one_shot.images import SharedImages
+
+        assert isinstance(trainer.data, SharedImages)
+        return trainer.data
+
+    def _dropped(self, inputs: Tensor) -> Tensor:
+        """Random paths ``(n, blocks, operations)``."""
+        import torch
+
+        from naopt.networks.instance import repaired
+
+        blocks, operations = self.controller.shape
+        device = inputs.device
+        drop = torch.rand(len(inputs), 1, 1, device=device) * self.options.operation_drop
+        return repaired(torch.rand(len(inputs), blocks, operations, device=device) >= drop, self._spread(device))
+
+    def _spread(self, device: Any) -> tuple[int | None, ...]:
+        """What repairs random paths: an operation at random, that all of them may learn."""
+        import torch
+
+        skippable, operations = self._network.space.skippable, self.controller.shape[1]
+        found = torch.randint(operations, (len(skippable),), device=device).tolist()
+        return tuple(None if skips else index for skips, index in zip(skippable, found, strict=True))
+
+    def _thrift(self, inputs: Tensor, done: float) -> Tensor:
+        """How thrifty to be ``(n,)``: anything if the controller is told, else as far as the window has slid."""
+        import torch
+
+        if self.options.conditioned:
+            return torch.rand(len(inputs), device=inputs.device)
+        return torch.full((len(inputs),), done, device=inputs.device)
+
+    def _policy(self, inputs: Tensor, thrift: Tensor, *, drawn: bool) -> Tensor:
+        """Paths that the controller draws, or decides for."""
+        import torch
+
+        from naopt.networks.instance import repaired
+        from naopt.one_shot.instance_policy import explored
+
+        self.controller.eval()
+        logits = self.controller(inputs, self._told(thrift))
+        chosen = torch.bernoulli(explored(logits, self.options.exploration)) > 0 if drawn else logits >= 0
+        return repaired(chosen, self._needed)
+
+    def _told(self, thrift: Tensor) -> Tensor:
+        """What the controller hears of it."""
+        return thrift if self.options.conditioned else thrift.new_zeros(len(thrift))
+
+    def _cost(self, masks: Tensor) -> float:
+        from naopt.one_shot.instance_policy import relative_costs
+
+        return float(relative_costs(masks, self.costs).mean())
+
+    def _learn(self, data: SharedImages, batch: tuple[Tensor, Tensor], done: float) -> None:
+        """One step of the controller's optimiser, with the meta-graph fixed."""
+        import torch
+
+        from naopt.networks.instance import repaired
+        from naopt.one_shot.instance_policy import explored, mean_entropy, policy_loss, prices, relative_costs, rewards
+
+        options = self.options
+        inputs, labels = batch if options.learns_from == "train" else data.next_valid()
+        thrift = self._thrift(inputs, done)
+        controller, optimizer = self._learning
+        controller.train()
+        logits = controller(inputs, self._told(thrift))
+        probabilities = explored(logits, options.exploration)
+        with data.without_gradients():
+            count = options.samples
+            drawn = torch.bernoulli(probabilities.expand(count, *probabilities.shape)) > 0
+            paths = repaired(drawn.clone().flatten(0, 1), self._needed)
+            greedy = options.baseline == "greedy"
+            if greedy:
+                paths = torch.cat((paths, repaired(logits >= 0, self._needed)))
+            times = count + greedy
+            self._network.choose_each(paths)
+            outputs = self._network(inputs.repeat(times, 1, 1, 1))
+            priced = options.reward == "price"
+            worth = rewards(
+                outputs,
+                labels.repeat(times),
+                relative_costs(paths, self.costs),
+                thrift.repeat(times),
+                options,
+                with_costs=greedy or not priced,
+            ).view(times, -1)
+            found = worth[:count]
+            baseline = worth[count] if greedy else (found.sum(0) - found) / (count - 1)
+            advantages = found - baseline
+        expected = None
+        if priced and not greedy:
+            # What a path costs is linear in its decisions: the gradient of its expectation needs no samples.
+            scale = prices(thrift, options)
+            expected = scale * relative_costs(probabilities, self.costs) / (1 + scale)
+            advantages = advantages / (1 + scale)
+        loss = policy_loss(probabilities, drawn, advantages, expected, options.entropy_weight)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        self._add(reward=float(found.mean()), entropy=float(mean_entropy(probabilities.detach())))
+
+    def _add(self, **figures: float) -> None:
+        for name, value in figures.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:  # noqa: ARG002
+        """Figures of the latter two stages: mean ``cost`` of the paths, relative; distinct ``children``.
+
+        In the joint search also the mean ``reward``, and the mean ``entropy`` of a decision in nats.
+        """
+        steps = self._sums.pop("steps", 0)
+        if not steps:
+            return {}
+        figures = {name: value / steps for name, value in self._sums.items()}
+        figures["children"] = float(len(self._children))
+        self._sums, self._children = {}, set()
+        return figures
+
+    # The end.
+
+    def candidates(self, count: int, trainer: PathTrainer) -> Sequence[Proposal]:
+        """The children of the validation images at five operating points, the most frequent first."""
+        import torch
+
+        data, found = self._data(trainer), Counter[tuple[int, ...]]()
+        images = data.valid
+        with torch.no_grad():
+            for thrift in np.linspace(0, 1, _THRIFTS) if self.options.conditioned else (0.0,):
+                for inputs, _ in images.batches(data.settings.score_batch):
+                    asked = torch.full((len(inputs),), float(thrift), device=inputs.device)
+                    masks = self._policy(inputs, asked, drawn=False)
+                    found.update(map(tuple, masks.flatten(1).int().tolist()))
+        return [Proposal(self.space.architecture(tokens), "instances") for tokens, _ in found.most_common(count)]
+
+    # What is remembered.
+
+    def memory(self) -> Memory:
+        """Controller, optimiser, the table of costs, and the figures of the epoch so far."""
+        from naopt.one_shot.learner import learner_tensors
+
+        controller, optimizer = self._learning
+        tensors = {f"controller.{name}": value for name, value in controller.state_dict().items()}
+        tensors |= learner_tensors(list(controller.parameters()), optimizer)
+        costs = self.costs
+        facts = {
+            "costs": [costs.unit, costs.fixed, costs.controller, [list(row) for row in costs.operations]],
+            "sums": dict(self._sums),
+            "children": sorted(child.hex() for child in self._children),
+        }
+        return Memory(tensors, facts)
+
+    def restore(self, memory: Memory) -> None:
+        """See ``OneShotSearcher``."""
+        from naopt.networks.costs.insta import OperationCosts
+        from naopt.one_shot.learner import restore_learner
+
+        controller, optimizer = self._learning
+        restore_learner(list(controller.parameters()), optimizer, memory.tensors)
+        controller.load_state_dict(memory.below("controller"))
+        unit, fixed, of_controller, rows = memory.facts["costs"]
+        self.costs = OperationCosts(unit, fixed, of_controller, tuple(map(tuple, rows)))
+        self._sums = dict(memory.facts["sums"])
+        self._children = {bytes.fromhex(child) for child in memory.facts["children"]}
