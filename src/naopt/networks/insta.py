@@ -70,11 +70,10 @@ def summed_rows(x: Tensor, active: Iterable[tuple[nn.Module, Tensor | None]], *,
             y: Tensor = operation(x)
             total, own = y if total is None else add(total, y, own, True), True
             continue
-        y = _few(operation, x[rows])
+        y = _few(operation, _taken(x, rows))
         if total is None:
-            total = y.new_zeros((len(x), *y.shape[1:])).contiguous(memory_format=_format(y))
-            own = True
-        total, own = total.index_add_(0, rows, y) if own else total.index_add(0, rows, y), True
+            total, own = y.new_zeros((len(x), *y.shape[1:])).contiguous(memory_format=_format(y)), True
+        total, own = _added(total, rows, y), True
     assert total is not None, "a block without a shortcut needs an active operation"
     return total
 
@@ -96,6 +95,24 @@ def _few(operation: nn.Module, x: Tensor) -> Tensor:
         for norm in norms:
             norm.training = True
     return alone
+
+
+def _taken(x: Tensor, rows: Tensor) -> Tensor:
+    """Some images of a batch, in the same memory format, which ``index_select`` loses; indexing has a slow gradient."""
+    if _format(x) is torch.contiguous_format:
+        return x.index_select(0, rows)
+    _, channels, height, width = x.shape
+    flat = x.permute(0, 2, 3, 1).flatten(1).index_select(0, rows)
+    return flat.view(len(rows), height, width, channels).permute(0, 3, 1, 2)
+
+
+def _added(total: Tensor, rows: Tensor, y: Tensor) -> Tensor:
+    """The sum of a batch and what some of its images gave, likewise."""
+    if _format(total) is torch.contiguous_format:
+        return total.index_add(0, rows, y)
+    _, channels, height, width = total.shape
+    flat = total.permute(0, 2, 3, 1).flatten(1).index_add(0, rows, y.permute(0, 2, 3, 1).flatten(1))
+    return flat.view(len(total), height, width, channels).permute(0, 3, 1, 2)
 
 
 def _format(x: Tensor) -> torch.memory_format:

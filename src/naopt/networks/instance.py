@@ -12,6 +12,11 @@ from naopt.networks.operations import BatchNorm
 from naopt.networks.supernet_insta import InstaSupernet
 
 
+_SLOPE = 3.0
+"""By which logits fall from thrift 1/2 to thrift 1, at first: a controller that has learned nothing yet spends
+everything where it may and nothing where it may not, so that all of the meta-graph is seen at some thrift."""
+
+
 class ImageController(nn.Module):
     """A small convolutional network from an image, and from how thrifty to be, to a logit for each operation.
 
@@ -40,6 +45,7 @@ class ImageController(nn.Module):
         self.features = nn.Sequential(*parts)
         self.hidden = nn.Linear(channels + 1, hidden)
         self.logits = nn.Linear(hidden, blocks * operations)
+        self.slope = nn.Parameter(torch.full((blocks * operations,), _SLOPE))
         nn.init.zeros_(self.logits.bias)
 
     def multiply_adds(self, image: tuple[int, int, int]) -> int:
@@ -55,8 +61,8 @@ class ImageController(nn.Module):
         """Logits ``(n, blocks, operations)`` of ``(n, c, h, w)`` images, as networks get them, and ``(n,)`` thrifts."""
         features = self.features(images).mean((2, 3))
         hidden = torch.relu(self.hidden(torch.cat((features, thrift[:, None]), 1)))
-        logits: Tensor = self.logits(hidden).unflatten(1, self.shape)
-        return logits
+        logits: Tensor = self.logits(hidden) + self.slope * (1 - 2 * thrift[:, None])
+        return logits.unflatten(1, self.shape)
 
 
 def repaired(masks: Tensor, needed: Sequence[int | None]) -> Tensor:

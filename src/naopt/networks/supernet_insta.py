@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from naopt.errors import InputError
+from naopt.networks.base import arranged
 from naopt.networks.cell_norms import AS_CHILDREN, CellNorms, fix_norms
 from naopt.networks.insta import InstaNetwork, Rows
 from naopt.networks.path import Path
@@ -70,6 +71,25 @@ class InstaSupernet(InstaNetwork, Supernet):
             ]
             self._rows.append(rows)
         self._active = tuple(active)
+
+    def gated(self, images: Tensor, gates: Tensor) -> Tensor:
+        """Logits ``(n, classes)`` where each operation's output counts as much as its gate, all of them computed.
+
+        With gates of 0 and 1 they are those of the paths, and the gradient says what each gate would change.
+
+        Args:
+            images: ``(n, c, h, w)``.
+            gates: ``(n, blocks, operations)``.
+        """
+        x: Tensor = self.stem(arranged(images))
+        for block, of_block in zip(self._row, gates.unbind(1), strict=True):
+            weighted = [
+                gate[:, None, None, None] * operation(x)
+                for gate, operation in zip(of_block.unbind(1), block.held, strict=True)
+            ]
+            total = sum(weighted[1:], weighted[0])
+            x = x + total if block.shortcut else total
+        return self.head(x)
 
     def rows(self, block: int) -> Rows | None:
         """See ``InstaNetwork``."""

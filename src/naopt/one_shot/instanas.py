@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from naopt.errors import InputError
+from naopt.one_shot.data import set_training
 from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
 from naopt.one_shot.instanas_settings import InstaNASSettings
 from naopt.searchers.base import Proposal
@@ -148,14 +149,15 @@ class InstaNASSearcher(OneShotSearcher):
                 masks = self._policy(inputs, self._thrift(inputs, done), drawn=stage == "joint")
             self._add(steps=1, cost=self._cost(masks))
             self._children |= {mask.tobytes() for mask in masks.flatten(1).cpu().numpy()}
-        if stage == "joint":
+        if stage == "joint" and self.options.permuted:
             masks = masks[torch.randperm(len(masks), device=masks.device)]
         self._network.choose_each(masks)
         loss = trainer.data.loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         trainer.apply(self._network.path_parameters())
         if stage == "joint":
-            self._learn(self._data(trainer), batch, done)
+            learn = self._learn_gates if self.options.estimator == "gates" else self._learn
+            learn(self._data(trainer), batch, done)
         return float(loss.detach())
 
     def _stage(self, trainer: PathTrainer) -> tuple[str, float]:
@@ -262,6 +264,37 @@ class InstaNASSearcher(OneShotSearcher):
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         self._add(reward=float(found.mean()), entropy=float(mean_entropy(probabilities.detach())))
+
+    def _learn_gates(self, data: SharedImages, batch: tuple[Tensor, Tensor], done: float) -> None:
+        """The same with gates."""
+        import torch
+        import torch.nn.functional as F
+
+        from naopt.networks.instance import repaired
+        from naopt.one_shot.instance_policy import mean_entropy, prices, relative_costs, straight_through
+
+        options = self.options
+        inputs, labels = batch if options.learns_from == "train" else data.next_valid()
+        thrift = self._thrift(inputs, done)
+        controller, optimizer = self._learning
+        controller.train()
+        logits = controller(inputs, self._told(thrift))
+        gates = straight_through(logits)
+        whole = repaired(gates.detach() > 0.5, self._needed)
+        gates = gates + (whole.float() - gates).detach()
+        set_training(data._modules, False)
+        outputs = self._network.gated(inputs, gates)
+        losses = F.cross_entropy(outputs, labels, reduction="none").clamp_max(4.0)
+        set_training(data._modules, True)
+        scale = prices(thrift, options)
+        p = torch.sigmoid(logits)
+        worth = -(losses + scale * relative_costs(p, self.costs)) / (1 + scale)
+        loss = -worth.mean() - options.entropy_weight * mean_entropy(p)
+        parameters = list(controller.parameters())
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+        self._add(reward=float(worth.detach().mean()), entropy=float(mean_entropy(p.detach())))
 
     def _add(self, **figures: float) -> None:
         for name, value in figures.items():

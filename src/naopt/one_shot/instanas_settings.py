@@ -21,6 +21,7 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
             "epochs": 1100,
             "pretraining": 0.27,
             "joint": 0.46,
+            "estimator": "reinforce",
             "reward": "window",
             "baseline": "greedy",
             "samples": 1,
@@ -43,6 +44,9 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     """Share of the epochs in which controller and meta-graph learn in turn; in the rest the controller is frozen."""
     operation_drop: float = Field(0.9, ge=0, lt=1)
     """In pretraining each operation of an image is dropped with a probability that is drawn for it from 0 to this."""
+    permuted: bool = True
+    """In the joint search the controller's policies are permuted over the batch before the meta-graph learns from it
+    (the paper): it cannot adapt to who gets which. Else each image is trained on its own."""
     joint_rate: float = Field(0.3, gt=0)
     """Learning rate of the meta-graph where the joint search begins, as a part of that of the pretraining."""
     tuning_rate: float = Field(0.3, gt=0)
@@ -67,7 +71,7 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     in the paper."""
     price_low: float = Field(0.1, gt=0)
     """Nats that the whole meta-graph's cost counts where thrift is 0."""
-    price_high: float = Field(10.0, gt=0)
+    price_high: float = Field(30.0, gt=0)
     """And where it is 1; between the two the logarithm is linear."""
     window_first: float = Field(0.8, gt=0)
     """Middle of the window of costs, as a part of the whole meta-graph's, where thrift is 0."""
@@ -81,6 +85,10 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     """What a wrong one counts (0)."""
     latency_power: float = Field(1.0, gt=0)
     """Power of the parabola."""
+    estimator: Literal["gates", "reinforce"] = "gates"
+    """How the gradient of the expected reward is found: by what the output of each operation would change, whether it
+    is active or not (straight-through, Bengio et al. 2013; for the price only), or from the rewards of sampled paths,
+    as in the paper."""
     samples: int = Field(4, ge=1)
     """Paths of each image that are rewarded in a step of the controller."""
     baseline: Literal["others", "greedy"] = "others"
@@ -102,6 +110,8 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
             raise ValueError("with that of joint the share of pretraining must be below 1: fine-tuning needs the rest")
         if self.baseline == "others" and self.samples < 2:
             raise ValueError("baseline=others needs at least 2 samples of each image")
+        if self.estimator == "gates" and self.reward == "window":
+            raise ValueError("estimator=gates needs a reward with a derivative: reward=price")
         if self.price_high < self.price_low:
             raise ValueError("price_high must be at least price_low")
         if self.window_last > self.window_first:

@@ -64,6 +64,13 @@ def explored(logits: Tensor, exploration: float) -> Tensor:
     return 1 - exploration + (2 * exploration - 1) * torch.sigmoid(logits)
 
 
+def straight_through(logits: Tensor) -> Tensor:
+    """Decisions of 0 and 1, drawn, whose gradient is that of the probability at the noise that was drawn."""
+    uniform = torch.rand_like(logits).clamp(1e-6, 1 - 1e-6)
+    soft = torch.sigmoid(logits + torch.log(uniform) - torch.log1p(-uniform))
+    return (soft > 0.5).float() + soft - soft.detach()  # noqa: PLR2004
+
+
 def log_probability(masks: Tensor, probabilities: Tensor) -> Tensor:
     """Of paths ``(..., blocks, operations)``: the sum over their independent decisions."""
     return torch.where(masks, probabilities, 1 - probabilities).log().sum((-2, -1))
