@@ -13,7 +13,7 @@ from naopt.files import at_home
 from naopt.one_shot.assembly import assemble
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.one_shot.instanas import InstaNASSearcher
-from naopt.one_shot.kinds import searcher_kind
+from naopt.one_shot.kinds import decides_for_each
 from naopt.run.config import RunConfig
 from naopt.run.instances import Instances, read_instances
 from naopt.run.names import CONFIG
@@ -33,7 +33,6 @@ __all__ = [
     "Instances",
     "OperatingPoint",
     "default_point",
-    "is_instance_aware",
     "open_instance",
     "thrift_for",
 ]
@@ -64,11 +63,6 @@ class InstanceAware:
     conditioned: bool = True
 
 
-def is_instance_aware(config: RunConfig) -> bool:
-    """Whether a search gives a network that decides for each image."""
-    return issubclass(searcher_kind(config.searcher), InstaNASSearcher)
-
-
 def open_instance(directory: str | Path, *, device: str = "cpu", test: bool = False) -> InstanceAware:
     """The network of a run of ``instanas``.
 
@@ -82,7 +76,7 @@ def open_instance(directory: str | Path, *, device: str = "cpu", test: bool = Fa
     """
     directory = Path(at_home(directory))
     config = RunConfig.read(directory / CONFIG)
-    if not is_instance_aware(config):
+    if not decides_for_each(config.searcher):
         rule = f"searcher {config.searcher} finds networks that are the same for all images; instanas finds others"
         raise InputError("run", str(directory), rule)
     evaluator = shared_evaluator(directory, device=device)
