@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from naopt.metrics.information import dependence, entropy, permutation_p
 from naopt.metrics.rank import spearman_test
-from naopt.run.instances import ImageDecisions, Instances, InstanceStatistics
+from naopt.run.instances import Example, ImageDecisions, Instances, InstanceStatistics
 from naopt.run.operating_points import OperatingPoint, default_point
 
 if TYPE_CHECKING:
@@ -25,6 +28,10 @@ PERMUTATIONS = 100
 """How often the images are given one another's children."""
 _PERMUTED = 1000
 """Of so many images at most."""
+_EXAMPLES = 8
+"""Of the cheapest and of the dearest images."""
+_SIDE = 64
+"""Of an example, at most, in pixels."""
 
 
 def measure_instances(aware: InstanceAware) -> Instances:
@@ -53,9 +60,11 @@ def measure_instances(aware: InstanceAware) -> Instances:
         tuple(points),
         aware.conditioned,
         aware.costs,
+        tuple(map(str, aware.facts["classes"])),
         aware.space.format(aware.space.architecture(reference)),
         decisions,
         _statistics(aware, at_default, decisions),
+        _examples(images, decisions.cost),
     )
 
 
@@ -122,7 +131,21 @@ def _statistics(aware: InstanceAware, found: Outcome, decisions: ImageDecisions)
 
 
 def _part(images: Images, rows: Tensor) -> Images:
-    from dataclasses import replace
-
     rows = rows.to(images.labels.device)
     return replace(images, pixels=images.pixels[rows], labels=images.labels[rows])
+
+
+def _examples(images: Images, costs: Sequence[float]) -> tuple[Example, ...]:
+    """The images of least cost and of most; which of equal ones is left to chance, as data come class by class."""
+    order = np.lexsort((np.random.default_rng(0).permutation(len(costs)), np.array(costs)))
+    chosen = order if len(order) <= 2 * _EXAMPLES else np.concatenate((order[:_EXAMPLES], order[-_EXAMPLES:]))
+    low, high = float(images.pixels.min()), float(images.pixels.max())
+    step = -(-max(images.pixels.shape[2:]) // _SIDE)
+    found = []
+    for index in chosen.tolist():
+        pixels = images.pixels[index, :, ::step, ::step].double().cpu().numpy()
+        pixels = pixels if len(pixels) in (1, 3) else pixels.mean(axis=0, keepdims=True)
+        levels = (255 * (pixels - low) / ((high - low) or 1.0)).round().astype(np.uint8)
+        channels, height, width = levels.shape
+        found.append(Example(index, (channels, height, width), b64encode(levels.tobytes()).decode("ascii")))
+    return tuple(found)

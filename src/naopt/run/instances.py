@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from naopt.errors import InputError
+from naopt.execution.trial import Trial
 from naopt.files import write_text
-from naopt.metrics.information import Dependence
+from naopt.metrics import Dependence, non_dominated
 from naopt.networks.costs.insta import OperationCosts
+from naopt.one_shot.evaluator import PREFIX
 from naopt.run.names import INSTANCES
 from naopt.run.operating_points import OperatingPoint, default_point, thrift_for
 from naopt.spaces import Architecture
@@ -43,6 +46,42 @@ class ImageDecisions:
     loss: tuple[float, ...]
     label: tuple[int, ...]
     difficulty: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image as one can look at it.
+
+    Attributes:
+        image: its index.
+        shape: channels, 1 or 3, height and width.
+        pixels: bytes in this order, in base64.
+    """
+
+    image: int
+    shape: tuple[int, int, int]
+    pixels: str
+
+
+@dataclass(frozen=True)
+class StaticChild:
+    """A child as one network for all images, measured with shared weights.
+
+    Attributes:
+        trial: index of its evaluation.
+        text: the architecture.
+        accuracy: in percent, of the validation images.
+        loss: nats.
+        latency: relative cost; there is no controller.
+        front: whether no other is as good and as cheap, and better in one of both.
+    """
+
+    trial: int
+    text: str
+    accuracy: float
+    loss: float
+    latency: float
+    front: bool
 
 
 @dataclass(frozen=True)
@@ -84,17 +123,21 @@ class Instances:
         points: what it reaches, by thrift.
         conditioned: whether thrift makes a difference; else there is one point.
         costs: the table by which paths are judged.
+        classes: their names.
         reference: text of the network that says how hard an image is: the most frequent child at thrift 0.
         images: what was decided for each validation image.
         statistics: of these.
+        examples: some of the images, from those on the cheapest paths to those on the dearest.
     """
 
     points: tuple[OperatingPoint, ...]
     conditioned: bool
     costs: OperationCosts
+    classes: tuple[str, ...]
     reference: str
     images: ImageDecisions
     statistics: InstanceStatistics
+    examples: tuple[Example, ...]
 
     @property
     def default(self) -> OperatingPoint:
@@ -109,6 +152,23 @@ class Instances:
         """Relative cost of a child as one network for all images, without a controller."""
         active = np.reshape(architecture.tokens, (len(self.costs.operations), -1))
         return float(self.costs.fixed + (active * np.array(self.costs.operations)).sum()) / self.costs.whole
+
+    def static(self, trials: Sequence[Trial]) -> list[StaticChild]:
+        """Which of a search's trials were measured as static children, the cheapest first."""
+        accuracy, loss = (PREFIX + name for name in ("acc", "loss"))
+        found = [
+            (self.static_cost(t.architecture), t.measurement.metrics[accuracy], t.measurement.metrics[loss], t)
+            for t in trials
+            if t.measurement is not None and {accuracy, loss} <= t.measurement.metrics.keys()
+        ]
+        if not found:
+            return []
+        best = non_dominated(np.array([(-cost, hits) for cost, hits, *_ in found]))
+        children = [
+            StaticChild(t.index, t.text, hits, nats, cost, bool(front))
+            for (cost, hits, nats, t), front in zip(found, best, strict=True)
+        ]
+        return sorted(children, key=lambda child: (child.latency, -child.accuracy, child.trial))
 
     @property
     def collapsed(self) -> str | None:
@@ -148,9 +208,11 @@ def read_instances(directory: Path) -> Instances | None:
             tuple(OperatingPoint(**point) for point in document["points"]),
             document["conditioned"],
             OperationCosts(**{**costs, "operations": tuple(map(tuple, costs["operations"]))}),
+            tuple(document["classes"]),
             document["reference"],
             ImageDecisions(**{name: tuple(column) for name, column in document["images"].items()}),
             InstanceStatistics(**{**figures, **dependences}),
+            tuple(Example(**{**each, "shape": tuple(each["shape"])}) for each in document["examples"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("run", str(directory), f"{INSTANCES} is damaged: {error!r}") from None
