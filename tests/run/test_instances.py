@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from collections import Counter
 from dataclasses import replace
@@ -158,6 +159,15 @@ def test_collapse_is_detected() -> None:
     still = replace(good, points=tuple(replace(point, latency=0.5) for point in good.points))
     assert "thrift makes no difference: latency is 0.500 to 0.500" in str(still.collapsed)
     assert replace(still, conditioned=False).collapsed is None
+
+
+def test_its_time_is_limited(directory: Path, tmp_path: Path) -> None:
+    limited = tmp_path / "run"
+    shutil.copytree(directory, limited, ignore=shutil.ignore_patterns(INSTANCES))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(instance_measures, "_REPEATS", 1)
+        record = resume_run(limited, time=load_run(limited).seconds + 0.001)
+    assert (record.time_is_up, record.finished, record.instances) == (True, True, None)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', '{"version": 2}'])

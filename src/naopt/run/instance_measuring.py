@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,21 +34,28 @@ _SIDE = 64
 """Of an example, at most, in pixels."""
 
 
-def measure_instances(aware: InstanceAware) -> Instances:
+Stepped = Callable[[int, int], None]
+"""Hears how many passes over the images there were, and how many there will be."""
+
+
+def measure_instances(aware: InstanceAware, stepped: Stepped = lambda _, __: None) -> Instances:
     """What a network does with its validation images, and how long it takes for them.
 
     Args:
         aware: the network, which is left at the default operating point.
+        stepped: may raise.
     """
     from naopt.one_shot.instance_measures import milliseconds, outcome
 
     network, images = aware.network, aware.parts["valid"]
     thrifts = np.linspace(0, 1, THRIFTS).round(3).tolist() if aware.conditioned else [0.0]
+    total = len(thrifts) + 1 + PERMUTATIONS
     times, found, points = milliseconds(network, images, thrifts), [], []
-    for thrift, time in zip(thrifts, times, strict=True):
+    for number, (thrift, time) in enumerate(zip(thrifts, times, strict=True), 1):
         network.thrift = thrift
         found.append(outcome(network, images))
         points.append(_point(aware, thrift, time, found[-1]))
+        stepped(number, total)
     default = default_point(points)
     network.thrift, at_default = default.thrift, found[points.index(default)]
     children = _children(found[0])
@@ -63,7 +70,7 @@ def measure_instances(aware: InstanceAware) -> Instances:
         tuple(map(str, aware.facts["classes"])),
         aware.space.format(aware.space.architecture(reference)),
         decisions,
-        _statistics(aware, at_default, decisions),
+        _statistics(aware, at_default, decisions, lambda number: stepped(len(thrifts) + 1 + number, total)),
         _examples(images, decisions.cost),
     )
 
@@ -98,7 +105,9 @@ def _decisions(aware: InstanceAware, found: Outcome, difficulty: Tensor) -> Imag
     )
 
 
-def _statistics(aware: InstanceAware, found: Outcome, decisions: ImageDecisions) -> InstanceStatistics:
+def _statistics(
+    aware: InstanceAware, found: Outcome, decisions: ImageDecisions, stepped: Callable[[int], None]
+) -> InstanceStatistics:
     import torch
 
     from naopt.one_shot.instance_measures import outcome
@@ -110,10 +119,11 @@ def _statistics(aware: InstanceAware, found: Outcome, decisions: ImageDecisions)
     some = torch.randperm(len(child), generator=generator)[:_PERMUTED]
     few, masks = _part(images, some), found.masks[some]
     losses, hits = [], []
-    for _ in range(PERMUTATIONS):
+    for number in range(PERMUTATIONS):
         other = outcome(aware.network, few, masks[torch.randperm(len(some), generator=generator)])
         losses.append(float(other.losses.double().mean()))
         hits.append(100 * float(other.correct.double().mean()))
+        stepped(number + 1)
     own = float(found.losses[some].double().mean())
     return InstanceStatistics(
         entropy=entropy(child),
