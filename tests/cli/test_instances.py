@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ def test_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "instances:  accuracy 89.80 % at latency 0.500 of the whole meta-graph, 2 children, thrift 0.5",
         "            best static child: 80.00 % at 0.500, evaluation 0",
     ]
+    still = replace(made_up_instances(), points=made_up_instances().points[:1])
+    write_instances(tmp_path, still)
+    said = "thrift makes no difference: latency is 0.800 to 0.800 throughout"
+    assert list(instance_lines(record))[-1] == f"collapsed:  {said}"
+    assert instance_document(record)["instances"]["collapsed"] == said
     print_curve(record, made_up_instances())
     lines = capsys.readouterr().out.splitlines()
     assert lines[3].split() == ["0.5", "89.8", "0.5", "0.01", "0.5", "2", "0.5", "default"]

@@ -71,10 +71,13 @@ def aware(directory: Path) -> InstanceAware:
     return open_instance(directory, test=True)
 
 
-def test_the_run_is_finished(directory: Path) -> None:
+def test_what_the_run_leaves(directory: Path) -> None:
     run = open_run(directory)
     assert run.finished
     assert not run.carry_out()
+    assert run.record.best() is not None
+    files = {"config.toml", "instances.json", "run.count", "run.db", "run.lock", "supernet.csv", "supernet.safetensors"}
+    assert {path.name for path in directory.iterdir()} == files
     assert [figures["stage"] for figures in read_curve(directory / "supernet.csv")] == [1, 2, 3]
 
 
