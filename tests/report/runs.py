@@ -10,11 +10,15 @@ import numpy as np
 
 from naopt.execution.trial import Trial
 from naopt.measurement import Goal, Measurement
+from naopt.metrics import Dependence
+from naopt.networks.costs.insta import OperationCosts
 from naopt.problem import Objective, Problem
 from naopt.run.config import RunConfig
+from naopt.run.instances import Example, ImageDecisions, Instances, InstanceStatistics
+from naopt.run.operating_points import OperatingPoint
 from naopt.run.record import RunRecord
 from naopt.searchers.base import sample_new
-from naopt.spaces import ConvCellSpace, SearchSpace
+from naopt.spaces import ConvCellSpace, InstaSpace, SearchSpace
 
 
 def make_run(
@@ -82,3 +86,36 @@ def log_of(number: int, train_size: int) -> dict[str, Any]:
         "spearman": 0.5, "hamming": 3.0 / number, "exact_match": 0.5, "changed": 0.9, "valid": 1.0, "novel": 0.8,
         "from_ascent": 8, "from_refill": 2, "predicted_mean": 98.0,
     }  # fmt: skip
+
+
+def instance_run(directory: Path) -> RunRecord:
+    """A run of ``instanas``: two static children, the cheaper one better by accuracy, and one that fails."""
+    space = InstaSpace(2, 2, "mb3e1+mb3e2")
+    record = make_run(space, 3, searcher="instanas", metric="shared_loss", goal="min", directory=directory)
+    found = [{"shared_acc": 80.0, "shared_loss": 0.5}, {"shared_acc": 70.0, "shared_loss": 0.6}]
+    trials = [
+        replace(trial, architecture=architecture, text=space.format(architecture), measurement=Measurement(metrics))
+        for trial, metrics, architecture in zip(
+            record.trials, found, (space.architecture([1, 0, 1, 0]), space.architecture([1, 1, 1, 1])), strict=False
+        )
+    ]
+    return replace(record, trials=[*trials, record.trials[2]])
+
+
+def made_up_instances() -> Instances:
+    """Four images, of which the two dear ones have a child of their own; three operating points."""
+    points = [
+        OperatingPoint(thrift, accuracy, 0.5, latency, 0.01, children, 0.5)
+        for thrift, accuracy, latency, children in ((0.0, 90.0, 0.8, 3), (0.5, 89.8, 0.5, 2), (1.0, 60.0, 0.3, 2))
+    ]
+    texts = ("insta:skip/mb3e1", "insta:mb3e2/mb3e1")
+    costs = OperationCosts("MMAC", 2.0, 0.5, ((1.0, 2.0), (2.0, 3.0)))
+    images = ImageDecisions(
+        texts, (0, 0, 1, 1), (0.4, 0.4, 0.6, 0.6), (True, True, True, False), (0.1, 0.1, 0.2, 2.0), (0, 0, 1, 1),
+        (0.1, 0.2, 0.3, 3.0),
+    )  # fmt: skip
+    statistics = InstanceStatistics(
+        0.693, Dependence(0.69, 0.3, 0.25), Dependence(0.69, 0.69, 1.0), 0.89, 0.1, 0.6, 75.0, 0.9, 50.0, 0.02, 100
+    )
+    examples = (Example(0, (1, 2, 3), "AAECAwQF"), Example(3, (3, 1, 2), "AAECAwQF"))
+    return Instances(tuple(points), True, costs, ("cat", "<dog>"), texts[1], images, statistics, examples)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from naopt.api.trials import ResultTrial, view_of
 from naopt.errors import NaoptError
 from naopt.problem import Objective
+from naopt.run.instances import Instances
 from naopt.run.pick import Pick
 from naopt.run.record import RunRecord
 from naopt.spaces import SearchSpace
@@ -102,6 +103,14 @@ class Result:
         """
         return list(map(self._view, self.record.front()))
 
+    @property
+    def instances(self) -> Instances | None:
+        """What a network does that decides for each image; ``None`` if the search gives none, or is not finished.
+
+        ``instances.default`` is the operating point that is taken where none is named.
+        """
+        return self.record.instances
+
     def pick(self, which: str = "knee") -> ResultTrial:
         """One evaluation: ``"knee"``, ``"index=12"``, or the best by a metric: ``"max:valid_acc,latency_ms<=5"``.
 
@@ -156,6 +165,9 @@ class Result:
             lines += [f"best {self.objective.metric}: {best.value:.6g}, evaluation {best.index} ({best.origin})", text]
         if len(self.record.problem.objectives) > 1 and (knee := self.record.knee()) is not None:
             lines.append(f"front of {len(self.record.front())}, the knee is evaluation {knee.index}")
+        if (found := self.instances) is not None:
+            point = found.default
+            lines.append(f"for each image: accuracy {point.accuracy:.2f} % at latency {point.latency:.3f}")
         if self.record.beyond:
             lines.append(f"{len(self.record.beyond)} evaluations break a limit")
         if self.directory is not None:

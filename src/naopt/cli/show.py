@@ -35,6 +35,9 @@ def show(
     front: Annotated[
         bool, typer.Option("--front", help="Of a search: the architectures that no other beats in every objective.")
     ] = False,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="Of a search with instanas: accuracy against latency, by operating point.")
+    ] = False,
     task: Annotated[
         str | None, typer.Option(help="Of an architecture: what its network costs on this task, known untrained.")
     ] = None,
@@ -58,6 +61,8 @@ def show(
         if value and task is None:
             raise InputError(option, value, "has a use only with --task")
     if run is None:
+        if curve:
+            raise InputError("--curve", subject, "is for a search with instanas")
         found, architecture = read_architecture(subject, space)
         if svg is not None:
             write_drawing(found, architecture, svg)
@@ -68,7 +73,7 @@ def show(
 
     if svg is not None:
         write_drawing(*run.subject, svg)
-    show_run(run, as_json=as_json, failures=failures, rounds=rounds, front=front)
+    show_run(run, as_json=as_json, failures=failures, rounds=rounds, front=front, points=curve)
 
 
 def write_drawing(space: SearchSpace, architecture: Architecture, path: Path) -> None:

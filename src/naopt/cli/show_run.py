@@ -7,22 +7,33 @@ from functools import singledispatch
 from typing import Any
 
 from naopt.cli.common import emit, print_table, say
+from naopt.cli.show_curve import curve_document, instances_of, print_curve
 from naopt.cli.show_front import front_document, print_front
 from naopt.cli.summary import run_document, run_lines, status, trial_document
+from naopt.errors import InputError
 from naopt.run import Run, RunRecord, Trial
 from naopt.run.names import REPORT
 from naopt.run.run import SearchRun, TrainingRun
 
 
 @singledispatch
-def show_run(run: Run, *, as_json: bool, failures: bool, rounds: bool, front: bool) -> None:  # noqa: ARG001
-    """Shows a run on standard output; of a search its failures, one by one, its rounds or its front, if asked for."""
+def show_run(
+    run: Run,
+    *,
+    as_json: bool,  # noqa: ARG001
+    failures: bool,  # noqa: ARG001
+    rounds: bool,  # noqa: ARG001
+    front: bool,  # noqa: ARG001
+    points: bool,  # noqa: ARG001
+) -> None:
+    """Shows a run on standard output; of a search its failures, rounds, front or operating points, if asked for."""
     raise TypeError(type(run))
 
 
 @show_run.register
-def _(run: SearchRun, *, as_json: bool, failures: bool, rounds: bool, front: bool) -> None:
+def _(run: SearchRun, *, as_json: bool, failures: bool, rounds: bool, front: bool, points: bool) -> None:
     record = run.record
+    instances = instances_of(record) if points else None
     report = record.directory / REPORT
     written = report if report.is_file() else None
     top = record.ranked()[:10]
@@ -35,11 +46,16 @@ def _(run: SearchRun, *, as_json: bool, failures: bool, rounds: bool, front: boo
             more["round_means"] = _round_means(record)
         if front:
             more["front"] = front_document(record)
+        if instances is not None:
+            more["curve"] = curve_document(record, instances)
         emit({**run_document(run, written), **more, "rounds": record.rounds})
         return
     for line in run_lines(run, written):
         say(line)
-    if failures or rounds or front:
+    if failures or rounds or front or points:
+        if instances is not None:
+            say()
+            print_curve(record, instances)
         if front:
             say()
             print_front(record)
@@ -113,7 +129,9 @@ def _say_rounds(record: RunRecord) -> None:
 
 
 @show_run.register
-def _(run: TrainingRun, *, as_json: bool, failures: bool, rounds: bool, front: bool) -> None:  # noqa: ARG001
+def _(run: TrainingRun, *, as_json: bool, points: bool, **_: bool) -> None:
+    if points:
+        raise InputError("run", str(run.directory), "holds a training: there is no curve of operating points")
     training, request = run.training, run.training.request
     found, curve = training.document, training.curve
     finished, whole = run.finished, request.settings["epochs"]

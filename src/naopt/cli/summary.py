@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from naopt.cli.common import note
+from naopt.cli.show_curve import instance_document, instance_lines
 from naopt.report import write_report
 from naopt.run import Run, RunRecord, Trial
 from naopt.run.names import REPORT
@@ -96,6 +97,7 @@ def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
         "goal": record.objective.goal,
         "surrogate": record.surrogate,
         **wanted_document(record),
+        **instance_document(record),
         "best": None if best is None else trial_document(best),
         "trajectory": record.trajectory(),
         "remarks": list(record.remarks),
@@ -160,6 +162,7 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
             chosen, own = record.standalone.metric, trained.get(best.index)
             found = f"; {chosen} {best.measurement.metrics[chosen]:.6g}" if own is not None and own.ok else ""
             yield f"finalists:  {len(trained)} trained stand-alone, the best of them is best{found}"
+    yield from instance_lines(record)
     for (kind, reason), count in list(record.failures().items())[:5]:
         yield f"{kind + ':':<11} {count} x {reason}"
     if report is not None:

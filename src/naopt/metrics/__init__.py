@@ -4,6 +4,7 @@ from naopt.metrics.boxes import boxes
 from naopt.metrics.dominance import crowding, non_dominated, non_dominated_ranks
 from naopt.metrics.fronts import attainment, igd_plus, knee
 from naopt.metrics.hypervolume import hypervolume
+from naopt.metrics.information import Dependence, dependence, entropy, mutual_information, permutation_p
 from naopt.metrics.intervals import (
     bootstrap_interval,
     bootstrap_intervals,
@@ -21,6 +22,7 @@ from naopt.metrics.rank import (
     precision_at_k,
     share_beaten,
     spearman,
+    spearman_test,
 )
 from naopt.metrics.sequence import hamming_distance
 from naopt.metrics.statistics import (
@@ -38,6 +40,7 @@ from naopt.metrics.statistics import (
 
 __all__ = [
     "CensoredMedian",
+    "Dependence",
     "NoiseCeiling",
     "PairedSummary",
     "Summary",
@@ -48,6 +51,8 @@ __all__ = [
     "boxes",
     "censored_median",
     "crowding",
+    "dependence",
+    "entropy",
     "hamming_distance",
     "hypervolume",
     "igd_plus",
@@ -56,17 +61,20 @@ __all__ = [
     "kendall_tau_interval",
     "knee",
     "mean_intervals",
+    "mutual_information",
     "noise_ceiling",
     "non_dominated",
     "non_dominated_ranks",
     "paired_columns",
     "paired_summary",
     "pairwise_accuracy",
+    "permutation_p",
     "precision_at_k",
     "share_beaten",
     "sign_test",
     "signed_rank_test",
     "spearman",
+    "spearman_test",
     "summarise",
     "summarise_columns",
     "wilson_interval",

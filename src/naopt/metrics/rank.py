@@ -78,12 +78,18 @@ def kendall_tau_interval(
 
 def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
     """Spearman's rank correlation; NaN if either side is constant."""
+    return spearman_test(measured, predicted)[0]
+
+
+def spearman_test(measured: ArrayLike, predicted: ArrayLike) -> tuple[float, float]:
+    """Spearman's rank correlation and its two-sided p-value (Student's t); NaN if either side is constant."""
     from scipy import stats
 
     x, y = _pair(measured, predicted)
     if _constant(x) or _constant(y):
-        return math.nan
-    return float(stats.spearmanr(x, y).statistic)
+        return math.nan, math.nan
+    found = stats.spearmanr(x, y)
+    return float(found.statistic), float(found.pvalue)
 
 
 def share_beaten(value: float, others: ArrayLike) -> float:

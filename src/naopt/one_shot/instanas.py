@@ -300,15 +300,18 @@ class InstaNASSearcher(OneShotSearcher):
         for name, value in figures.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
 
-    def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:  # noqa: ARG002
-        """Figures of the latter two stages: mean ``cost`` of the paths, relative; distinct ``children``.
+    def end_epoch(self, trainer: PathTrainer) -> dict[str, float]:
+        """Which ``stage`` it was, 1 to 3; of the latter two the mean relative ``cost`` of the paths.
 
-        In the joint search also the mean ``reward``, and the mean ``entropy`` of a decision in nats.
+        Also how many distinct ``children``; in the joint search the mean ``reward``, and the mean ``entropy`` of a
+        decision in nats.
         """
+        stages = ("pretraining", "joint", "tuning")
+        figures = {"stage": float(1 + stages.index(self.options.stage(trainer.epoch)[0]))}
         steps = self._sums.pop("steps", 0)
         if not steps:
-            return {}
-        figures = {name: value / steps for name, value in self._sums.items()}
+            return figures
+        figures |= {name: value / steps for name, value in self._sums.items()}
         figures["children"] = float(len(self._children))
         self._sums, self._children = {}, set()
         return figures

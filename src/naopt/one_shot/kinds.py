@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from naopt.errors import UnknownNameError
 from naopt.one_shot import OneShotSearcher, one_shot
+from naopt.one_shot.instanas import InstaNASSearcher
 from naopt.searchers import Searcher, searchers
 
 if TYPE_CHECKING:
@@ -34,3 +35,8 @@ def searcher_settings(name: str) -> type[Settings]:
 def shares_weights(name: str) -> bool:
     """Whether a searcher trains a supernet, instead of asking for one architecture after the other."""
     return issubclass(searcher_kind(name), OneShotSearcher)
+
+
+def decides_for_each(name: str) -> bool:
+    """Whether a searcher gives a network that decides for each image what it computes; not if there is no such one."""
+    return name in one_shot.names() and issubclass(one_shot.get(name), InstaNASSearcher)

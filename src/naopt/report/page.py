@@ -15,6 +15,7 @@ from naopt.ranking.result import read_ranking
 from naopt.report import charts
 from naopt.report.elements import asset, code, duration, flat, json_block, number, rows_table, section
 from naopt.report.front_section import front_section
+from naopt.report.instance_section import instance_section
 from naopt.report.page_data import report_data
 from naopt.report.ranking_section import ranking_section
 from naopt.report.shared_training import shared_training_section
@@ -80,6 +81,7 @@ def render(record: RunRecord, against: RunRecord | None = None) -> str:
         _header(record),
         front_section(record) if len(record.problem.objectives) > 1 else _best(record),
         _figures(record, against),
+        instance_section(record),
         shared_training_section(record.directory),
         _ranking(record),
         _origins(record),

@@ -26,7 +26,7 @@ _CHARTS: Mapping[str, tuple[str, ...]] = {
     "share of positions": ("derived_skip", "derived_none"),
 }
 """Axis label to figures drawn together; all others have a chart of their own."""
-_BESIDE = ("learning_rate", "rollbacks", "seconds")
+_BESIDE = ("learning_rate", "rollbacks", "seconds", "stage")
 
 
 def shared_training_section(directory: Path) -> str:

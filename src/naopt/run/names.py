@@ -4,3 +4,6 @@ CONFIG, LOCK, REPORT = "config.toml", "run.lock", "report.html"
 
 SUPERNET, SUPERNET_CURVE = "supernet.safetensors", "supernet.csv"
 """The training of shared weights: its state after the latest epoch that was saved, and a line for each epoch."""
+
+INSTANCES = "instances.json"
+"""What a network that decides for each image was found to do."""

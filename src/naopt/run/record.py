@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,18 +16,18 @@ from naopt.files import at_home
 from naopt.measurement import Measurement
 from naopt.metrics import knee, non_dominated
 from naopt.one_shot import one_shot
+from naopt.one_shot.kinds import decides_for_each
 from naopt.problem import Objective, Problem
 from naopt.run.config import RunConfig
-from naopt.run.names import CONFIG
+from naopt.run.instances import Instances, read_instances
+from naopt.run.names import CONFIG, INSTANCES
+from naopt.run.order import best_first
 from naopt.spaces import SearchSpace, space_from_document
 from naopt.store.meta import problem_of
 from naopt.store.store import DATABASE, RunStore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_ACCURACY = re.compile(r"(?<![a-z])acc(uracy)?(?![a-z])")
-"""What of a metric's name is another in that of its loss: ``valid_acc/cifar10``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,23 @@ class RunRecord:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to be measured or trained."""
-        return self.measured and (self.time_is_up or len(self.finalists) >= len(self.wanted_finalists))
+        complete = len(self.finalists) >= len(self.wanted_finalists) and self.instances_measured
+        return self.measured and (self.time_is_up or complete)
+
+    @property
+    def instance_aware(self) -> bool:
+        """Whether the search gives a network that decides for each image."""
+        return decides_for_each(self.config.searcher)
+
+    @property
+    def instances_measured(self) -> bool:
+        """Whether it is known what that network does, if there is one."""
+        return not self.instance_aware or (self.directory / INSTANCES).is_file()
+
+    @property
+    def instances(self) -> Instances | None:
+        """What it does; ``None`` if there is none, or that is not measured. Read anew each time."""
+        return read_instances(self.directory) if self.instance_aware else None
 
     @property
     def seconds(self) -> float:
@@ -223,26 +238,6 @@ class RunRecord:
                 key = (trial.measurement.status, trial.measurement.reason)
                 counts[key] = counts.get(key, 0) + 1
         return dict(sorted(counts.items(), key=lambda item: -item[1]))
-
-
-def best_first(trials: Sequence[Trial], problem: Problem, count: int) -> list[Trial]:
-    """The ``count`` trials that are best by the first objective; what breaks a limit is none of them.
-
-    Of equal ones that of less loss comes first (``valid_loss`` beside ``valid_acc``), then that of fewer parameters
-    (``params``), then the earlier.
-    """
-    scored = [
-        (-scores[0], *_tie(problem.objective.metric, trial.measurement.metrics), trial.index, trial)
-        for trial in trials
-        if trial.measurement is not None and (scores := problem.scores(trial.measurement)) is not None
-    ]
-    return [trial for *_, trial in sorted(scored, key=lambda row: row[:-1])[:count]]
-
-
-def _tie(metric: str, metrics: Mapping[str, float]) -> tuple[float, float]:
-    """Loss and number of parameters, where they were measured."""
-    loss = metrics.get(_ACCURACY.sub("loss", metric), 0.0)
-    return loss, next((value for name, value in sorted(metrics.items()) if name.startswith("param")), 0.0)
 
 
 def load_run(directory: str | Path, config: RunConfig | None = None) -> RunRecord:

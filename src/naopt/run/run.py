@@ -17,10 +17,10 @@ from naopt.files import NotWrittenError, at_home
 from naopt.final import FinalTraining
 from naopt.final.names import RESULT, TRAINING
 from naopt.locking import UnlockableError, locked
-from naopt.one_shot.kinds import shares_weights
+from naopt.one_shot.kinds import decides_for_each, shares_weights
 from naopt.run.config import RunConfig
 from naopt.run.names import CONFIG, LOCK
-from naopt.run.phases import Elsewhere, Finalists, Measuring, SupernetTraining
+from naopt.run.phases import Elsewhere, Finalists, Measuring, MeasuringInstances, SupernetTraining
 from naopt.run.record import RunRecord
 from naopt.run.search_state import SearchState
 from naopt.spaces import Architecture, SearchSpace
@@ -190,7 +190,8 @@ class SearchRun(Run):
             return [*training, Elsewhere(state)]
         sharing = shares_weights(state.config.searcher)
         first, last = ([SupernetTraining(state)], [Finalists(state)]) if sharing else ([], [])
-        return [*first, Measuring(state), *last, *training]
+        each = [MeasuringInstances(state)] if decides_for_each(state.config.searcher) else []
+        return [*first, Measuring(state), *each, *last, *training]
 
     @property
     def subject(self) -> tuple[SearchSpace, Architecture]:
