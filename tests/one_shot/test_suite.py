@@ -34,7 +34,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("parsec", {"weight_samples": 3, "warmup": 0.0}),
     ("darts", {"order": "second", "warmup": 0.4}),
     ("instanas", {"preset": "paper"}),
-    ("instanas", {"learns_from": "valid", "baseline": "greedy", "samples": 1}),
+    ("instanas", {"estimator": "reinforce", "learns_from": "valid"}),
 ]
 
 

@@ -11,7 +11,6 @@ from naopt.networks.base import ChildNetwork, arranged
 from naopt.networks.operations import BatchNorm
 from naopt.networks.supernet_insta import InstaSupernet
 
-
 _SLOPE = 3.0
 """By which logits fall from thrift 1/2 to thrift 1, at first: a controller that has learned nothing yet spends
 everything where it may and nothing where it may not, so that all of the meta-graph is seen at some thrift."""
@@ -62,7 +61,7 @@ class ImageController(nn.Module):
         features = self.features(images).mean((2, 3))
         hidden = torch.relu(self.hidden(torch.cat((features, thrift[:, None]), 1)))
         logits: Tensor = self.logits(hidden) + self.slope * (1 - 2 * thrift[:, None])
-        return logits.unflatten(1, self.shape)
+        return logits.view(-1, *self.shape)
 
 
 def repaired(masks: Tensor, needed: Sequence[int | None]) -> Tensor:

@@ -90,14 +90,19 @@ class SharedData(ABC):
         return np.array([-np.inf if value is None else sign * value for value in values], dtype=np.float64)
 
     @contextmanager
-    def without_gradients(self) -> Iterator[None]:
-        """Inside, nothing is recorded and the network is in evaluation mode; after it, in training mode again."""
+    def fixed(self) -> Iterator[None]:
+        """Inside, the network is in evaluation mode; after it, in training mode again."""
         set_training(self._modules, False)
         try:
-            with torch.no_grad():
-                yield
+            yield
         finally:
             set_training(self._modules, True)
+
+    @contextmanager
+    def without_gradients(self) -> Iterator[None]:
+        """Inside, nothing is recorded and the network is in evaluation mode; after it, in training mode again."""
+        with self.fixed(), torch.no_grad():
+            yield
 
     @abstractmethod
     def memory(self) -> TrainingState:

@@ -68,19 +68,36 @@ class SharedImages(SharedData):
         self._calibrating = _mixed(train)
         self._norms = list(path_norms(network))
         self._order: Tensor | None = None
-        self._at = 0
+        self._at, self._share = 0, 0.0
         self._batches: Iterator[Labelled] | None = None
 
     def next_train(self) -> Labelled:
         """See ``SharedData``."""
         if self._order is None or self._at == self.steps:
-            self._order = torch.randperm(len(self.train), device=self.train.labels.device)
+            kept = self._calibrating[self._held :]
+            self._order = kept[torch.randperm(len(kept), device=kept.device)]
             self._at, self._batches = 0, None
         if self._batches is None:
             left = self._order.tensor_split(self.steps)[self._at :]
             self._batches = iter(self.train.training_batches(left, self.training, 0))
         self._at += 1
         return next(self._batches)
+
+    def hold_out(self, share: float) -> None:
+        """Passes that begin from now on leave a share of the training images out, always the same."""
+        self._share = share
+
+    @property
+    def _held(self) -> int:
+        return round(self._share * len(self.train))
+
+    def next_held_out(self) -> Labelled:
+        """A random batch of the images that are held out, as large as a training batch, and augmented like one."""
+        held = self._calibrating[: self._held]
+        rows = held[torch.randperm(len(held), device=held.device)[: self.training.batch_size]]
+        some = Images(self.train.pixels[rows], self.train.labels[rows], self.train.normalize)
+        every = torch.arange(len(rows), device=rows.device)
+        return next(some.training_batches([every], self.training, 0))
 
     def next_valid(self) -> Labelled:
         """See ``SharedData``."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from naopt.errors import InputError
-from naopt.one_shot.data import set_training
 from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
 from naopt.one_shot.instanas_settings import InstaNASSettings
 from naopt.searchers.base import Proposal
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
-    from torch.optim import Adam
 
     from naopt.networks.costs.insta import OperationCosts
-    from naopt.networks.instance import ImageController, InstanceNetwork
+    from naopt.networks.instance import InstanceNetwork
     from naopt.networks.supernet_insta import InstaSupernet
     from naopt.one_shot.images import SharedImages
+    from naopt.one_shot.instance_learner import ControllerLearner
     from naopt.one_shot.path_trainer import PathTrainer
     from naopt.spaces import SearchSpace
 
@@ -56,8 +55,7 @@ class InstaNASSearcher(OneShotSearcher):
     def __init__(self, space: SearchSpace, settings: InstaNASSettings, *, seed: int) -> None:
         super().__init__(space, settings, seed=seed)
         self.options = settings
-        self.costs: OperationCosts
-        self._learner: tuple[ImageController, Adam] | None = None
+        self._learner: ControllerLearner | None = None
         self._sums: dict[str, float] = {}
         self._children: set[bytes] = set()
 
@@ -71,6 +69,7 @@ class InstaNASSearcher(OneShotSearcher):
         from naopt.networks.supernet_insta import InstaSupernet
         from naopt.one_shot.images import SharedImages
         from naopt.one_shot.instance_costs import counted_costs, measured_costs
+        from naopt.one_shot.instance_learner import ControllerLearner
 
         super().begin(trainer)
         network, data = trainer.network, trainer.data
@@ -89,42 +88,34 @@ class InstaNASSearcher(OneShotSearcher):
                 layers=options.controller_layers,
                 hidden=options.controller_hidden,
             ).to(trainer.device)
-        self._learner = controller, torch.optim.Adam(controller.parameters(), lr=options.controller_learning_rate)
         image = (int(channels), int(height), int(width))
         if options.costs == "measured":
-            self.costs = measured_costs(network, controller, image, options.cost_batch, trainer.device)
+            costs = measured_costs(network, controller, image, options.cost_batch, trainer.device)
         else:
             classes = network.classifier.out_features
-            self.costs = counted_costs(network, controller, data.training, image, classes)
+            costs = counted_costs(network, controller, data.training, image, classes)
+        self._learner = ControllerLearner(network, controller, costs, options)
 
     @property
-    def controller(self) -> ImageController:
-        """The controller as it stands."""
-        return self._learning[0]
-
-    @property
-    def _learning(self) -> tuple[ImageController, Adam]:
+    def learner(self) -> ControllerLearner:
+        """The controller, as it stands, and how it learns."""
         assert self._learner is not None, "begin comes first"
         return self._learner
 
     @property
-    def _network(self) -> InstaSupernet:
-        from naopt.networks.supernet_insta import InstaSupernet
-
-        assert isinstance(self._shared, InstaSupernet)
-        return self._shared
+    def costs(self) -> OperationCosts:
+        """The table by which paths are judged."""
+        return self.learner.costs
 
     @property
-    def _needed(self) -> tuple[int | None, ...]:
-        from naopt.networks.costs.insta import needed_operations
-
-        return needed_operations(self._network.space, self.costs)
+    def _network(self) -> InstaSupernet:
+        return self.learner.network
 
     def deployed(self, thrift: float = 0.0) -> InstanceNetwork:
         """Controller and meta-graph as one network, which shares their weights."""
         from naopt.networks.instance import InstanceNetwork
 
-        return InstanceNetwork(self._network, self.controller, self._needed, thrift)
+        return InstanceNetwork(self._network, self.learner.controller, self.learner.needed, thrift)
 
     # Training.
 
@@ -140,28 +131,29 @@ class InstaNASSearcher(OneShotSearcher):
         """One step of the meta-graph, and in the joint search one of the controller."""
         import torch
 
-        stage, done = self._stage(trainer)
-        batch = inputs, _ = trainer.data.next_train()
+        from naopt.one_shot.instance_policy import relative_costs
+
+        stage, done = self.options.stage(trainer.step / trainer.data.steps)
+        data, learner = self._data(trainer), self.learner
+        data.hold_out(self.options.held_out if stage != "tuning" and self.options.learns_from == "held-out" else 0.0)
+        batch = inputs, _ = data.next_train()
         if stage == "pretraining":
             masks = self._dropped(inputs)
         else:
             with torch.no_grad():
-                masks = self._policy(inputs, self._thrift(inputs, done), drawn=stage == "joint")
-            self._add(steps=1, cost=self._cost(masks))
+                masks = learner.decide(inputs, learner.thrifts(inputs, done), drawn=stage == "joint")
+            self._add(steps=1, cost=float(relative_costs(masks, self.costs).mean()))
             self._children |= {mask.tobytes() for mask in masks.flatten(1).cpu().numpy()}
         if stage == "joint" and self.options.permuted:
             masks = masks[torch.randperm(len(masks), device=masks.device)]
         self._network.choose_each(masks)
-        loss = trainer.data.loss(batch)
+        loss = data.loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         trainer.apply(self._network.path_parameters())
         if stage == "joint":
-            learn = self._learn_gates if self.options.estimator == "gates" else self._learn
-            learn(self._data(trainer), batch, done)
+            with data.fixed():
+                self._add(**learner.learn(self._taught(trainer, batch), done))
         return float(loss.detach())
-
-    def _stage(self, trainer: PathTrainer) -> tuple[str, float]:
-        return self.options.stage(trainer.step / trainer.data.steps)
 
     def _data(self, trainer: PathTrainer) -> SharedImages:
         from naopt.one_shot.images import SharedImages
@@ -175,7 +167,7 @@ class InstaNASSearcher(OneShotSearcher):
 
         from naopt.networks.instance import repaired
 
-        blocks, operations = self.controller.shape
+        blocks, operations = self.learner.controller.shape
         device = inputs.device
         drop = torch.rand(len(inputs), 1, 1, device=device) * self.options.operation_drop
         return repaired(torch.rand(len(inputs), blocks, operations, device=device) >= drop, self._spread(device))
@@ -184,117 +176,15 @@ class InstaNASSearcher(OneShotSearcher):
         """What repairs random paths: an operation at random, that all of them may learn."""
         import torch
 
-        skippable, operations = self._network.space.skippable, self.controller.shape[1]
+        skippable, operations = self._network.space.skippable, self.learner.controller.shape[1]
         found = torch.randint(operations, (len(skippable),), device=device).tolist()
         return tuple(None if skips else index for skips, index in zip(skippable, found, strict=True))
 
-    def _thrift(self, inputs: Tensor, done: float) -> Tensor:
-        """How thrifty to be ``(n,)``: anything if the controller is told, else as far as the window has slid."""
-        import torch
-
-        if self.options.conditioned:
-            return torch.rand(len(inputs), device=inputs.device)
-        return torch.full((len(inputs),), done, device=inputs.device)
-
-    def _policy(self, inputs: Tensor, thrift: Tensor, *, drawn: bool) -> Tensor:
-        """Paths that the controller draws, or decides for."""
-        import torch
-
-        from naopt.networks.instance import repaired
-        from naopt.one_shot.instance_policy import explored
-
-        self.controller.eval()
-        logits = self.controller(inputs, self._told(thrift))
-        chosen = torch.bernoulli(explored(logits, self.options.exploration)) > 0 if drawn else logits >= 0
-        return repaired(chosen, self._needed)
-
-    def _told(self, thrift: Tensor) -> Tensor:
-        """What the controller hears of it."""
-        return thrift if self.options.conditioned else thrift.new_zeros(len(thrift))
-
-    def _cost(self, masks: Tensor) -> float:
-        from naopt.one_shot.instance_policy import relative_costs
-
-        return float(relative_costs(masks, self.costs).mean())
-
-    def _learn(self, data: SharedImages, batch: tuple[Tensor, Tensor], done: float) -> None:
-        """One step of the controller's optimiser, with the meta-graph fixed."""
-        import torch
-
-        from naopt.networks.instance import repaired
-        from naopt.one_shot.instance_policy import explored, mean_entropy, policy_loss, prices, relative_costs, rewards
-
-        options = self.options
-        inputs, labels = batch if options.learns_from == "train" else data.next_valid()
-        thrift = self._thrift(inputs, done)
-        controller, optimizer = self._learning
-        controller.train()
-        logits = controller(inputs, self._told(thrift))
-        probabilities = explored(logits, options.exploration)
-        with data.without_gradients():
-            count = options.samples
-            drawn = torch.bernoulli(probabilities.expand(count, *probabilities.shape)) > 0
-            paths = repaired(drawn.clone().flatten(0, 1), self._needed)
-            greedy = options.baseline == "greedy"
-            if greedy:
-                paths = torch.cat((paths, repaired(logits >= 0, self._needed)))
-            times = count + greedy
-            self._network.choose_each(paths)
-            outputs = self._network(inputs.repeat(times, 1, 1, 1))
-            priced = options.reward == "price"
-            worth = rewards(
-                outputs,
-                labels.repeat(times),
-                relative_costs(paths, self.costs),
-                thrift.repeat(times),
-                options,
-                with_costs=greedy or not priced,
-            ).view(times, -1)
-            found = worth[:count]
-            baseline = worth[count] if greedy else (found.sum(0) - found) / (count - 1)
-            advantages = found - baseline
-        expected = None
-        if priced and not greedy:
-            # What a path costs is linear in its decisions: the gradient of its expectation needs no samples.
-            scale = prices(thrift, options)
-            expected = scale * relative_costs(probabilities, self.costs) / (1 + scale)
-            advantages = advantages / (1 + scale)
-        loss = policy_loss(probabilities, drawn, advantages, expected, options.entropy_weight)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        self._add(reward=float(found.mean()), entropy=float(mean_entropy(probabilities.detach())))
-
-    def _learn_gates(self, data: SharedImages, batch: tuple[Tensor, Tensor], done: float) -> None:
-        """The same with gates."""
-        import torch
-        import torch.nn.functional as F
-
-        from naopt.networks.instance import repaired
-        from naopt.one_shot.instance_policy import mean_entropy, prices, relative_costs, straight_through
-
-        options = self.options
-        inputs, labels = batch if options.learns_from == "train" else data.next_valid()
-        thrift = self._thrift(inputs, done)
-        controller, optimizer = self._learning
-        controller.train()
-        logits = controller(inputs, self._told(thrift))
-        gates = straight_through(logits)
-        whole = repaired(gates.detach() > 0.5, self._needed)
-        gates = gates + (whole.float() - gates).detach()
-        set_training(data._modules, False)
-        outputs = self._network.gated(inputs, gates)
-        losses = F.cross_entropy(outputs, labels, reduction="none").clamp_max(4.0)
-        set_training(data._modules, True)
-        scale = prices(thrift, options)
-        p = torch.sigmoid(logits)
-        worth = -(losses + scale * relative_costs(p, self.costs)) / (1 + scale)
-        loss = -worth.mean() - options.entropy_weight * mean_entropy(p)
-        parameters = list(controller.parameters())
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            parameter.grad = gradient
-        optimizer.step()
-        self._add(reward=float(worth.detach().mean()), entropy=float(mean_entropy(p.detach())))
+    def _taught(self, trainer: PathTrainer, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """What the controller learns from next."""
+        if self.options.learns_from == "held-out":
+            return self._data(trainer).next_held_out()
+        return batch if self.options.learns_from == "train" else self._data(trainer).next_valid()
 
     def _add(self, **figures: float) -> None:
         for name, value in figures.items():
@@ -328,7 +218,7 @@ class InstaNASSearcher(OneShotSearcher):
             for thrift in np.linspace(0, 1, _THRIFTS) if self.options.conditioned else (0.0,):
                 for inputs, _ in images.batches(data.settings.score_batch):
                     asked = torch.full((len(inputs),), float(thrift), device=inputs.device)
-                    masks = self._policy(inputs, asked, drawn=False)
+                    masks = self.learner.decide(inputs, asked, drawn=False)
                     found.update(map(tuple, masks.flatten(1).int().tolist()))
         return [Proposal(self.space.architecture(tokens), "instances") for tokens, _ in found.most_common(count)]
 
@@ -338,7 +228,7 @@ class InstaNASSearcher(OneShotSearcher):
         """Controller, optimiser, the table of costs, and the figures of the epoch so far."""
         from naopt.one_shot.learner import learner_tensors
 
-        controller, optimizer = self._learning
+        controller, optimizer = self.learner.controller, self.learner.optimizer
         tensors = {f"controller.{name}": value for name, value in controller.state_dict().items()}
         tensors |= learner_tensors(list(controller.parameters()), optimizer)
         costs = self.costs
@@ -354,10 +244,10 @@ class InstaNASSearcher(OneShotSearcher):
         from naopt.networks.costs.insta import OperationCosts
         from naopt.one_shot.learner import restore_learner
 
-        controller, optimizer = self._learning
+        controller, optimizer = self.learner.controller, self.learner.optimizer
         restore_learner(list(controller.parameters()), optimizer, memory.tensors)
         controller.load_state_dict(memory.below("controller"))
         unit, fixed, of_controller, rows = memory.facts["costs"]
-        self.costs = OperationCosts(unit, fixed, of_controller, tuple(map(tuple, rows)))
+        self.learner.costs = OperationCosts(unit, fixed, of_controller, tuple(map(tuple, rows)))
         self._sums = dict(memory.facts["sums"])
         self._children = {bytes.fromhex(child) for child in memory.facts["children"]}

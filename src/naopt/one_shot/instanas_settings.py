@@ -59,9 +59,12 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     """Units of its hidden layer."""
     controller_learning_rate: float = Field(0.003, gt=0)
     """Of the controller's Adam."""
-    learns_from: Literal["train", "valid"] = "train"
-    """Which images the controller learns from: those of the meta-graph's training step (the authors' program), or
-    validation images, of which there are fewer, but which the meta-graph has not seen."""
+    learns_from: Literal["held-out", "train", "valid"] = "held-out"
+    """Which images the controller learns from: training images that the meta-graph does not see before fine-tuning, for
+    on what it knows by heart all paths look good; those of the meta-graph's own step (the authors' program); or
+    validation images, where there are few images in all: what is measured on them is then no longer unseen."""
+    held_out: float = Field(0.3, gt=0, lt=1)
+    """Share of the training images that are held out, if it learns from such."""
     reward: Literal["price", "window"] = "price"
     """What an image's path is worth: its log-likelihood less what it costs times a price, or what the paper has, a
     parabola over a window of costs if the image is classified correctly."""
@@ -112,6 +115,8 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
             raise ValueError("baseline=others needs at least 2 samples of each image")
         if self.estimator == "gates" and self.reward == "window":
             raise ValueError("estimator=gates needs a reward with a derivative: reward=price")
+        if self.estimator == "gates" and self.baseline == "greedy":
+            raise ValueError("baseline=greedy is for estimator=reinforce: gates need none")
         if self.price_high < self.price_low:
             raise ValueError("price_high must be at least price_low")
         if self.window_last > self.window_first:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from naopt.networks.costs.insta import OperationCosts
     from naopt.one_shot.instanas_settings import InstaNASSettings
 
-_LEAST_LIKELY = -4.0
+LEAST_LIKELY = -4.0
 """Log-likelihoods below count as this: an image that is hopeless would drown the others."""
 
 
@@ -44,8 +44,8 @@ def rewards(
         with_costs: subtract the price, where the reward is one; its gradient is known without sampling.
     """
     if settings.reward == "price":
-        likelihood = -F.cross_entropy(logits.float(), labels, reduction="none").nan_to_num(_LEAST_LIKELY)
-        worth = likelihood.clamp_min(_LEAST_LIKELY)
+        likelihood = -F.cross_entropy(logits.float(), labels, reduction="none").nan_to_num(LEAST_LIKELY)
+        worth = likelihood.clamp_min(LEAST_LIKELY)
         return worth - prices(thrift, settings) * costs if with_costs else worth
     middle = settings.window_first + (settings.window_last - settings.window_first) * thrift
     half = settings.window_width / 2
@@ -68,7 +68,7 @@ def straight_through(logits: Tensor) -> Tensor:
     """Decisions of 0 and 1, drawn, whose gradient is that of the probability at the noise that was drawn."""
     uniform = torch.rand_like(logits).clamp(1e-6, 1 - 1e-6)
     soft = torch.sigmoid(logits + torch.log(uniform) - torch.log1p(-uniform))
-    return (soft > 0.5).float() + soft - soft.detach()  # noqa: PLR2004
+    return (soft > 0.5).float() + soft - soft.detach()
 
 
 def log_probability(masks: Tensor, probabilities: Tensor) -> Tensor:
