@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naopt.networks.base import AuxiliaryHead, ChildNetwork, add, arranged, drop_path, initialize
@@ -19,16 +20,45 @@ Rows = Sequence[tuple[int, Tensor | None]]
 ``(m,)`` and ascending; ``None`` for all."""
 
 
-def inverted_residual(operation: InvertedResidual, shape: BlockShape) -> nn.Sequential:
+class InvertedResidualLayers(nn.Sequential):
     """Widening 1x1 convolution, if any, depthwise convolution, projection; no activation after the projection.
 
     ``(n, inputs, h, w)`` to ``(n, outputs, ceil(h / stride), ceil(w / stride))``.
     """
-    wide, kernel = operation.expansion * shape.inputs, operation.kernel
-    layers = [*conv_layers(shape.inputs, wide), nn.ReLU6(inplace=True)] if operation.expansion > 1 else []
-    depthwise = nn.Conv2d(wide, wide, kernel, shape.stride, kernel // 2, groups=wide, bias=False)
-    layers += [depthwise, BatchNorm(wide), nn.ReLU6(inplace=True), *conv_layers(wide, shape.outputs)]
-    return nn.Sequential(*layers)
+
+    def __init__(self, operation: InvertedResidual, shape: BlockShape) -> None:
+        wide, kernel = operation.expansion * shape.inputs, operation.kernel
+        layers = [*conv_layers(shape.inputs, wide), nn.ReLU6(inplace=True)] if operation.expansion > 1 else []
+        depthwise = nn.Conv2d(wide, wide, kernel, shape.stride, kernel // 2, groups=wide, bias=False)
+        layers += [depthwise, BatchNorm(wide), nn.ReLU6(inplace=True), *conv_layers(wide, shape.outputs)]
+        super().__init__(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layers one after the other.
+
+        They are not called as modules: for few images that would take as long as a convolution.
+        """
+        layers = tuple(self._modules.values())
+        for convolution, norm in zip(layers[::3], layers[1::3], strict=True):
+            assert isinstance(convolution, nn.Conv2d)
+            assert isinstance(norm, BatchNorm)
+            x = torch.conv2d(
+                x, convolution.weight, None, convolution.stride, convolution.padding, groups=convolution.groups
+            )
+            x = torch.batch_norm(
+                x,
+                norm.weight,
+                norm.bias,
+                norm.running_mean,
+                norm.running_var,
+                norm.training,
+                norm.momentum,
+                norm.eps,
+                torch.backends.cudnn.enabled,
+            )
+            if norm is not layers[-1]:
+                x = F.relu6(x, inplace=True)
+        return x
 
 
 def summed(x: Tensor, active: Iterable[nn.Module], *, shortcut: bool, keep: float = 1.0) -> Tensor:
@@ -59,24 +89,44 @@ def summed_rows(x: Tensor, active: Iterable[tuple[nn.Module, Tensor | None]], *,
     That is the finest way to group a batch: images that have an operation in common share one call of it, whatever
     else they compute. Images for which no operation is active are handed on, where there is a shortcut.
 
+    Images are picked and added as rows of a matrix, which takes a tenth of the time that it takes with maps.
+
     Args:
         x: ``(n, inputs, h, w)``.
         active: operations with the rows for which they are active, ``None`` for all.
         shortcut: whether the input is added.
     """
     total, own = (x if shortcut else None), False
+    last, inputs = x.is_contiguous(memory_format=torch.channels_last), None
     for operation, rows in active:
         if rows is None:
             y: Tensor = operation(x)
             total, own = y if total is None else add(total, y, own, True), True
             continue
-        y = _few(operation, x[rows])
+        inputs = _flat(x, last) if inputs is None else inputs
+        y = _few(operation, _maps(inputs.index_select(0, rows), x.shape, last))
+        some = _flat(y, last)
         if total is None:
-            total = y.new_zeros((len(x), *y.shape[1:])).contiguous(memory_format=_format(y))
-            own = True
-        total, own = total.index_add_(0, rows, y) if own else total.index_add(0, rows, y), True
+            sums = some.new_zeros((len(x), some.shape[1])).index_add_(0, rows, some)
+        else:
+            sums = _flat(total, last)
+            sums = sums.index_add_(0, rows, some) if own else sums.index_add(0, rows, some)
+        total, own = _maps(sums, y.shape, last), True
     assert total is not None, "a block without a shortcut needs an active operation"
     return total
+
+
+def _flat(x: Tensor, last: bool) -> Tensor:
+    """Maps ``(n, c, h, w)`` as ``(n, c h w)``, in the order in which they lie in memory: a view."""
+    return (x.permute(0, 2, 3, 1) if last else x).flatten(1)
+
+
+def _maps(flat: Tensor, shape: Sequence[int], last: bool) -> Tensor:
+    """The inverse of ``_flat``; the shape's first number is without effect."""
+    _, channels, height, width = shape
+    if last:
+        return flat.view(-1, height, width, channels).permute(0, 3, 1, 2)
+    return flat.view(-1, channels, height, width)
 
 
 def _few(operation: nn.Module, x: Tensor) -> Tensor:
@@ -98,11 +148,6 @@ def _few(operation: nn.Module, x: Tensor) -> Tensor:
     return alone
 
 
-def _format(x: Tensor) -> torch.memory_format:
-    channels_last = x.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if channels_last else torch.contiguous_format
-
-
 class InstaBlock(nn.Module):
     """A block: operations by name, of which any may be active.
 
@@ -117,7 +162,7 @@ class InstaBlock(nn.Module):
     def __init__(self, shape: BlockShape, operations: Sequence[InvertedResidual]) -> None:
         super().__init__()
         self.shortcut = shape.keeps
-        self.operations = nn.ModuleDict({each.name: inverted_residual(each, shape) for each in operations})
+        self.operations = nn.ModuleDict({each.name: InvertedResidualLayers(each, shape) for each in operations})
         # A plain tuple: a module dictionary costs a Python call for each access.
         self.held = tuple(self.operations.values())
 
