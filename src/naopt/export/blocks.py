@@ -209,21 +209,19 @@ class GroupedBlock(nn.Module):
 
     def forward(self, x: Tensor, rows: list[Tensor]) -> Tensor:
         """(n, inputs, h, w) to (n, outputs, h / stride, w / stride)."""
-        # Images are picked and added as rows of a matrix, which is faster than maps.
-        maps = x.permute(0, 2, 3, 1)
-        images, shape = maps.flatten(1), maps.shape[1:]
-        total = images.clone() if self.shortcut else images[:, :0]
+        # Images lie one after the other here, and are picked and added fast.
+        maps = x.movedim(1, 3)
+        total = maps.clone() if self.shortcut else maps[:, :0]
         for part, some in zip(self.parts, rows, strict=True):
             if not len(some):
                 continue
             whole = len(some) == len(x)
-            few = x if whole else images[some].view(-1, *maps.shape[1:]).movedim(3, 1)
-            y = part(few).permute(0, 2, 3, 1)
-            shape, y = y.shape[1:], y.flatten(1)
+            y = part(x if whole else maps.index_select(0, some).movedim(3, 1))
+            y = y.movedim(1, 3)
             if not total.shape[1]:
-                total = y.new_zeros(len(x), y.shape[1])
+                total = y.new_zeros(len(x), *y.shape[1:])
             total = total.add_(y) if whole else total.index_add_(0, some, y)
-        return total.view(-1, *shape).movedim(3, 1)
+        return total.movedim(3, 1)
 
 
 def identity(z: Tensor) -> Tensor:

@@ -89,44 +89,30 @@ def summed_rows(x: Tensor, active: Iterable[tuple[nn.Module, Tensor | None]], *,
     That is the finest way to group a batch: images that have an operation in common share one call of it, whatever
     else they compute. Images for which no operation is active are handed on, where there is a shortcut.
 
-    Images are picked and added as rows of a matrix, which takes a tenth of the time that it takes with maps.
+    Images are picked and added where they lie one after the other in memory, with channels last too: a tenth of the
+    time.
 
     Args:
         x: ``(n, inputs, h, w)``.
         active: operations with the rows for which they are active, ``None`` for all.
         shortcut: whether the input is added.
     """
-    total, own = (x if shortcut else None), False
-    last, inputs = x.is_contiguous(memory_format=torch.channels_last), None
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    forth, back = ((0, 2, 3, 1), (0, 3, 1, 2)) if last else ((0, 1, 2, 3), (0, 1, 2, 3))
+    inputs = x.permute(forth)
+    total, own = (inputs if shortcut else None), False
     for operation, rows in active:
         if rows is None:
-            y: Tensor = operation(x)
-            total, own = y if total is None else add(total, y, own, True), True
-            continue
-        inputs = _flat(x, last) if inputs is None else inputs
-        y = _few(operation, _maps(inputs.index_select(0, rows), x.shape, last))
-        some = _flat(y, last)
-        if total is None:
-            sums = some.new_zeros((len(x), some.shape[1])).index_add_(0, rows, some)
+            y: Tensor = operation(x).permute(forth)
+            total = y if total is None else add(total, y, own, True)
         else:
-            sums = _flat(total, last)
-            sums = sums.index_add_(0, rows, some) if own else sums.index_add(0, rows, some)
-        total, own = _maps(sums, y.shape, last), True
+            y = _few(operation, inputs.index_select(0, rows).permute(back)).permute(forth)
+            if total is None:
+                total, own = y.new_zeros((len(x), *y.shape[1:])), True
+            total = total.index_add_(0, rows, y) if own else total.index_add(0, rows, y)
+        own = True
     assert total is not None, "a block without a shortcut needs an active operation"
-    return total
-
-
-def _flat(x: Tensor, last: bool) -> Tensor:
-    """Maps ``(n, c, h, w)`` as ``(n, c h w)``, in the order in which they lie in memory: a view."""
-    return (x.permute(0, 2, 3, 1) if last else x).flatten(1)
-
-
-def _maps(flat: Tensor, shape: Sequence[int], last: bool) -> Tensor:
-    """The inverse of ``_flat``; the shape's first number is without effect."""
-    _, channels, height, width = shape
-    if last:
-        return flat.view(-1, height, width, channels).permute(0, 3, 1, 2)
-    return flat.view(-1, channels, height, width)
+    return total.permute(back)
 
 
 def _few(operation: nn.Module, x: Tensor) -> Tensor:
