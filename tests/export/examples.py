@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from naopt.export import ImageFacts, LanguageFacts
+from naopt.export import ImageFacts, InstanceFacts, LanguageFacts
 from naopt.export.deployment import Deployment, deploy_classifier, deploy_language_model
 from naopt.export.subjects import language_model
 from naopt.networks.base import ChildNetwork
 from naopt.networks.build import build_network
+from naopt.networks.build_supernet import build_supernet
+from naopt.networks.instance import ImageController, InstanceNetwork
 from naopt.networks.language_model import LanguageModel
 from naopt.networks.language_settings import LanguageNetworkSettings
 from naopt.networks.settings import NetworkSettings
-from naopt.spaces import Architecture, SearchSpace, parse_architecture
+from naopt.networks.supernet_insta import InstaSupernet
+from naopt.spaces import Architecture, InstaSpace, SearchSpace, parse_architecture
 
 CELL = "normal:conv3x3@0+avg_pool3x3@1,identity@2+sep_conv3x3@1/reduction:identity@0+max_pool2x2@0,conv1x1@2+conv1x1@0"
 EDGES = "|nor_conv_3x3~0|+|avg_pool_3x3~0|skip_connect~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|"
@@ -121,8 +124,51 @@ def language(
     return LanguageSubject(network, facts, tokens)
 
 
+def instance(
+    *, shape: tuple[int, int, int] = (2, 9, 7), thrift: float = 0.4, stages: int = 2, per_image: bool = False
+) -> ImageSubject:
+    """A network that decides for each of sixteen images what it computes."""
+    space = InstaSpace(4, stages, "mb3e1+mb3e2+mb5e3")
+    every = space.architecture([1] * len(space.positions))
+    found = subject((space, every), shape, per_image=per_image)
+    assert isinstance(found.facts, ImageFacts)
+    supernet = build_supernet(space, found.facts.settings, shape[0], len(found.facts.classes))
+    assert isinstance(supernet, InstaSupernet)
+    supernet.load_state_dict(found.network.state_dict())
+    with torch.random.fork_rng([]):
+        torch.manual_seed(3)
+        controller = ImageController(shape[0], space.blocks, len(space.operations), width=4, hidden=6).eval()
+        images = torch.randint(0, 256, (16, *shape), dtype=torch.uint8)
+    needed = tuple(None if skippable else 1 for skippable in space.skippable)
+    network = InstanceNetwork(supernet, controller, needed, thrift).eval()
+    points = ((0.0, 0.9, 97.25), (1.0, 0.31, 95.0))
+    values = {name.name: getattr(found.facts, name.name) for name in fields(found.facts)}
+    facts = InstanceFacts(
+        **values,
+        thrift=thrift,
+        needed=needed,
+        controller_width=4,
+        controller_layers=2,
+        controller_hidden=6,
+        points=points,
+    )
+    made = ImageSubject(network, facts, images)
+    with torch.no_grad():
+        # Each decision goes this way for half of the images.
+        told = controller(inputs_of(made), torch.full((len(images),), thrift)).flatten(1)
+        controller.logits.bias.sub_(told.sort(0).values[7:9].mean(0))
+    return made
+
+
 def logits(found: ImageSubject) -> Tensor:
     """What the network says of its images, normalised with numbers in double precision."""
+    with torch.no_grad():
+        found_logits: Tensor = found.network(inputs_of(found))
+    return found_logits
+
+
+def inputs_of(found: ImageSubject) -> Tensor:
+    """Its images as the network gets them, normalised in double precision."""
     pixels, facts = found.data.double(), found.facts
     if facts.per_image:
         flat = pixels.flatten(1)
@@ -131,9 +177,7 @@ def logits(found: ImageSubject) -> Tensor:
     else:
         mean, deviation = torch.tensor(facts.mean), torch.tensor(facts.deviation)
         inputs = (pixels - mean.view(-1, 1, 1)) / deviation.view(-1, 1, 1)
-    with torch.no_grad():
-        found_logits: Tensor = found.network(inputs.float())
-    return found_logits
+    return inputs.float()
 
 
 def import_file(path: Path) -> ModuleType:

@@ -137,3 +137,28 @@ def test_a_file_that_differs(capsys: pytest.CaptureFixture[str], monkeypatch: py
     assert out == ""
     assert "differs from the network by" in err
     assert not list(Path().iterdir())
+
+
+@pytest.mark.usefixtures("run_here")
+def test_a_network_that_decides_for_each_image(capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--set", "train_limit=60", "--set", "valid_limit=40", "--set", "training.filters=2"]
+    tiny = ["--space", "insta:blocks=2,stages=1,operations=mb3e1", "--set", "searcher.epochs=3", "--budget", "1", *few]
+    assert run(["search", "--searcher", "instanas", "--task", "digits", "--run", "found", *tiny]) == 0
+    capsys.readouterr()
+    assert run(["export", "found", "--to", "pytorch", "--out", "each.py", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["max_difference"] < 1e-4
+    module = import_file(Path("each.py"))
+    assert document["thrift"] == module.THRIFT
+    latencies = sorted(latency for _, latency, _ in module.POINTS)
+    wanted = ["--to", "pytorch", "--out", "each.py", "--force", "--latency"]
+    assert run(["export", "found", *wanted, f"{max(latencies) + 1}"]) == 2
+    assert capsys.readouterr().err.startswith("naopt: latency ")
+    assert run(["export", "found", "--to", "torch-export", "--out", "each.pt2"]) == 2
+    assert "a graph would compute everything for all" in capsys.readouterr().err
+    assert run(["export", "found", *wanted, "0.5", "--pick", "index=0"]) == 2
+    assert run(["export", EDGES, *wanted, "0.5"]) == 2
+    rule = "naopt: --latency '0.5': is for the directory of a search by instanas, without --pick\n"
+    assert capsys.readouterr().err == 2 * rule
+    static = ["--untrained", "--pick", "index=0", "--to", "pytorch", "--out", "child.py"]
+    assert run(["export", "found", *static]) == 0

@@ -15,7 +15,7 @@ from naopt.export import NetworkFacts
 from naopt.export.pytorch import write_source
 from naopt.export.source import assignment, concatenation, fold, quote, write_file
 from naopt.spaces import parse_architecture
-from tests.export.examples import CELL, EDGES, language, subject
+from tests.export.examples import CELL, EDGES, instance, language, subject
 
 GOLDEN = Path(__file__).with_name("golden.py")
 LONG = "conv1x7-7x1@0+conv1x7-7x1@1"
@@ -44,6 +44,8 @@ def test_golden_file() -> None:
         text_of(zoo.get("naonet-a").text, skeleton="imagenet", calibrate_newer="twice"),
         text_of(EDGES, classes=tuple(f"class number {index}" for index in range(20))),
         text_of("insta:mb3e1+mb3e6,skip/mb5e3", classes=("one",)),
+        written(instance().facts),
+        written(instance(stages=1, per_image=True).facts),
         text_of(f"normal:{','.join([LONG] * 16)}/reduction:{','.join([LONG] * 16)}"),
         written(language(zoo.get("naonet-recurrent").text, task="ptb", test_perplexity=56.0).facts),
         written(language("recurrent:identity@0", equation="paper").facts),
@@ -57,6 +59,8 @@ def test_golden_file() -> None:
         "imagenet",
         "nasbench201",
         "insta",
+        "instance",
+        "instance-skips",
         "wide",
         "recurrent",
         "paper",

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from naopt.networks.base import ChildNetwork
 from naopt.networks.build import build_network
@@ -14,7 +14,7 @@ from naopt.spaces import Architecture
 CLASSES = 10
 
 
-def unsettle(network: Supernet) -> None:
+def unsettle(network: nn.Module) -> None:
     """Normalisations that one can tell apart: no statistics, scales and offsets as they are at the beginning."""
     with torch.no_grad():
         for value in (*network.buffers(), *network.parameters()):

@@ -15,7 +15,7 @@ from naopt.networks.base import ChildNetwork, count_multiply_adds, count_paramet
 from naopt.networks.build import build_network
 from naopt.networks.build_supernet import build_supernet
 from naopt.networks.cell_norms import CellNorms
-from naopt.networks.insta import InstaBlock, InstaNetwork, inverted_residual, summed
+from naopt.networks.insta import InstaBlock, InstaNetwork, InvertedResidualLayers, summed
 from naopt.networks.settings import NetworkSettings
 from naopt.networks.supernet_insta import InstaSupernet
 from naopt.spaces import InstaSpace, parse_architecture
@@ -115,7 +115,7 @@ def test_parameters_and_multiply_adds_by_hand() -> None:
 
 
 def test_inverted_residuals_rectify_at_six_and_not_at_the_end() -> None:
-    layers = list(inverted_residual(InvertedResidual(3, 2), BlockShape(2, 2, 1)))
+    layers = list(InvertedResidualLayers(InvertedResidual(3, 2), BlockShape(2, 2, 1)))
     assert [type(layer).__name__ for layer in layers] == [
         "Conv2d", "BatchNorm", "ReLU6", "Conv2d", "BatchNorm", "ReLU6", "Conv2d", "BatchNorm",
     ]  # fmt: skip

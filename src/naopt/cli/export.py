@@ -28,6 +28,10 @@ def export(
     ] = None,
     untrained: Annotated[bool, typer.Option("--untrained", help="With the weights that training begins with.")] = False,
     pick: PickOption = None,
+    latency: Annotated[
+        float | None,
+        typer.Option(min=0, help="Of a search by instanas: mean latency, a share of that of all operations."),
+    ] = None,
     space: Annotated[str | None, typer.Option(help="The architecture's space, if its text does not tell.")] = None,
     input_shape: Annotated[
         str | None, typer.Option(metavar="C,H,W", help="Untrained, without a task: channels, height, width.")
@@ -42,13 +46,16 @@ def export(
     """Write a network as a file that needs no naopt, and check the file against it."""
     from naopt.cli.subject import find_run, read_architecture
     from naopt.errors import InputError
-    from naopt.export import check_target, read_trained
+    from naopt.export import InstanceFacts, check_target, read_instance, read_trained
     from naopt.export import export as carry_out
     from naopt.export.pytorch import weights_path
 
     check_target(to, out, force=force)
     for path in (out, *([weights_path(out)] if to == "pytorch" else [])):
         refuse_inputs("--out", path, [subject])
+    instances = not untrained and pick is None and _decides_for_each(subject)
+    if latency is not None and not instances:
+        raise InputError("--latency", latency, "is for the directory of a search by instanas, without --pick")
     if untrained:
         found = _untrained(subject, pick, task, space, input_shape, classes, settings, seed)
     else:
@@ -67,7 +74,7 @@ def export(
             raise InputError("architecture", subject, f"{rule}, or give --untrained")
         if pick is not None:
             _check_trained(subject, pick)
-        found = read_trained(subject, task)
+        found = read_instance(subject, task, latency) if instances else read_trained(subject, task)
     result = carry_out(found.network, to, out, found.facts, found.data, force=force)
     document = {
         "out": str(result.path),
@@ -80,13 +87,27 @@ def export(
         "checked": result.count,
         "max_difference": result.max_difference,
     }
+    if isinstance(found.facts, InstanceFacts):
+        document["thrift"] = found.facts.thrift
     if as_json:
         emit(document)
         return
     for path in result.files:
         say(f"written:            {path}")
     what = f"{result.count} {'random' if found.random else 'test'} {'images' if found.data.ndim == 4 else 'words'}"
+    if isinstance(found.facts, InstanceFacts):
+        say(f"thrift:             {found.facts.thrift:g}")
     say(f"largest difference: {result.max_difference:.3g} (logits of {what})")
+
+
+def _decides_for_each(subject: str) -> bool:
+    """Whether that is the directory of a search whose network decides for each image what it computes."""
+    from naopt.cli.subject import find_run
+    from naopt.one_shot.kinds import decides_for_each
+    from naopt.run.run import SearchRun
+
+    run = find_run(subject)
+    return isinstance(run, SearchRun) and decides_for_each(run.state.config.searcher)
 
 
 def _check_trained(subject: str, pick: str) -> None:

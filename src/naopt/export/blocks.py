@@ -191,6 +191,39 @@ class ParallelBlock(nn.Module):
         return x + total if self.shortcut else total
 
 
+def rows_of(active: Tensor) -> list[list[Tensor]]:
+    """For each block and part the images for which it is active; (n, blocks, parts)."""
+    counts = active.sum(0).tolist()
+    rows = active.movedim(0, 2).nonzero()[:, 2]
+    found = iter(torch.split(rows, [count for block in counts for count in block]))
+    return [[next(found) for _ in block] for block in counts]
+
+
+class GroupedBlock(nn.Module):
+    """The sum of parts, each for some images only, and with a shortcut of the input."""
+
+    def __init__(self, *parts: nn.Module, shortcut: bool) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor, rows: list[Tensor]) -> Tensor:
+        """(n, inputs, h, w) to (n, outputs, h / stride, w / stride)."""
+        # Images lie one after the other here, and are picked and added fast.
+        maps = x.movedim(1, 3)
+        total = maps.clone() if self.shortcut else maps[:, :0]
+        for part, some in zip(self.parts, rows, strict=True):
+            if not len(some):
+                continue
+            whole = len(some) == len(x)
+            y = part(x if whole else maps.index_select(0, some).movedim(3, 1))
+            y = y.movedim(1, 3)
+            if not total.shape[1]:
+                total = y.new_zeros(len(x), *y.shape[1:])
+            total = total.add_(y) if whole else total.index_add_(0, some, y)
+        return total.movedim(3, 1)
+
+
 def identity(z: Tensor) -> Tensor:
     """The argument itself."""
     return z

@@ -37,10 +37,10 @@ def renamed_weights(renamed: Mapping[str, str], network: nn.Module) -> dict[str,
     begins = sorted(renamed, key=len, reverse=True)
     found = {}
     for name, tensor in network.state_dict().items():
-        if name.startswith("auxiliary.") or name.endswith(".num_batches_tracked"):
-            continue
         begin = next((begin for begin in begins if name.startswith(begin)), "")
-        found[renamed.get(begin, "") + name.removeprefix(begin)] = tensor
+        new = renamed.get(begin, "") + name.removeprefix(begin)
+        if not new.startswith("auxiliary.") and not new.endswith(".num_batches_tracked"):
+            found[new] = tensor
     return found
 
 

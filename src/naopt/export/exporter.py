@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from naopt.errors import InputError, NaoptError, UnknownNameError
 from naopt.export.deployment import Deployment, deploy_classifier, deploy_language_model
-from naopt.export.facts import KINDS, ImageFacts, Kind, LanguageFacts, NetworkFacts
+from naopt.export.facts import KINDS, ImageFacts, InstanceFacts, Kind, LanguageFacts, NetworkFacts
 from naopt.export.graphs import check_onnx, read_onnx, read_torch_export, write_onnx, write_torch_export
 from naopt.export.pytorch import run_pytorch, weights_path, write_pytorch
 from naopt.files import move_into_place
@@ -98,6 +98,12 @@ def export(
     """
     out = Path(out)
     known = check_target(kind, out, force=force)
+    if known != "pytorch" and isinstance(facts, InstanceFacts):
+        rule = (
+            "has no branches for each image of a batch: a graph would compute everything for all; use --to pytorch, "
+            "or train a child, the same for all images (naopt train DIR --pick index=N), and export that"
+        )
+        raise InputError("--to", kind, rule)
     deployment = _deploy(network, facts, data)
     files = _files(known, out)
     try:

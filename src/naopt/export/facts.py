@@ -91,6 +91,27 @@ class ImageFacts(NetworkFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InstanceFacts(ImageFacts):
+    """Of an image classifier that decides for each image what it computes. Its architecture is all of the meta-graph.
+
+    Attributes:
+        thrift: from 0 (spend) to 1 (save).
+        needed: for each block the operation that is active where no other is, ``None`` where it can be skipped.
+        controller_width: channels of the controller's first convolution.
+        controller_layers: its convolutions.
+        controller_hidden: units of its hidden layer.
+        points: what the network reaches on validation images: thrift, mean relative latency, accuracy in percent.
+    """
+
+    thrift: float
+    needed: tuple[int | None, ...]
+    controller_width: int
+    controller_layers: int
+    controller_hidden: int
+    points: tuple[tuple[float, float, float], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class LanguageFacts(NetworkFacts):
     """Of a recurrent language model.
 

@@ -2,15 +2,125 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from naopt.export.classifier import classifier_source, write_network
-from naopt.export.facts import ImageFacts
-from naopt.export.source import NetworkSource
+from naopt.export.facts import ImageFacts, InstanceFacts
+from naopt.export.source import NetworkSource, assignment, write_class
 from naopt.spaces import InstaSpace
 
 
 def write_insta(space: InstaSpace, facts: ImageFacts) -> NetworkSource:
-    """A network of ``naopt.networks.insta``; blocks that are skipped are left out."""
-    channels, active = facts.settings.filters, space.active(facts.architecture.tokens)
+    """A network of ``naopt.networks.insta``, blocks that are skipped left out; or one that decides for each image."""
+    if isinstance(facts, InstanceFacts):
+        return _write_instance(space, facts)
+    active = space.active(facts.architecture.tokens)
+    made, renamed = _write_parts(space, facts, active, "ParallelBlock")
+    network = write_network(
+        facts,
+        f"Stem, {len(list(filter(None, active)))} blocks of inverted residuals, pooling, classifier.",
+        made=made,
+        done=[
+            "x = self.norm(self.blocks(self.stem(x)))",
+            "features = F.relu6(x).mean((2, 3))",
+        ],
+    )
+    return classifier_source(facts, network, renamed)
+
+
+def _write_instance(space: InstaSpace, facts: InstanceFacts) -> NetworkSource:
+    """A network of ``naopt.networks.instance``."""
+    every = (tuple(range(len(space.operations))),) * space.blocks
+    made, renamed = _write_parts(space, facts, every, "GroupedBlock")
+    network = write_network(
+        facts,
+        f"Decides for each image what is computed in its {space.blocks} blocks.",
+        made=["self.thrift = THRIFT", "self.controller = Controller()", *made],
+        done=[
+            "x = x.contiguous(memory_format=torch.channels_last)",
+            "active = self.controller(x, self.thrift)",
+            "x = self.stem(x)",
+            "for block, rows in zip(self.blocks, rows_of(active), strict=True):",
+            "    x = block(x, rows)",
+            "features = F.relu6(self.norm(x)).mean((2, 3))",
+        ],
+    )
+    begins = {f"network.{old}": new for old, new in renamed.items()} | {"network.": ""}
+    source = classifier_source(facts, f"{_write_controller(space, facts)}\n\n\n{network}", begins)
+    points = [f"({', '.join(f'{value:.4g}' for value in point)})" for point in facts.points]
+    needed = [f"({block}, {index})" for block, index in enumerate(facts.needed) if index is not None]
+    constants = [f"THRIFT = {facts.thrift!r}  # from 0 (spend) to 1 (save)"]
+    if points:
+        constants.append(assignment("POINTS", points, "thrift, relative latency, accuracy in %"))
+    if needed:
+        constants.append(assignment("NEEDED", needed, "block, operation where there is no other"))
+    return replace(
+        source,
+        summary="Instance-aware image classifier",
+        figure=_figure(facts),
+        example=(*source.example, *(["network.thrift = 1.0  # as thrifty as it gets"] if len(points) > 1 else [])),
+        constants=(*source.constants, *constants),
+    )
+
+
+def _figure(facts: InstanceFacts) -> str:
+    if not facts.points:
+        return ""
+    return (
+        "POINTS has what it reaches on validation images, by thrift; mean latency is\n"
+        "relative to that of all operations, and has the controller in it."
+    )
+
+
+def _write_controller(space: InstaSpace, facts: InstanceFacts) -> str:
+    channels, outputs = facts.input_shape[0], facts.controller_width
+    layers = []
+    for _ in range(facts.controller_layers):
+        layers += [f"nn.Conv2d({channels}, {outputs}, 3, 2, 1, bias=False),", f"nn.BatchNorm2d({outputs}),"]
+        layers.append("nn.ReLU(),")
+        channels, outputs = outputs, 2 * outputs
+    operations, hidden = len(space.operations), facts.controller_hidden
+    done = [
+        "features = self.features(images).mean((2, 3))",
+        "told = torch.full_like(features[:, :1], thrift)",
+        "hidden = self.hidden(torch.cat((features, told), 1)).relu()",
+        f"logits: Tensor = self.logits(hidden).unflatten(1, ({space.blocks}, {operations}))",
+    ]
+    if any(index is not None for index in facts.needed):
+        done += [
+            "active = logits >= 0",
+            "for block, operation in NEEDED:",
+            "    active[:, block, operation] |= ~active[:, block].any(1)",
+            "return active",
+        ]
+    else:
+        done.append("return logits >= 0")
+    return write_class(
+        "Controller",
+        "A small network that sees the image, and is told how thrifty to be.",
+        [],
+        [
+            "self.features = nn.Sequential(",
+            *(f"    {line}" for line in layers),
+            ")",
+            f"self.hidden = nn.Linear({channels + 1}, {hidden})",
+            f"self.logits = nn.Linear({hidden}, {space.blocks * operations})",
+        ],
+        ["images: Tensor", "thrift: float"],
+        done,
+        f"Whether each operation is active (n, {space.blocks}, {operations}).",
+    )
+
+
+def _write_parts(
+    space: InstaSpace, facts: ImageFacts, active: Sequence[Sequence[int]], kind: str
+) -> tuple[list[str], dict[str, str]]:
+    """Lines that define stem, blocks that have operations, norm and classifier; and new names of the blocks' weights.
+
+    Blocks are of a class that takes operations.
+    """
+    channels = facts.settings.filters
     shapes = space.shapes(channels)
     renamed: dict[str, str] = {}
     rows: list[str] = []
@@ -18,7 +128,7 @@ def write_insta(space: InstaSpace, facts: ImageFacts) -> NetworkSource:
     for block, (shape, indices) in enumerate(zip(shapes, active, strict=True)):
         if not indices:
             continue
-        rows.append("    ParallelBlock(")
+        rows.append(f"    {kind}(")
         stride = ", 2" * (shape.stride > 1)
         for at, index in enumerate(indices):
             operation = space.operations[index]
@@ -28,22 +138,17 @@ def write_insta(space: InstaSpace, facts: ImageFacts) -> NetworkSource:
         rows += [f"        shortcut={shape.keeps},", "    ),"]
         written += 1
     last = shapes[-1].outputs
-    network = write_network(
-        facts,
-        f"Stem, {written} blocks of inverted residuals, pooling, classifier.",
-        made=[
-            "self.stem = nn.Sequential(",
-            f"    nn.Conv2d({facts.input_shape[0]}, {channels}, 3, padding=1, bias=False),",
-            f"    nn.BatchNorm2d({channels}),",
-            "    nn.ReLU6(),",
-            ")",
-            *(["self.blocks = nn.Sequential(", *rows, ")"] if rows else ["self.blocks = nn.Sequential()"]),
-            f"self.norm = nn.BatchNorm2d({last})",
-            f"self.classifier = nn.Linear({last}, len(CLASSES))",
-        ],
-        done=[
-            "x = self.norm(self.blocks(self.stem(x)))",
-            "features = F.relu6(x).mean((2, 3))",
-        ],
-    )
-    return classifier_source(facts, network, renamed)
+    blocks = ["self.blocks = nn.Sequential(", *rows, ")"] if rows else ["self.blocks = nn.Sequential()"]
+    if kind == "GroupedBlock":
+        blocks = ["self.blocks = nn.ModuleList(", "    [", *(f"    {row}" for row in rows), "    ]", ")"]
+    made = [
+        "self.stem = nn.Sequential(",
+        f"    nn.Conv2d({facts.input_shape[0]}, {channels}, 3, padding=1, bias=False),",
+        f"    nn.BatchNorm2d({channels}),",
+        "    nn.ReLU6(),",
+        ")",
+        *blocks,
+        f"self.norm = nn.BatchNorm2d({last})",
+        f"self.classifier = nn.Linear({last}, len(CLASSES))",
+    ]
+    return made, renamed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naopt.networks.base import AuxiliaryHead, ChildNetwork, add, arranged, drop_path, initialize
@@ -19,16 +20,45 @@ Rows = Sequence[tuple[int, Tensor | None]]
 ``(m,)`` and ascending; ``None`` for all."""
 
 
-def inverted_residual(operation: InvertedResidual, shape: BlockShape) -> nn.Sequential:
+class InvertedResidualLayers(nn.Sequential):
     """Widening 1x1 convolution, if any, depthwise convolution, projection; no activation after the projection.
 
     ``(n, inputs, h, w)`` to ``(n, outputs, ceil(h / stride), ceil(w / stride))``.
     """
-    wide, kernel = operation.expansion * shape.inputs, operation.kernel
-    layers = [*conv_layers(shape.inputs, wide), nn.ReLU6(inplace=True)] if operation.expansion > 1 else []
-    depthwise = nn.Conv2d(wide, wide, kernel, shape.stride, kernel // 2, groups=wide, bias=False)
-    layers += [depthwise, BatchNorm(wide), nn.ReLU6(inplace=True), *conv_layers(wide, shape.outputs)]
-    return nn.Sequential(*layers)
+
+    def __init__(self, operation: InvertedResidual, shape: BlockShape) -> None:
+        wide, kernel = operation.expansion * shape.inputs, operation.kernel
+        layers = [*conv_layers(shape.inputs, wide), nn.ReLU6(inplace=True)] if operation.expansion > 1 else []
+        depthwise = nn.Conv2d(wide, wide, kernel, shape.stride, kernel // 2, groups=wide, bias=False)
+        layers += [depthwise, BatchNorm(wide), nn.ReLU6(inplace=True), *conv_layers(wide, shape.outputs)]
+        super().__init__(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layers one after the other.
+
+        They are not called as modules: for few images that would take as long as a convolution.
+        """
+        layers = tuple(self._modules.values())
+        for convolution, norm in zip(layers[::3], layers[1::3], strict=True):
+            assert isinstance(convolution, nn.Conv2d)
+            assert isinstance(norm, BatchNorm)
+            x = torch.conv2d(
+                x, convolution.weight, None, convolution.stride, convolution.padding, groups=convolution.groups
+            )
+            x = torch.batch_norm(
+                x,
+                norm.weight,
+                norm.bias,
+                norm.running_mean,
+                norm.running_var,
+                norm.training,
+                norm.momentum,
+                norm.eps,
+                torch.backends.cudnn.enabled,
+            )
+            if norm is not layers[-1]:
+                x = F.relu6(x, inplace=True)
+        return x
 
 
 def summed(x: Tensor, active: Iterable[nn.Module], *, shortcut: bool, keep: float = 1.0) -> Tensor:
@@ -59,23 +89,30 @@ def summed_rows(x: Tensor, active: Iterable[tuple[nn.Module, Tensor | None]], *,
     That is the finest way to group a batch: images that have an operation in common share one call of it, whatever
     else they compute. Images for which no operation is active are handed on, where there is a shortcut.
 
+    Images are picked and added where they lie one after the other in memory, with channels last too: a tenth of the
+    time.
+
     Args:
         x: ``(n, inputs, h, w)``.
         active: operations with the rows for which they are active, ``None`` for all.
         shortcut: whether the input is added.
     """
-    total, own = (x if shortcut else None), False
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    forth, back = ((0, 2, 3, 1), (0, 3, 1, 2)) if last else ((0, 1, 2, 3), (0, 1, 2, 3))
+    inputs = x.permute(forth)
+    total, own = (inputs if shortcut else None), False
     for operation, rows in active:
         if rows is None:
-            y: Tensor = operation(x)
-            total, own = y if total is None else add(total, y, own, True), True
-            continue
-        y = _few(operation, _taken(x, rows))
-        if total is None:
-            total, own = y.new_zeros((len(x), *y.shape[1:])).contiguous(memory_format=_format(y)), True
-        total, own = _added(total, rows, y), True
+            y: Tensor = operation(x).permute(forth)
+            total = y if total is None else add(total, y, own, True)
+        else:
+            y = _few(operation, inputs.index_select(0, rows).permute(back)).permute(forth)
+            if total is None:
+                total, own = y.new_zeros((len(x), *y.shape[1:])), True
+            total = total.index_add_(0, rows, y) if own else total.index_add(0, rows, y)
+        own = True
     assert total is not None, "a block without a shortcut needs an active operation"
-    return total
+    return total.permute(back)
 
 
 def _few(operation: nn.Module, x: Tensor) -> Tensor:
@@ -97,29 +134,6 @@ def _few(operation: nn.Module, x: Tensor) -> Tensor:
     return alone
 
 
-def _taken(x: Tensor, rows: Tensor) -> Tensor:
-    """Some images of a batch, in the same memory format, which ``index_select`` loses; indexing has a slow gradient."""
-    if _format(x) is torch.contiguous_format:
-        return x.index_select(0, rows)
-    _, channels, height, width = x.shape
-    flat = x.permute(0, 2, 3, 1).flatten(1).index_select(0, rows)
-    return flat.view(len(rows), height, width, channels).permute(0, 3, 1, 2)
-
-
-def _added(total: Tensor, rows: Tensor, y: Tensor) -> Tensor:
-    """The sum of a batch and what some of its images gave, likewise."""
-    if _format(total) is torch.contiguous_format:
-        return total.index_add(0, rows, y)
-    _, channels, height, width = total.shape
-    flat = total.permute(0, 2, 3, 1).flatten(1).index_add(0, rows, y.permute(0, 2, 3, 1).flatten(1))
-    return flat.view(len(total), height, width, channels).permute(0, 3, 1, 2)
-
-
-def _format(x: Tensor) -> torch.memory_format:
-    channels_last = x.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if channels_last else torch.contiguous_format
-
-
 class InstaBlock(nn.Module):
     """A block: operations by name, of which any may be active.
 
@@ -134,7 +148,7 @@ class InstaBlock(nn.Module):
     def __init__(self, shape: BlockShape, operations: Sequence[InvertedResidual]) -> None:
         super().__init__()
         self.shortcut = shape.keeps
-        self.operations = nn.ModuleDict({each.name: inverted_residual(each, shape) for each in operations})
+        self.operations = nn.ModuleDict({each.name: InvertedResidualLayers(each, shape) for each in operations})
         # A plain tuple: a module dictionary costs a Python call for each access.
         self.held = tuple(self.operations.values())
 

@@ -56,20 +56,19 @@ class InstaSupernet(InstaNetwork, Supernet):
         """Computes from now on a path of its own for each image of a batch, until the next ``choose``.
 
         Args:
-            masks: ``(n, blocks, operations)``, boolean, on the CPU or with the images: which operations are active.
-                Paths have to be valid: see ``InstaSpace.skippable``.
+            masks: ``(n, blocks, operations)``, boolean, on the images' device: which operations are active. Paths
+                have to be valid: see ``InstaSpace.skippable``.
         """
-        # One transfer says how often each is used; rows are looked for only where some images differ.
-        used, images = masks.sum(0).tolist(), len(masks)
+        images = len(masks)
+        counts = masks.sum(0).tolist()
+        # All rows in one go, those of an operation together: a search for each operation costs as much as small groups.
+        found = torch.split(masks.movedim(0, 2).nonzero()[:, 2], [count for row in counts for count in row])
         self._rows, active = [], []
-        for block, counts in enumerate(used):
-            chosen = [index for index, count in enumerate(counts) if count]
-            active.append(tuple(chosen))
-            rows = [
-                (index, None if counts[index] == images else torch.nonzero(masks[:, block, index]).flatten())
-                for index in chosen
-            ]
-            self._rows.append(rows)
+        for block, row in enumerate(counts):
+            chosen = tuple(index for index, count in enumerate(row) if count)
+            start = block * len(row)
+            self._rows.append([(index, None if row[index] == images else found[start + index]) for index in chosen])
+            active.append(chosen)
         self._active = tuple(active)
 
     def gated(self, images: Tensor, gates: Tensor) -> Tensor:

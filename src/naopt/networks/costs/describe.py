@@ -193,7 +193,7 @@ def _(space: InstaSpace, architecture: Architecture, settings: NetworkSettings, 
 
 
 def inverted_residual_layers(plan: Plan, x: int, operation: InvertedResidual, shape: BlockShape) -> int:
-    """See ``naopt.networks.insta.inverted_residual``."""
+    """See ``naopt.networks.insta.InvertedResidualLayers``."""
     wide, side, stride = operation.expansion * shape.inputs, operation.kernel, shape.stride
     if operation.expansion > 1:
         x = plan.same(conv_norm(plan, x, wide, (1, 1)), "relu6")
