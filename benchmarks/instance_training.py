@@ -1,8 +1,8 @@
-"""Trainings of ``instance_aware``: all of them steps of one optimiser on one kind of supernet, with one kind of data."""
+"""Trainings of ``instance_aware``: all with one optimiser, on one kind of supernet and of data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -192,5 +192,3 @@ class Trainings:
         network = ExitSupernet(self.space, self.training, channels, classes, norms).to(self.device)
         network.numbering = self.options.numbering
         return network
-
-
