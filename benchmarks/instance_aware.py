@@ -8,8 +8,8 @@ For each seed, an InstaNAS search (``DIR/run-SEED``) and, from it:
 - *instance*: its network at a grid of operating points. Costs are relative to the whole meta-graph's, controller
   included.
 - *static*: children that ``nao`` finds for two objectives, loss and multiply-adds, with the shared weights as the
-  search's pretraining left them. Members of the front, spread over the costs, are trained on from these weights for as
-  many steps as joint search and fine-tuning had, with the same optimiser, its state, and the same rates.
+  search's pretraining left them. Members of the front, spread evenly over the logarithms of costs, are trained on from
+  these weights for as many steps as joint search and fine-tuning had, with the same optimiser, its state, and rates.
 - *random*: at each operating point the images' paths permuted over the images, and operations drawn independently
   with the same shares. Their costs are without a controller.
 - *width*: two static children, the middle one and that which is best on the validation images, trained from scratch
@@ -19,7 +19,8 @@ For each seed, an InstaNAS search (``DIR/run-SEED``) and, from it:
 
 Searches and choices see training and validation images only; all accuracies are those of test images. Times are
 medians on this machine, of all networks turn by turn, for an image in batches of 64 and alone. The same command goes on
-where it was stopped: what ``DIR/seed-SEED/parts.jsonl`` holds is not done again.
+where it was stopped: what ``DIR/seed-SEED/parts.jsonl`` holds is not done again. The tables are written to ``DIR`` too,
+as ``instance_aware.md`` and ``instance_aware.json``, and the curves as ``cost.svg``, ``ms64.svg`` and ``ms1.svg``.
 """
 
 from __future__ import annotations
@@ -35,15 +36,19 @@ from benchmarks.output import note, publish
 from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError
 from naopt.files import write_text
+from naopt.report.charts import INK, MAIN, SECOND, THIRD
 from naopt.run import RunConfig, open_run
 from naopt.run.names import CONFIG
 from naopt.run.start import new_run
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from naopt.run.run import SearchRun
 
 SETTINGS = "settings.json"
 _SAME = ("task", "space", "set", "points", "static", "static_budget")
+_COLOURS = {"instance": MAIN, "static": SECOND, "exit": THIRD, "width": "#8b6fd1", "permuted": INK}
 _SHOWN = {"cost": "cost", "ms64": "ms, batch 64", "ms1": "ms, batch 1"}
 
 
@@ -167,6 +172,33 @@ def markdown(document: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def drawn(document: Mapping[str, Any], by: str = "cost") -> str:
+    """Test accuracy against cost, all seeds, as SVG."""
+    from naopt.report.charts import svg
+
+    def draw(axes: Axes) -> None:
+        for number, seed in enumerate(document["seeds"]):
+            curves = seed["curves"]
+            lines = {
+                kind: [(each[by], each["accuracy"]) for each in curves[kind]] for kind in ("static", "width", "exit")
+            }
+            lines["instance"] = [(each[by], each["accuracy"]) for each in curves["instance"]]
+            if by == "cost":
+                lines["permuted"] = [
+                    tuple(each["permuted"][key] for key in ("cost", "accuracy")) for each in curves["instance"]
+                ]
+            for kind, pairs in lines.items():
+                x, y = zip(*sorted(pairs), strict=True)
+                line = "" if kind == "width" else "-"
+                axes.plot(
+                    x, y, line, marker="o", markersize=3, color=_COLOURS[kind], label=kind if not number else None
+                )
+        axes.set(xlabel=_SHOWN[by], ylabel="test accuracy, %")
+        axes.legend(loc="best")
+
+    return svg(f"instance-aware-{by}", "Test accuracy against cost", draw)
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {' | '.join(row)} |" for row in rows)]
 
@@ -216,6 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (NaoptError, DivergedError) as error:
         note(str(error))
         raise SystemExit(2 if isinstance(error, InputError) else 3) from error
+    for by in COSTS:
+        write_text(options.out / f"{by}.svg", drawn(document, by) + "\n")
     publish(document, markdown(document), options.out, "instance_aware", as_json=options.json)
 
 

@@ -162,7 +162,8 @@ class Parts:
         )  # fmt: skip
         front = sorted((trial.metrics["macs"], trial.text, trial.metrics[loss]) for trial in found.front)
         costs = np.array([macs for macs, _, _ in front])
-        places = {int(np.abs(costs - target).argmin()) for target in np.linspace(costs[0], costs[-1], self.static)}
+        targets = np.geomspace(costs[0], costs[-1], self.static)
+        places = {int(np.abs(np.log(costs / target)).argmin()) for target in targets}
         return {"picks": [front[place][1] for place in sorted(places)], "front": len(front), "macs": costs.tolist()}
 
     def _static(self, text: str, index: int) -> Figures:

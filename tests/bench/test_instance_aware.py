@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import instance_parts
+from benchmarks import instance_aware, instance_parts
 from benchmarks.instance_aware import main, parse, the_run
 from benchmarks.instance_figures import at_accuracy, at_cost, mean, share_above, upper_hull
 from benchmarks.instance_parts import Parts
@@ -30,11 +30,13 @@ def test_the_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
     monkeypatch.setattr(
         instance_parts, "search", lambda *given, **named: search(*given, **named | {"searcher": "random"})
     )
+    monkeypatch.setattr(instance_parts, "FORWARDS", 0)
     options = [*COMMON, "--out", str(tmp_path)]
     main([*options, "--json"])
     said = capsys.readouterr()
     document = json.loads(said.out.splitlines()[-1])
     assert document == json.loads((tmp_path / "instance_aware.json").read_text())
+    assert all((tmp_path / f"{by}.svg").read_text().startswith("<svg") for by in ("cost", "ms64", "ms1"))
     (seed,) = document["seeds"]
     curves = seed["curves"]
     assert [point["thrift"] for point in curves["instance"]] == [0, 0.5, 1]
@@ -60,6 +62,7 @@ def test_the_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
     parts.write_text("\n".join([*lines, exits]) + "\n")
     for name in ("_instance", "_front", "_static", "_width", "_exit"):
         monkeypatch.setattr(Parts, name, lambda *_: pytest.fail("done again"))
+    monkeypatch.setattr(instance_aware, "drawn", lambda *_: "")
     main(options)
     text = capsys.readouterr()
     assert text.err == "seed-0: times\nseed 0 done\n"
