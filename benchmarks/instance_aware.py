@@ -14,8 +14,8 @@ For each seed, an InstaNAS search (``DIR/run-SEED``) and, from it:
   with the same shares. Their costs are without a controller.
 - *width*: two static children, the middle one and that which is best on the validation images, trained from scratch
   with fewer and more filters for as many epochs as the whole search. Their costs are in multiply-adds always.
-- *exit*: the dearest static child with a classifier after each stage, trained likewise on the sum of the losses; images
-  leave where the largest probability is above a threshold.
+- *exit*: the middle and the dearest static child with a classifier after each stage, trained likewise on the sum of
+  the losses; images leave where the largest probability reaches a threshold.
 
 Searches and choices see training and validation images only; all accuracies are those of test images. Times are
 medians on this machine, of all networks turn by turn, for an image in batches of 64 and alone. The same command goes on
@@ -31,7 +31,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.instance_figures import COSTS, mean, of_seed
+from benchmarks.instance_figures import BASELINES, COSTS, mean, of_seed
 from benchmarks.output import note, publish
 from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError
@@ -150,17 +150,14 @@ def markdown(document: Mapping[str, Any]) -> str:
             ],
         ),
     ]
-    for kind, title in (("width", "Widths, from scratch"), ("exit", "Early exits, by threshold")):
-        lines += [
-            "",
-            f"{title}, and how many points more the instance-aware network has at equal cost.",
-            "",
-            *_table(
-                [kind, "test", *costs, *(f"points at equal {name}" for name in costs)],
-                [[str(n), *_place(row), *(_cell(row[f"{by}_gain"]) for by in COSTS)]
-                 for n, row in enumerate(found[kind], start=1)],
-            ),
-        ]  # fmt: skip
+    for kind, title in (("width", "Widths, from scratch"), ("exit", "Early exits")):
+        head = [kind, BASELINES[kind], "test", *costs, *(f"points at equal {name}" for name in costs)]
+        rows = [
+            [str(number), _cell(row[BASELINES[kind]]), *_place(row), *(_cell(row[f"{by}_gain"]) for by in COSTS)]
+            for number, row in enumerate(found[kind], start=1)
+        ]
+        said = f"{title}, and how many points more the instance-aware network has at equal cost."
+        lines += ["", said, "", *_table(head, rows)]
     lines += ["", "| the instance-aware curve is above | " + " | ".join(costs) + " |", "|---|" + "---|" * len(costs)]
     for name, what in (("above", "static"), ("width_above", "width"), ("exit_above", "exit")):
         lines.append(f"| {what} | " + " | ".join(_cell(found[name][by]) for by in COSTS) + " |")
@@ -189,7 +186,7 @@ def drawn(document: Mapping[str, Any], by: str = "cost") -> str:
                 ]
             for kind, pairs in lines.items():
                 x, y = zip(*sorted(pairs), strict=True)
-                line = "" if kind == "width" else "-"
+                line = "" if kind in ("width", "exit") else "-"
                 axes.plot(
                     x, y, line, marker="o", markersize=3, color=_COLOURS[kind], label=kind if not number else None
                 )

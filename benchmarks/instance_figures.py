@@ -14,6 +14,8 @@ Point = Mapping[str, float]
 """A network, or an operating point of one: ``accuracy``, ``cost``, ``ms64``, ``ms1``."""
 
 COSTS = ("cost", "ms64", "ms1")
+BASELINES = {"width": "filters", "exit": "threshold"}
+"""What is compared at equal cost, and what its points differ by."""
 TOLERANCE = 0.3
 """Points of accuracy that count as equal."""
 _GRID = 401
@@ -65,8 +67,11 @@ def _turns_left(a: tuple[float, float], b: tuple[float, float], c: tuple[float, 
 def share_above(curve: Sequence[Point], static: Sequence[Point], by: str = "cost") -> float | None:
     """Over what part of the costs that both have a curve lies above the static front's upper hull.
 
-    Beyond its most accurate network the hull stays as it is. ``None`` where they have no range of costs in common.
+    Beyond its most accurate network the hull stays as it is. ``None`` where they have no range of costs in common, or
+    the curve is a single place, whose times differ by chance alone.
     """
+    if len({point["cost"] for point in curve}) < 2:
+        return None
     costs = [[point[by] for point in points] for points in (curve, static)]
     low, high = max(map(min, costs)), min(map(max, costs))
     if low >= high:
@@ -92,8 +97,12 @@ def curves(found: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
         for kind in ("static", "width")
     }
     for kind in ("instance", "exit"):
-        points = found[kind]["points"]
-        made[kind] = [point | times[f"{kind}-{index}"] for index, point in enumerate(points)]
+        made[kind] = [
+            {"of": name} | point | times[f"{name}-{index}"]
+            for name in found
+            if name.split("-")[0] == kind
+            for index, point in enumerate(found[name]["points"])
+        ]
     return made
 
 
@@ -102,26 +111,32 @@ def of_seed(found: Mapping[str, Any]) -> dict[str, Any]:
     every = curves(found)
     instance, static = every["instance"], every["static"]
     figures: dict[str, Any] = {"curves": every}
-    figures["static"] = [_against(instance, point) for point in static]
+    figures["static"] = [against(instance, point) for point in static]
     figures["above"] = {by: share_above(instance, static, by) for by in COSTS}
     figures["random"] = {
         kind: float(np.mean([point["accuracy"] - point[kind]["accuracy"] for point in instance]))
         for kind in ("permuted", "independent")
     }
-    for kind in ("width", "exit"):
+    for kind, what in BASELINES.items():
         figures[kind] = [
             {f"{by}_gain": _less(at_cost(instance, point[by], by), point["accuracy"]) for by in COSTS}
-            | {key: point[key] for key in ("accuracy", *COSTS)}
+            | {key: point[key] for key in (what, "accuracy", *COSTS)}
             for point in every[kind]
         ]
         figures[f"{kind}_above"] = {by: share_above(instance, every[kind], by) for by in COSTS}
     return figures
 
 
-def _against(instance: Sequence[Point], point: Point) -> dict[str, Any]:
-    """An operating point of equal accuracy, and its costs as parts of a static network's."""
+def against(instance: Sequence[Point], point: Point) -> dict[str, Any]:
+    """An operating point of equal accuracy, and its costs as parts of a static network's.
+
+    One that is more accurate counts only where it is cheaper, too.
+    """
     found = at_accuracy(instance, point["accuracy"])
-    ratios = {f"{by}_ratio": None if found is None else found[by] / point[by] for by in COSTS}
+    ratios: dict[str, float | None] = dict.fromkeys((f"{by}_ratio" for by in COSTS), None)
+    if found is not None:
+        equal = found["accuracy"] <= point["accuracy"] + TOLERANCE
+        ratios |= {f"{by}_ratio": found[by] / point[by] for by in COSTS if equal or found[by] <= point[by]}
     return {key: point[key] for key in ("accuracy", *COSTS)} | ratios
 
 

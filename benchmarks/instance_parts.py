@@ -24,7 +24,6 @@ from naopt.training.reproducible import reproducible
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from benchmarks.early_exit import ExitSupernet
     from naopt.networks.base import ChildNetwork
     from naopt.networks.instance import InstanceNetwork
     from naopt.networks.supernet_insta import InstaSupernet
@@ -79,12 +78,13 @@ class Parts:
         for index, text in enumerate(picks):
             self._part(f"static-{index}", partial(self._static, text, index))
         members = [self.found[f"static-{index}"] for index in range(len(picks))]
-        shapes = {members[len(members) // 2]["architecture"], max(members, key=_valid)["architecture"]}
-        for place, text in enumerate(sorted(shapes)):
+        middle = picks[len(picks) // 2]
+        for place, text in enumerate(dict.fromkeys((middle, max(members, key=_valid)["architecture"]))):
             for filters in self._filters():
                 name = f"width-{place}-{filters}"
                 self._part(name, partial(self._width, text, filters, name))
-        self._part("exit", partial(self._exit, picks[-1]))
+        for place, text in enumerate(dict.fromkeys((middle, picks[-1]))):
+            self._part(f"exit-{place}", partial(self._exit, text, f"exit-{place}"))
         self._part("times", self._times)
         return self.found
 
@@ -196,19 +196,19 @@ class Parts:
 
     # Early exits.
 
-    def _exit(self, text: str) -> Figures:
+    def _exit(self, text: str, name: str) -> Figures:
         import torch
 
         from benchmarks.early_exit import EarlyExit, exit_costs
 
         trainings, architecture = self.trainings, self.trainings.space.parse(text)
         network = trainings.with_exits(architecture).eval()
-        self._keep(network, "exit")
+        self._keep(network, name)
         with torch.inference_mode():
             batches = [network.every(inputs)[:-1] for inputs, _ in self._parts["valid"].batches(BATCH)]
         sure = torch.cat([torch.ones(1), *(logits.softmax(1).amax(1).cpu() for every in batches for logits in every)])
         quantiles = torch.quantile(sure, torch.linspace(0, 1, len(self.thrifts))).tolist()
-        thresholds = [*sorted(set(quantiles)), NEVER]
+        thresholds = [*quantiles, NEVER]
         image, classes = self._image, len(self._loaded.facts["classes"])
         costs = exit_costs(trainings.space, architecture.tokens, self._costs, trainings.training, image, classes)
         points = []
@@ -259,12 +259,12 @@ class Parts:
                 architecture = trainings.space.parse(figures["architecture"])
                 work = self._of_width(figures.get("filters", trainings.training.filters))
                 networks[name] = self._kept(work.build(trainings.space, architecture, self._loaded), name)
-        network: ExitSupernet = trainings.exits(self._loaded.facts)
-        self._kept(network, "exit")
-        exits = self.found["exit"]
-        network.choose(network.path(trainings.space.parse(exits["architecture"])))
-        for index, point in enumerate(exits["points"]):
-            networks[f"exit-{index}"] = EarlyExit(network, point["threshold"]).eval()
+            elif name.startswith("exit-"):
+                network = trainings.exits(self._loaded.facts)
+                self._kept(network, name)
+                network.choose(network.path(trainings.space.parse(figures["architecture"])))
+                for index, point in enumerate(figures["points"]):
+                    networks[f"{name}-{index}"] = EarlyExit(network, point["threshold"]).eval()
         return networks
 
     def _keep(self, network: nn.Module, name: str) -> None:
