@@ -245,6 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (NaoptError, DivergedError) as error:
         note(str(error))
         raise SystemExit(2 if isinstance(error, InputError) else 3) from error
+    except KeyboardInterrupt:
+        note("stopped; the same command goes on")
+        raise SystemExit(3) from None
     for by in COSTS:
         write_text(options.out / f"{by}.svg", drawn(document, by) + "\n")
     publish(document, markdown(document), options.out, "instance_aware", as_json=options.json)

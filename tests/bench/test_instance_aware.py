@@ -11,10 +11,11 @@ from benchmarks import instance_aware, instance_parts
 from benchmarks.instance_aware import main, parse, the_run
 from benchmarks.instance_figures import against, at_accuracy, at_cost, mean, share_above, upper_hull
 from benchmarks.instance_parts import Parts
-from benchmarks.instance_training import Trainings
+from benchmarks.instance_training import FixedPath, Trainings
 from safetensors.torch import load_file
 
 from naopt.api import search
+from naopt.one_shot.instanas import InstaNASSearcher
 from naopt.run.names import SUPERNET
 from naopt.training.checkpoint import load_checkpoint
 from naopt.training.reproducible import reproducible
@@ -93,6 +94,9 @@ def test_trainings_go_on_from_the_state_of_the_search_itself(tmp_path: Path) -> 
             assert not tensor.equal(tuned[name]), name
         elif name.startswith("blocks.") and not name.startswith(path):
             assert tensor.equal(tuned[name]), name
+    made = FixedPath(trainings.space, trainings.options, child, seed=0, stages=True)
+    search_itself = InstaNASSearcher(trainings.space, trainings.options, seed=0)
+    assert all(made.rate(done) == search_itself.rate(done) for done in (0.1, 0.4, 0.7, 0.9))
     # The search that goes on from there has the bits of one that was never stopped.
     trainings.run.carry_out()
     ours, theirs = (load_file(run.directory / SUPERNET) for run in (trainings.run, whole))
