@@ -40,11 +40,16 @@ def at_accuracy(curve: Sequence[Point], accuracy: float, tolerance: float = TOLE
 
 
 def at_cost(curve: Sequence[Point], cost: float, by: str = "cost") -> float | None:
-    """Accuracy of a curve at a cost; ``None`` outside of it."""
+    """Accuracy of a curve at a cost; ``None`` outside of it, and for a single place, whose times differ by chance."""
     ordered = sorted(curve, key=lambda point: point[by])
-    if not ordered or not ordered[0][by] <= cost <= ordered[-1][by]:
+    if is_place(curve) or not ordered[0][by] <= cost <= ordered[-1][by]:
         return None
     return float(np.interp(cost, [point[by] for point in ordered], [point["accuracy"] for point in ordered]))
+
+
+def is_place(curve: Sequence[Point]) -> bool:
+    """Whether all points of a curve are one."""
+    return len({point["cost"] for point in curve}) < 2
 
 
 def upper_hull(points: Sequence[Point], by: str = "cost") -> list[tuple[float, float]]:
@@ -68,9 +73,9 @@ def share_above(curve: Sequence[Point], static: Sequence[Point], by: str = "cost
     """Over what part of the costs that both have a curve lies above the static front's upper hull.
 
     Beyond its most accurate network the hull stays as it is. ``None`` where they have no range of costs in common, or
-    the curve is a single place, whose times differ by chance alone.
+    the curve is a single place.
     """
-    if len({point["cost"] for point in curve}) < 2:
+    if is_place(curve):
         return None
     costs = [[point[by] for point in points] for points in (curve, static)]
     low, high = max(map(min, costs)), min(map(max, costs))

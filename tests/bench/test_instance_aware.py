@@ -119,6 +119,8 @@ def test_equal_accuracy_and_equal_cost_by_hand() -> None:
     assert at_cost(curve, 0.5) == pytest.approx(91.5)
     assert at_cost(curve, 1.0, "ms64") == pytest.approx(91.5)
     assert at_cost(curve, 0.7) is None
+    collapsed = [{**curve[0], "ms1": 1.0}, {**curve[0], "ms1": 1.1}]
+    assert at_cost(collapsed, 1.05, "ms1") is None
 
 
 def test_the_share_of_a_curve_above_a_front_by_hand() -> None:
