@@ -263,7 +263,7 @@ def test_killed_for_real(whole: Callable[[str], Path], tmp_path: Path) -> None:
 def test_a_finished_run_is_left_as_it_is(whole: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     directory = whole("enas")
     before = {path.name: path.read_bytes() for path in directory.iterdir()}
-    monkeypatch.setattr(SupernetTraining, "_assembled", killed)
+    monkeypatch.setattr(SupernetTraining, "assembled", killed)
     assert resume_run(directory).finished
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
 

@@ -82,9 +82,13 @@ class Trainer(ABC):
         self,
         on_step: Callable[[], None] = nothing,
         on_epoch: Callable[[dict[str, float]], None] = nothing,
+        until: int | None = None,
     ) -> None:
-        """Trains until all epochs are complete; ``on_epoch`` hears the figures of each, ``seconds`` included."""
-        while self.epoch < self.epochs:
+        """Trains until so many epochs are complete, by default all.
+
+        ``on_epoch`` hears the figures of each, ``seconds`` included.
+        """
+        while self.epoch < (self.epochs if until is None else until):
             start = time.perf_counter()
             figures = self.train_epoch(on_step)
             figures["seconds"] = time.perf_counter() - start

@@ -57,7 +57,7 @@ class SupernetTraining(Phase):
         """See ``Phase``."""
         self._state.setup.evaluator.check()
         with self._reproducible():
-            self._assembled()
+            self.assembled()
 
     def carry_out(self) -> None:
         """See ``Phase``.
@@ -93,7 +93,7 @@ class SupernetTraining(Phase):
         from naopt.training.trainer import DivergedError
 
         with stop_after_step() as stopped:
-            trainer, about = self._assembled()
+            trainer, about = self.assembled()
             stopped.waits = True
             weights = self._state.directory / SUPERNET
             if weights.is_file():
@@ -129,7 +129,7 @@ class SupernetTraining(Phase):
         config = self._state.setup.config
         return reproducible(config.seed, select_device(config.device), config.threads)
 
-    def _assembled(self) -> tuple[SharedTrainer, dict[str, Any]]:
+    def assembled(self) -> tuple[SharedTrainer, dict[str, Any]]:
         """The training before its first step, and what it is a training of."""
         setup = self._state.setup
         config, evaluator = setup.config, setup.evaluator
