@@ -46,10 +46,9 @@ class Assigned(InstanceNetwork):
 
     assigned: Tensor
 
-    def decide(self, images: Tensor) -> Tensor:
+    def decide(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """See ``InstanceNetwork``."""
-        super().decide(images)
-        return self.assigned
+        return self.assigned, super().decide(images)[1]
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,6 @@ class InstaSupernet(InstaNetwork, Supernet):
         of_blocks = {id(parameter) for parameter in self.blocks.parameters()}
         self._common = [parameter for parameter in self.parameters() if id(parameter) not in of_blocks]
         self._active: tuple[tuple[int, ...], ...] = (every,) * space.blocks
-
         self._rows: list[list[tuple[int, Tensor | None]]] | None = None
 
     def _follow(self, tokens: Tokens) -> None:

@@ -105,10 +105,21 @@ class SharedImages(SharedData):
         rows = torch.randperm(len(self.valid), device=self.valid.labels.device)[:size]
         return self._inputs(self.valid, rows)
 
-    def loss(self, batch: Labelled) -> Tensor:
-        """Mean cross entropy; the auxiliary head's is added with its weight."""
+    def loss(self, batch: Labelled, beside: Tensor | None = None) -> Tensor:
+        """Mean cross entropy; the auxiliary head's is added with its weight.
+
+        Args:
+            batch: images and labels.
+            beside: ``(n, classes)``, logits of something else that will be added to those of the network. The loss is
+                then the mean of that with them and that without: of images that the other is sure of, and of those that
+                it was trained on it is, the network would learn nothing.
+        """
         inputs, labels = batch
-        return classification_loss(*self.network.outputs(inputs), labels, self.training)
+        logits, auxiliary = self.network.outputs(inputs)
+        loss = classification_loss(logits, auxiliary, labels, self.training)
+        if beside is None:
+            return loss
+        return (loss + classification_loss(logits + beside, auxiliary, labels, self.training)) / 2
 
     def reward(self, batch: Labelled) -> float:
         """Accuracy in 0..1; 0 where logits are not finite."""

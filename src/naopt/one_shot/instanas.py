@@ -84,6 +84,7 @@ class InstaNASSearcher(OneShotSearcher):
                 channels,
                 network.space.blocks,
                 len(network.space.operations),
+                classes=network.classifier.out_features if options.classifies else 0,
                 width=options.controller_width,
                 layers=options.controller_layers,
                 hidden=options.controller_hidden,
@@ -115,7 +116,9 @@ class InstaNASSearcher(OneShotSearcher):
         """Controller and meta-graph as one network, which shares their weights."""
         from naopt.networks.instance import InstanceNetwork
 
-        return InstanceNetwork(self._network, self.learner.controller, self.learner.needed, thrift)
+        return InstanceNetwork(
+            self._network, self.learner.controller, self.learner.needed, thrift, fuses=self.learner.fuses
+        )
 
     # Training.
 
@@ -137,17 +140,20 @@ class InstaNASSearcher(OneShotSearcher):
         data, learner = self._data(trainer), self.learner
         data.hold_out(self.options.held_out if stage != "tuning" and self.options.learns_from == "held-out" else 0.0)
         batch = inputs, _ = data.next_train()
+        believed = None
         if stage == "pretraining":
             masks = self._dropped(inputs)
+            if self.options.classifies:
+                learner.classify(batch)
         else:
             with torch.no_grad():
-                masks = learner.decide(inputs, learner.thrifts(inputs, done), drawn=stage == "joint")
+                masks, believed = learner.decide(inputs, learner.thrifts(inputs, done), drawn=stage == "joint")
             self._add(steps=1, cost=float(relative_costs(masks, self.costs).mean()))
             self._children |= {mask.tobytes() for mask in masks.flatten(1).cpu().numpy()}
         if stage == "joint" and self.options.permuted:
             masks = masks[torch.randperm(len(masks), device=masks.device)]
         self._network.choose_each(masks)
-        loss = data.loss(batch)
+        loss = data.loss(batch, believed)
         loss.backward()  # type: ignore[no-untyped-call]
         trainer.apply(self._network.path_parameters())
         if stage == "joint":
@@ -218,7 +224,7 @@ class InstaNASSearcher(OneShotSearcher):
             for thrift in np.linspace(0, 1, _THRIFTS) if self.options.conditioned else (0.0,):
                 for inputs, _ in images.batches(data.settings.score_batch):
                     asked = torch.full((len(inputs),), float(thrift), device=inputs.device)
-                    masks = self.learner.decide(inputs, asked, drawn=False)
+                    masks, _ = self.learner.decide(inputs, asked, drawn=False)
                     found.update(map(tuple, masks.flatten(1).int().tolist()))
         return [Proposal(self.space.architecture(tokens), "instances") for tokens, _ in found.most_common(count)]
 

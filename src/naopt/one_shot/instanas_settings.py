@@ -31,6 +31,7 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
             "controller_learning_rate": 5e-4,
             "controller_layers": 3,
             "conditioned": False,
+            "classifies": False,
         },
     }
 
@@ -53,12 +54,17 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     """The same where fine-tuning begins. In each stage the rate falls by a cosine."""
     controller_width: int = Field(8, ge=1)
     """Channels of the controller's first convolution; each further one has twice as many."""
-    controller_layers: int = Field(2, ge=1, le=6)
+    controller_layers: int = Field(3, ge=1, le=6)
     """The controller's convolutions, of stride 2 each."""
     controller_hidden: int = Field(32, ge=1)
     """Units of its hidden layer."""
     controller_learning_rate: float = Field(0.003, gt=0)
     """Of the controller's Adam."""
+    classifies: bool = True
+    """The controller learns to classify while the meta-graph is pretrained, decides by what it believes and how sure it
+    is, and has features that do not change after that."""
+    fuses: bool = True
+    """What it believes, as logits, is added to what the path says: it was computed anyway."""
     learns_from: Literal["held-out", "train", "valid"] = "held-out"
     """Which images the controller learns from: training images that the meta-graph does not see before fine-tuning, for
     on what it knows by heart all paths look good; those of the meta-graph's own step (the authors' program); or
@@ -72,7 +78,7 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     """The controller is told how thrifty to be, so that one search gives all operating points: the logarithm of the
     price, or the window, follows it. Else there is one operating point, and the window slides down in the search, as
     in the paper."""
-    price_low: float = Field(0.1, gt=0)
+    price_low: float = Field(0.01, gt=0)
     """Nats that the whole meta-graph's cost counts where thrift is 0."""
     price_high: float = Field(30.0, gt=0)
     """And where it is 1; between the two the logarithm is linear."""

@@ -55,43 +55,72 @@ class ControllerLearner:
             return torch.rand(len(inputs), device=inputs.device)
         return torch.full((len(inputs),), done, device=inputs.device)
 
-    def decide(self, inputs: Tensor, thrift: Tensor, *, drawn: bool) -> Tensor:
-        """Paths ``(n, blocks, operations)`` that the controller draws, or that are as probable as not."""
-        self.controller.eval()
-        logits = self._logits(inputs, thrift)
-        chosen = torch.bernoulli(explored(logits, self.options.exploration)) > 0 if drawn else logits >= 0
-        return repaired(chosen, self.needed)
+    @property
+    def fuses(self) -> bool:
+        """Whether what the controller believes is added to what paths say."""
+        return self.options.classifies and self.options.fuses
 
-    def _logits(self, inputs: Tensor, thrift: Tensor) -> Tensor:
-        logits: Tensor = self.controller(inputs, thrift if self.options.conditioned else torch.zeros_like(thrift))
-        return logits
+    def decide(self, inputs: Tensor, thrift: Tensor, *, drawn: bool) -> tuple[Tensor, Tensor | None]:
+        """Paths ``(n, blocks, operations)`` that the controller draws, or that are as probable as not.
+
+        And the class logits ``(n, classes)`` that are added to those of the paths, if any.
+        """
+        self.controller.eval()
+        logits, believed = self._logits(inputs, thrift)
+        chosen = torch.bernoulli(explored(logits, self.options.exploration)) > 0 if drawn else logits >= 0
+        return repaired(chosen, self.needed), believed
+
+    def _logits(self, inputs: Tensor, thrift: Tensor) -> tuple[Tensor, Tensor | None]:
+        logits, believed = self.controller(inputs, thrift if self.options.conditioned else torch.zeros_like(thrift))
+        return logits, believed if self.fuses else None
+
+    def classify(self, batch: tuple[Tensor, Tensor]) -> None:
+        """One step towards the labels of images."""
+        inputs, labels = batch
+        self.controller.train()
+        _, believed = self.controller.beliefs(inputs)
+        assert believed is not None
+        self._step(F.cross_entropy(believed, labels))
 
     def learn(self, batch: tuple[Tensor, Tensor], done: float) -> dict[str, float]:
         """One step on images and labels. Gives the mean ``reward`` and the mean ``entropy`` of a decision, in nats."""
-        inputs, labels = batch
+        inputs, _ = batch
         thrift = self.thrifts(inputs, done)
-        self.controller.train()
-        logits = self._logits(inputs, thrift)
+        self.controller.train(not self.options.classifies)
+        logits, believed = self._logits(inputs, thrift)
         by_gates = self.options.estimator == "gates"
-        loss, reward = (self._by_gates if by_gates else self._by_samples)(logits, inputs, labels, thrift)
-        parameters = list(self.controller.parameters())
-        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            parameter.grad = gradient
-        self.optimizer.step()
+        loss, reward = (self._by_gates if by_gates else self._by_samples)(logits, believed, batch, thrift)
+        self._step(loss)
         return {"reward": reward, "entropy": float(mean_entropy(torch.sigmoid(logits.detach())))}
 
-    def _by_gates(self, logits: Tensor, inputs: Tensor, labels: Tensor, thrift: Tensor) -> tuple[Tensor, float]:
+    def _step(self, loss: Tensor) -> None:
+        """Of the optimiser; the meta-graph gets no gradient."""
+        parameters = list(self.controller.parameters())
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.optimizer.step()
+
+    def _by_gates(
+        self, logits: Tensor, believed: Tensor | None, batch: tuple[Tensor, Tensor], thrift: Tensor
+    ) -> tuple[Tensor, float]:
+        inputs, labels = batch
         gates = straight_through(logits)
         valid = repaired(gates.detach() > _ACTIVE, self.needed)
         gates = gates + (valid.float() - gates).detach()
         outputs = self.network.gated(inputs, gates)
+        if believed is not None:
+            outputs = outputs + believed
         losses = F.cross_entropy(outputs, labels, reduction="none").clamp_max(-LEAST_LIKELY)
         price, probabilities = prices(thrift, self.options), torch.sigmoid(logits)
         worth = -losses - price * relative_costs(probabilities, self.costs)
         loss = -(worth / (1 + price)).mean() - self.options.entropy_weight * mean_entropy(probabilities)
         return loss, float(worth.detach().mean())
 
-    def _by_samples(self, logits: Tensor, inputs: Tensor, labels: Tensor, thrift: Tensor) -> tuple[Tensor, float]:
+    def _by_samples(
+        self, logits: Tensor, believed: Tensor | None, batch: tuple[Tensor, Tensor], thrift: Tensor
+    ) -> tuple[Tensor, float]:
+        inputs, labels = batch
         options, count = self.options, self.options.samples
         probabilities = explored(logits, options.exploration)
         greedy, priced = options.baseline == "greedy", options.reward == "price"
@@ -102,8 +131,9 @@ class ControllerLearner:
                 paths = torch.cat((paths, repaired(logits >= 0, self.needed)))
             times = count + greedy
             self.network.choose_each(paths)
+            outputs = self.network(inputs.repeat(times, 1, 1, 1))
             worth = rewards(
-                self.network(inputs.repeat(times, 1, 1, 1)),
+                outputs if believed is None else outputs + believed.repeat(times, 1),
                 labels.repeat(times),
                 relative_costs(paths, self.costs),
                 thrift.repeat(times),

@@ -56,9 +56,10 @@ def outcome(network: InstanceNetwork, images: Images, masks: Tensor | None = Non
     paths, correct, losses, at = [], [], [], 0
     for inputs, labels in images.batches(_SIZE):
         batch = arranged(inputs)
-        own = network.decide(batch) if masks is None else masks[at : at + len(labels)].to(labels.device)
-        network.network.choose_each(own)
-        logits = network.network(batch).float()
+        own, believed = network.decide(batch)
+        if masks is not None:
+            own = masks[at : at + len(labels)].to(labels.device)
+        logits = network.follow(batch, own, believed)[0].float()
         paths.append(own.cpu())
         correct.append((logits.argmax(1) == labels).cpu())
         losses.append(F.cross_entropy(logits, labels, reduction="none").cpu())
