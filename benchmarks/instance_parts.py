@@ -123,10 +123,14 @@ class Parts:
         return {"points": points, "unit": self._costs.unit, "controller": self._costs.controller / self._costs.whole}
 
     def _random(self, network: InstanceNetwork, masks: Tensor) -> Figures:
-        """The same use of operations, without a look at the image; a random policy needs no controller."""
+        """The same use of operations, without a look at the image.
+
+        A random policy needs no controller, unless what the controller believes is added to what paths say.
+        """
         import torch
 
         from naopt.networks.instance import repaired
+        from naopt.one_shot.instance_measures import outcome
 
         generator, test = torch.Generator().manual_seed(0), self._parts["test"]
         marginal = masks.float().mean(0).expand(masks.shape)
@@ -135,7 +139,8 @@ class Parts:
             permuted = masks[torch.randperm(len(masks), generator=generator)]
             drawn = repaired(torch.bernoulli(marginal, generator=generator) > 0, network.needed)
             for name, given in (("permuted", permuted), ("independent", drawn)):
-                found[name].append((_given(network.network, given, test), self._cost(given, controller=False)))
+                accuracy = 100 * float(outcome(network, test, given).correct.float().mean())
+                found[name].append((accuracy, self._cost(given, controller=network.fuses)))
         means = {name: np.mean(pairs, 0).tolist() for name, pairs in found.items()}
         return {name: {"accuracy": accuracy, "cost": cost} for name, (accuracy, cost) in means.items()}
 
@@ -360,19 +365,6 @@ def _measured(network: InstanceNetwork, images: Images) -> tuple[float, Tensor]:
             hits += int((network(inputs).argmax(1) == labels).sum())
             masks.append(network.masks.cpu())
     return 100 * hits / len(images), torch.cat(masks)
-
-
-def _given(network: InstaSupernet, masks: Tensor, images: Images) -> float:
-    """Accuracy where each image has a given path."""
-    import torch
-
-    hits, at = 0, 0
-    with torch.inference_mode():
-        for inputs, labels in images.batches(BATCH):
-            network.choose_each(masks[at : at + len(labels)].to(inputs.device))
-            hits += int((network(inputs).argmax(1) == labels).sum())
-            at += len(labels)
-    return 100 * hits / len(images)
 
 
 def _call(network: nn.Module, batches: tuple[Tensor, ...]) -> Callable[[], object]:

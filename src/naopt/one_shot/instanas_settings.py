@@ -32,6 +32,7 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
             "controller_layers": 3,
             "conditioned": False,
             "classifies": False,
+            "permuted": True,
         },
     }
 
@@ -45,7 +46,7 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     """Share of the epochs in which controller and meta-graph learn in turn; in the rest the controller is frozen."""
     operation_drop: float = Field(0.9, ge=0, lt=1)
     """In pretraining each operation of an image is dropped with a probability that is drawn for it from 0 to this."""
-    permuted: bool = True
+    permuted: bool = False
     """In the joint search the controller's policies are permuted over the batch before the meta-graph learns from it
     (the paper): it cannot adapt to who gets which. Else each image is trained on its own."""
     joint_rate: float = Field(0.3, gt=0)
