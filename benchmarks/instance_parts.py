@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,18 +22,22 @@ from naopt.run.run import SearchRun
 from naopt.training.reproducible import reproducible
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from naopt.networks.base import ChildNetwork
     from naopt.networks.instance import InstanceNetwork
     from naopt.networks.supernet_insta import InstaSupernet
     from naopt.one_shot.instanas import InstaNASSearcher
+    from naopt.problem import Costs
     from naopt.spaces import Architecture
     from naopt.training.images import Images
 
 Figures = dict[str, Any]
 """Of a part, in JSON values. Accuracies are in percent, costs relative to the whole meta-graph's."""
 
+COST = "relative_cost"
+"""Metric of static children: what they cost by the search's table, without a controller."""
 WIDTHS = (0.5, 0.75, 1.0, 1.5)
 """Filters of the networks that are trained from scratch, as parts of the search's."""
 BATCH = 500
@@ -156,20 +160,21 @@ class Parts:
         """Searched for two objectives on the state that the search's pretraining left; picked by validation."""
         trainings = self.trainings
         config = trainings.run.state.config
-        evaluator = SharedWeightsEvaluator(
+        evaluator = _Priced(
             trainings.space, trainings.work, trainings.options, self._pretrained,
             device=config.device, threads=config.threads,
         )  # fmt: skip
+        evaluator.price = self._static_cost
         loss = evaluator.default_metric
         found = search(
-            None, evaluator, objective=[loss, "min:macs"], searcher="nao", budget=self.static_budget,
+            None, evaluator, objective=[loss, f"min:{COST}"], searcher="nao", budget=self.static_budget,
             seed=config.seed, run=self.directory / "static",
         )  # fmt: skip
-        front = sorted((trial.metrics["macs"], trial.text, trial.metrics[loss]) for trial in found.front)
-        costs = np.array([macs for macs, _, _ in front])
+        front = sorted((trial.metrics[COST], trial.text) for trial in found.front)
+        costs = np.array([cost for cost, _ in front])
         targets = np.geomspace(costs[0], costs[-1], self.static)
         places = {int(np.abs(np.log(costs / target)).argmin()) for target in targets}
-        return {"picks": [front[place][1] for place in sorted(places)], "front": len(front), "macs": costs.tolist()}
+        return {"picks": [front[place][1] for place in sorted(places)], "front": len(front), "costs": costs.tolist()}
 
     def _static(self, text: str, index: int) -> Figures:
         from naopt.training.checkpoint import load_checkpoint
@@ -337,6 +342,29 @@ class Parts:
 
     def _accuracy(self, network: ChildNetwork, part: str) -> float:
         return _accuracy(network, self._parts[part])
+
+
+class _Table:
+    """Costs by the table that the instance-aware search pays by: known, so they need no query."""
+
+    metrics: Collection[str] = (COST,)
+
+    def __init__(self, price: Callable[[Architecture], float]) -> None:
+        self._price = price
+
+    def of(self, architectures: Sequence[Architecture]) -> Mapping[str, NDArray[np.float64]]:
+        """See ``Costs``."""
+        return {COST: np.array([self._price(each) for each in architectures])}
+
+
+class _Priced(SharedWeightsEvaluator):
+    """Measures with shared weights, and knows these costs."""
+
+    price: Callable[[Architecture], float]
+
+    def costs(self) -> Costs:
+        """See ``Evaluator``."""
+        return _Table(self.price)
 
 
 def _valid(figures: Figures) -> float:
