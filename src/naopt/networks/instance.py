@@ -16,6 +16,10 @@ _SLOPE = 3.0
 everything where it may and nothing where it may not, so that all of the meta-graph is seen at some thrift."""
 
 
+_TRUST = 2.0
+"""Logit of how far a controller's beliefs are to be trusted, at first."""
+
+
 class ImageController(nn.Module):
     """A small convolutional network from an image, and from how thrifty to be, to a logit for each operation.
 
@@ -59,6 +63,8 @@ class ImageController(nn.Module):
         self.logits = nn.Linear(hidden, blocks * operations + bool(classes))
         self.slope = nn.Parameter(torch.full((blocks * operations,), _SLOPE))
         nn.init.zeros_(self.logits.bias)
+        if classes:
+            nn.init.constant_(self.logits.bias[-1:], _TRUST)
 
     def multiply_adds(self, image: tuple[int, int, int]) -> int:
         """For one image ``(channels, height, width)``."""

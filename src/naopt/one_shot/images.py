@@ -110,16 +110,12 @@ class SharedImages(SharedData):
 
         Args:
             batch: images and labels.
-            beside: ``(n, classes)``, logits of something else that will be added to those of the network. The loss is
-                then the mean of that with them and that without: of images that the other is sure of, and of those that
-                it was trained on it is, the network would learn nothing.
+            beside: ``(n, classes)``, logits of something else that will be added to those of the network.
         """
         inputs, labels = batch
         logits, auxiliary = self.network.outputs(inputs)
-        loss = classification_loss(logits, auxiliary, labels, self.training)
-        if beside is None:
-            return loss
-        return (loss + classification_loss(logits + beside, auxiliary, labels, self.training)) / 2
+        logits = logits if beside is None else logits + beside
+        return classification_loss(logits, auxiliary, labels, self.training)
 
     def reward(self, batch: Labelled) -> float:
         """Accuracy in 0..1; 0 where logits are not finite."""

@@ -59,7 +59,7 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     """The controller's convolutions, of stride 2 each."""
     controller_hidden: int = Field(32, ge=1)
     """Units of its hidden layer."""
-    controller_learning_rate: float = Field(0.003, gt=0)
+    controller_learning_rate: float = Field(0.01, gt=0)
     """Of the controller's Adam."""
     classifies: bool = True
     """The controller learns to classify while the meta-graph is pretrained, decides by what it believes and how sure it
@@ -81,7 +81,7 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     in the paper."""
     price_low: float = Field(0.01, gt=0)
     """Nats that the whole meta-graph's cost counts where thrift is 0."""
-    price_high: float = Field(30.0, gt=0)
+    price_high: float = Field(10.0, gt=0)
     """And where it is 1; between the two the logarithm is linear."""
     window_first: float = Field(0.8, gt=0)
     """Middle of the window of costs, as a part of the whole meta-graph's, where thrift is 0."""
