@@ -182,7 +182,7 @@ def test_a_controller_by_hand() -> None:
     features, believed = controller.beliefs(images)
     assert believed is not None
     sure = believed.exp() / believed.exp().sum(1, keepdim=True)
-    entropy = torch.stack([-sum(p * p.log() for p in row) for row in sure])  # type: ignore[misc]
+    entropy = torch.stack([-sum(p * p.log() for p in row) for row in sure])
     for thrift in (torch.zeros(5), torch.full((5,), 0.5), torch.rand(5)):
         known = torch.cat((features, sure, entropy[:, None], thrift[:, None]), 1)
         out = controller.logits(controller.hidden(known).clamp_min(0))

@@ -153,7 +153,7 @@ def test_the_gradient_is_that_of_the_expected_reward() -> None:
     logits, count = torch.randn(2, 1, 3, requires_grad=True), 100_000
     every, table = torch.stack(all_paths(1, 3)), 4 * torch.rand(2, 8)
     probabilities = explored(logits, 0.9)
-    expected = sum((log_probability(every, probabilities[image]).exp() * table[image]).sum() for image in range(2)) / 2
+    expected = (log_probability(every[:, None], probabilities).exp() * table.t()).sum(0).mean()
     (exact,) = torch.autograd.grad(expected, logits, retain_graph=True)
     drawn = torch.bernoulli(probabilities.detach().expand(count, 2, 1, 3)) > 0
     number = (drawn * torch.tensor([4, 2, 1])).sum((2, 3))
