@@ -11,7 +11,8 @@ For each seed, an InstaNAS search (``DIR/run-SEED``) and, from it:
   search's pretraining left them. Members of the front, spread evenly over the logarithms of costs, are trained on from
   these weights for as many steps as joint search and fine-tuning had, with the same optimiser, its state, and rates.
 - *random*: at each operating point the images' paths permuted over the images, and operations drawn independently
-  with the same shares. Their costs are without a controller.
+  with the same shares. Where what the controller believes is added to what paths say, they get that too, and their
+  costs are with it; else they need no controller, and their costs are without.
 - *width*: two static children, the middle one and that which is best on the validation images, trained from scratch
   with fewer and more filters for as many epochs as the whole search. Their costs are in multiply-adds always.
 - *exit*: the middle and the dearest static child with a classifier after each stage, trained likewise on the sum of

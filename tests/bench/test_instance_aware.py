@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import torch
 from benchmarks import instance_aware, instance_parts
 from benchmarks.instance_aware import main, parse, the_run
 from benchmarks.instance_figures import against, at_accuracy, at_cost, mean, share_above, upper_hull
@@ -15,6 +17,7 @@ from benchmarks.instance_training import FixedPath, Trainings
 from safetensors.torch import load_file
 
 from naopt.api import search
+from naopt.networks.costs.insta import OperationCosts
 from naopt.one_shot.instanas import InstaNASSearcher
 from naopt.run.names import SUPERNET
 from naopt.training.checkpoint import load_checkpoint
@@ -43,10 +46,8 @@ def test_the_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
     assert [point["thrift"] for point in curves["instance"]] == [0, 0.5, 1]
     assert len(curves["instance"]) == len(document["summary"]["instance"]) == 3
     for point in curves["instance"]:
-        # A permutation changes who gets which path, and not what they cost; a random policy needs no controller.
-        lines = (tmp_path / "seed-0" / "parts.jsonl").read_text().splitlines()
-        controller = json.loads(lines[0])["found"]["controller"]
-        assert point["permuted"]["cost"] == pytest.approx(point["cost"] - controller)
+        # A permutation changes who gets which path, and not what they cost.
+        assert point["permuted"]["cost"] == pytest.approx(point["cost"])
     static = curves["static"]
     assert 1 <= len(static) <= 2
     assert all(0 < point["cost"] <= 1 for point in static)
@@ -72,6 +73,13 @@ def test_the_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
         main([*options, "--points", "4"])
     assert stopped.value.code == 2
     assert "its runs have points 3, not 4; choose another folder" in capsys.readouterr().err
+
+
+def test_who_needs_no_controller_does_not_pay_for_it() -> None:
+    costs = OperationCosts("MMAC", 2.0, 1.0, ((3.0, 5.0),))
+    parts, masks = cast("Parts", SimpleNamespace(_costs=costs)), torch.tensor([[[True, False]], [[False, True]]])
+    assert Parts._cost(parts, masks, controller=True) == pytest.approx((2 + 1 + 4) / 10)
+    assert Parts._cost(parts, masks, controller=False) == pytest.approx((2 + 4) / 10)
 
 
 def test_trainings_go_on_from_the_state_of_the_search_itself(tmp_path: Path) -> None:

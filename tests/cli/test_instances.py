@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import naopt
 from naopt.cli.app import run
 from naopt.cli.show_curve import instance_document, instance_lines, print_curve
 from naopt.one_shot import instance_measures
 from naopt.run import instance_measuring
+from naopt.run.instance import open_instance
 from naopt.run.instances import write_instances
+from tests.export.examples import import_file
 from tests.report.runs import instance_run, made_up_instances
 
 SPACE = "insta:blocks=2,stages=2,operations=mb3e1+mb3e2"
@@ -57,6 +60,26 @@ def test_in_python(directory: Path) -> None:
     assert result.instances is not None
     assert result.instances.thrift(result.instances.points[0].latency) >= 0
     assert f"for each image: accuracy {result.instances.default.accuracy:.2f} % at latency" in repr(result)
+
+
+def test_it_is_exported(directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A process of its own has the same logits, or there is no file."""
+    out, result = tmp_path / "network.py", naopt.load_run(directory)
+    assert result.instances is not None
+    latency = result.instances.points[1].latency
+    command = ["export", str(directory), "--to", "pytorch", "--out", str(out), "--latency"]
+    assert run([*command, "9"]) == 2
+    assert run([*command, str(latency)]) == 0
+    capsys.readouterr()
+    exported, aware = import_file(out).load(), open_instance(directory)
+    aware.network.thrift = exported.thrift
+    assert exported.thrift == pytest.approx(result.instances.thrift(latency), abs=1e-4)
+    images = aware.parts["valid"]
+    with torch.no_grad():
+        expected = aware.network(images.normalize(images.pixels))
+        assert torch.allclose(exported(images.pixels), expected, atol=1e-5)
+        _, believed = aware.network.decide(images.normalize(images.pixels))
+    assert believed is not None
 
 
 def test_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -125,7 +125,13 @@ def language(
 
 
 def instance(
-    *, shape: tuple[int, int, int] = (2, 9, 7), thrift: float = 0.4, stages: int = 2, per_image: bool = False
+    *,
+    shape: tuple[int, int, int] = (2, 9, 7),
+    thrift: float = 0.4,
+    stages: int = 2,
+    per_image: bool = False,
+    classifies: bool = True,
+    fuses: bool = True,
 ) -> ImageSubject:
     """A network that decides for each of sixteen images what it computes."""
     space = InstaSpace(4, stages, "mb3e1+mb3e2+mb5e3")
@@ -137,10 +143,12 @@ def instance(
     supernet.load_state_dict(found.network.state_dict())
     with torch.random.fork_rng([]):
         torch.manual_seed(3)
-        controller = ImageController(shape[0], space.blocks, len(space.operations), width=4, hidden=6).eval()
+        classes = len(found.facts.classes) if classifies else 0
+        sizes = {"classes": classes, "width": 4, "layers": 2, "hidden": 6}
+        controller = ImageController(shape[0], space.blocks, len(space.operations), **sizes).eval()
         images = torch.randint(0, 256, (16, *shape), dtype=torch.uint8)
     needed = tuple(None if skippable else 1 for skippable in space.skippable)
-    network = InstanceNetwork(supernet, controller, needed, thrift).eval()
+    network = InstanceNetwork(supernet, controller, needed, thrift, fuses=fuses).eval()
     points = ((0.0, 0.9, 97.25), (1.0, 0.31, 95.0))
     values = {name.name: getattr(found.facts, name.name) for name in fields(found.facts)}
     facts = InstanceFacts(
@@ -150,13 +158,16 @@ def instance(
         controller_width=4,
         controller_layers=2,
         controller_hidden=6,
+        classifies=classifies,
+        fuses=fuses and classifies,
         points=points,
     )
     made = ImageSubject(network, facts, images)
     with torch.no_grad():
-        # Each decision goes this way for half of the images.
-        told = controller(inputs_of(made), torch.full((len(images),), thrift)).flatten(1)
-        controller.logits.bias.sub_(told.sort(0).values[7:9].mean(0))
+        # Weights, slopes too, that are nobody's defaults. Each decision goes this way for half of the images.
+        controller.slope.uniform_(0.5, 1.0, generator=torch.Generator().manual_seed(4))
+        told = controller(inputs_of(made), torch.full((len(images),), thrift))[0].flatten(1)
+        controller.logits.bias[: told.shape[1]].sub_(told.sort(0).values[7:9].mean(0))
     return made
 
 

@@ -15,19 +15,31 @@ from naopt.networks.instance import InstanceNetwork
 from tests.export.examples import ImageSubject, import_file, inputs_of, instance, logits
 
 
-@pytest.mark.parametrize("options", [{}, {"stages": 1, "per_image": True}, {"shape": (1, 8, 8), "stages": 4}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"fuses": False, "stages": 1, "per_image": True},
+        {"classifies": False, "shape": (1, 8, 8), "stages": 4},
+        {"classifies": False, "fuses": False},
+    ],
+)
 def test_the_file_is_the_network_at_every_operating_point(tmp_path: Path, options: dict[str, object]) -> None:
     found, path = instance(**options), tmp_path / "network.py"  # type: ignore[arg-type]
     network = network_of(found)
     write_pytorch(found.deploy(), found.facts, path)
     exported = import_file(path).load()
-    decided = []
+    decided, beliefs = [], False
     for thrift in (network.thrift, 0.0, 1.0):
         network.thrift = exported.thrift = thrift
         with torch.no_grad():
             difference = (exported(found.data) - logits(found)).abs().max()
         assert difference < 1e-5
         decided.append(network.masks)
+        with torch.no_grad():
+            alone = network.follow(inputs_of(found), network.masks, None)[0]
+        beliefs |= not torch.allclose(alone, logits(found), atol=1e-3)
+    assert beliefs == (options.get("classifies", True) and options.get("fuses", True))
     assert len(torch.unique(decided[0].flatten(1), dim=0)) > 3
     assert not torch.equal(decided[0], decided[1])
     assert not torch.equal(decided[1], decided[2])

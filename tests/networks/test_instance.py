@@ -26,17 +26,17 @@ NEEDED = (None, None, 1, None)
 pytestmark = pytest.mark.usefixtures("double_precision")
 
 
-def network_of(thrift: float = 0.5) -> InstanceNetwork:
+def network_of(thrift: float = 0.5, *, fuses: bool = False) -> InstanceNetwork:
     supernet = build_supernet(SPACE, SMALL, 3, CLASSES)
     assert isinstance(supernet, InstaSupernet)
     unsettle(supernet)
-    controller = ImageController(3, SPACE.blocks, len(SPACE.operations), width=4, hidden=6)
+    controller = ImageController(3, SPACE.blocks, len(SPACE.operations), classes=CLASSES, width=4, layers=2, hidden=6)
     unsettle(controller)
     with torch.no_grad():
         # Each decision goes this way for half of the images.
-        told = controller.eval()(torch.randn(64, 3, 8, 8), torch.full((64,), thrift))
-        controller.logits.bias.sub_(told.flatten(1).median(0).values)
-    return InstanceNetwork(supernet, controller, NEEDED, thrift).eval()
+        told, _ = controller.eval()(torch.randn(64, 3, 8, 8), torch.full((64,), thrift))
+        controller.logits.bias[:-1].sub_(told.flatten(1).median(0).values)
+    return InstanceNetwork(supernet, controller, NEEDED, thrift, fuses=fuses).eval()
 
 
 def alone(network: InstanceNetwork, image: Tensor, decided: Tensor) -> tuple[nn.Module, Tensor]:
@@ -47,20 +47,25 @@ def alone(network: InstanceNetwork, image: Tensor, decided: Tensor) -> tuple[nn.
     return child, child(image[None])
 
 
-def test_each_image_gets_what_its_child_says() -> None:
+@pytest.mark.parametrize("fuses", [False, True])
+def test_each_image_gets_what_its_child_says(*, fuses: bool) -> None:
+    """And where it fuses, what the controller believes of the image alone, as far as it is to be trusted."""
     torch.manual_seed(0)
-    network, images = network_of(), torch.randn(24, 3, 8, 7)
+    network, images = network_of(fuses=fuses), torch.randn(24, 3, 8, 7)
     logits, decided = network(images), network.masks
     assert len(torch.unique(decided.flatten(1), dim=0)) > 8
     used = decided.sum(0)
     assert ((used > 0) & (used < len(images))).any()
     for image, paths, found in zip(images, decided, logits, strict=True):
-        assert torch.allclose(alone(network, image, paths)[1][0], found, atol=1e-9)
+        expected = alone(network, image, paths)[1][0]
+        if fuses:
+            expected = expected + network.controller(image[None], torch.tensor([network.thrift]))[1][0]
+        assert torch.allclose(expected, found, atol=1e-9)
 
 
 def test_the_batch_makes_no_difference() -> None:
     torch.manual_seed(1)
-    network, images = network_of(), torch.randn(12, 3, 8, 8)
+    network, images = network_of(fuses=True), torch.randn(12, 3, 8, 8)
     with torch.inference_mode():
         whole = network(images)
         order = torch.randperm(len(images))
@@ -147,6 +152,63 @@ def test_blocks_that_cannot_be_skipped_get_what_they_need() -> None:
     assert torch.equal(found, expected)
 
 
+def test_gates_of_zero_and_one_are_paths() -> None:
+    torch.manual_seed(3)
+    network, images = network_of(), torch.randn(9, 3, 8, 8)
+    masks = repaired(torch.rand(len(images), *network.controller.shape) < 0.5, NEEDED)
+    gates = masks.double().requires_grad_()
+    with torch.no_grad():
+        expected = network.follow(images, masks, None)[0]
+    logits = network.network.gated(images, gates)
+    assert torch.allclose(logits, expected, atol=1e-9)
+    # The gradient of a gate says what it changes, of its own image only.
+    weights = torch.randn(CLASSES)
+    (gradient,) = torch.autograd.grad((logits[4] * weights).sum(), gates)
+    assert not gradient[torch.arange(len(images)) != 4].any()
+    step, moved = 1e-6, gates.detach().clone()
+    for at in [(4, 0, 2), (4, 2, 0), (4, 3, 1)]:
+        moved[at] += step
+        with torch.no_grad():
+            change = ((network.network.gated(images, moved) - expected)[4] * weights).sum() / step
+        moved[at] -= step
+        assert float(change) == pytest.approx(float(gradient[at]), rel=1e-3, abs=1e-6)
+
+
+def test_a_controller_by_hand() -> None:
+    """Features, softmax of its class logits, their entropy, the thrift; the trust; logits that fall along thrift."""
+    torch.manual_seed(4)
+    controller, images = ImageController(3, 4, 3, classes=CLASSES, width=4, hidden=6).eval(), torch.randn(5, 3, 8, 8)
+    controller.slope.data.uniform_(0, 3)
+    features, believed = controller.beliefs(images)
+    assert believed is not None
+    sure = believed.exp() / believed.exp().sum(1, keepdim=True)
+    entropy = torch.stack([-sum(p * p.log() for p in row) for row in sure])
+    for thrift in (torch.zeros(5), torch.full((5,), 0.5), torch.rand(5)):
+        known = torch.cat((features, sure, entropy[:, None], thrift[:, None]), 1)
+        out = controller.logits(controller.hidden(known).clamp_min(0))
+        logits, trusted = controller(images, thrift)
+        expected = out[:, :12] + (1 - 2 * thrift)[:, None] * controller.slope
+        assert torch.allclose(logits.flatten(1), expected)
+        assert torch.allclose(trusted, believed / (1 + (-out[:, 12:]).exp()))
+
+
+def test_what_decides_does_not_change_what_classifies() -> None:
+    controller, images = ImageController(3, 4, 3, classes=CLASSES, width=4, hidden=6), torch.randn(5, 3, 8, 8)
+    logits, trusted = controller(images, torch.rand(5))
+    (logits.sum() + trusted.sum()).backward()
+    names = {name for name, parameter in controller.named_parameters() if parameter.grad is not None}
+    deciding = {"hidden.weight", "hidden.bias", "logits.weight", "logits.bias", "slope"}
+    assert names == deciding
+    plain = ImageController(3, 4, 3, width=4, hidden=6)
+    logits, nothing = plain(images, torch.rand(5))
+    logits.sum().backward()
+    assert nothing is None
+    assert all(parameter.grad is not None for parameter in plain.parameters())
+
+
 def test_multiply_adds_of_a_controller_by_hand() -> None:
+    convolutions = 16 * 9 * 2 + 4 * 9 * 2 * 4
     controller = ImageController(1, 2, 3, width=2, layers=2, hidden=5)
-    assert controller.multiply_adds((1, 7, 8)) == 16 * 9 * 2 + 4 * 9 * 2 * 4 + 5 * 5 + 5 * 6
+    assert controller.multiply_adds((1, 7, 8)) == convolutions + 5 * 5 + 5 * 6
+    controller = ImageController(1, 2, 3, classes=7, width=2, layers=2, hidden=5)
+    assert controller.multiply_adds((1, 7, 8)) == convolutions + 4 * 7 + (4 + 7 + 1 + 1) * 5 + 5 * 7

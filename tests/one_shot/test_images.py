@@ -19,7 +19,7 @@ from naopt.one_shot.build import shared_data
 from naopt.one_shot.images import SharedImages
 from naopt.one_shot.settings import OneShotSettings
 from naopt.spaces import Architecture, ConvCellSpace, NASBench201Space, SearchSpace
-from naopt.training.images import Images
+from naopt.training.images import Images, Normalisation
 from naopt.training.settings import TrainingSettings
 
 SPACE, CELLS = NASBench201Space(), ConvCellSpace(1, "enas-5")
@@ -239,3 +239,46 @@ def test_streamed_images_are_refused() -> None:
     data = shared_images(trained=0)
     with pytest.raises(InputError, match="stream 'true': weight sharing keeps its images in memory"):
         SharedImages(data.network, {"train": object(), "valid": data.valid}, data.training, data.settings)  # type: ignore[dict-item]
+
+
+def test_what_is_held_out_is_in_no_pass_and_all_of_it_alone_is_asked_for() -> None:
+    """Images are told apart by a number that is all of their pixels."""
+    data = shared_images(trained=0)
+    count = len(data.train)
+    numbers = torch.arange(count, dtype=torch.float32).view(-1, 1, 1, 1).expand_as(data.train.pixels)
+    data.train = Images(numbers.clone(), data.train.labels, Normalisation(torch.zeros(()), torch.ones(())))
+    data.training = data.training.model_copy(update={"crop_padding": 0, "flip": False})
+    first = data.next_train()
+    data.hold_out(0.3)
+    rest = [data.next_train() for _ in range(data.steps - 1)]
+    assert seen([first, *rest]) == list(range(count))  # a pass goes on as it began
+    passes = [seen([data.next_train() for _ in range(data.steps)]) for _ in range(2)]
+    held = sorted({*range(count)} - {*passes[0]})
+    assert passes[0] == passes[1] == sorted({*range(count)} - {*held})
+    assert len(held) == round(0.3 * count) == 15
+    assert sorted({number for _ in range(30) for number in seen([data.next_held_out()])}) == held
+    images, labels = data.next_held_out()
+    assert len(images) == data.training.batch_size - 1 == 15
+    assert torch.equal(labels, data.train.labels[images[:, 0, 0, 0].long()])
+    data.hold_out(0.8)
+    assert len(data.next_held_out()[0]) == 16
+    for share in (0.02, 0.9):
+        with pytest.raises(InputError, match=f"held_out .{share}.: leaves too few of 50 training images on one side"):
+            data.hold_out(share)
+    data.hold_out(0.0)
+    assert seen([data.next_train() for _ in range(data.steps)]) == list(range(count))
+
+
+def seen(batches: list[tuple[Tensor, Tensor]]) -> list[int]:
+    return sorted(int(number) for images, _ in batches for number in images[:, 0, 0, 0])
+
+
+def test_logits_beside_those_of_the_network_are_added() -> None:
+    data = shared_images()
+    data.network.choose(data.network.path(sampled(1)[0]))
+    images, labels = batch = data.next_train()
+    beside = torch.randn(len(labels), 10)
+    with torch.no_grad():
+        logits = data.network(images)
+        assert float(data.loss(batch)) == pytest.approx(float(F.cross_entropy(logits, labels)))
+        assert float(data.loss(batch, beside)) == pytest.approx(float(F.cross_entropy(logits + beside, labels)))

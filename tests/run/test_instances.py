@@ -91,8 +91,10 @@ def test_the_network_is_the_one_that_was_measured(aware: InstanceAware, found: I
         for inputs, labels in images.batches(1):
             with torch.no_grad():
                 logits = aware.network(inputs)
-                decided = aware.network.controller(inputs, torch.tensor([point.thrift])) >= 0
-            mask = repaired(decided, needed)[0].numpy()
+                decided, believed = aware.network.controller(inputs, torch.tensor([point.thrift]))
+                mask = repaired(decided >= 0, needed)[0].numpy()
+                child = aware.network.follow(inputs, torch.tensor(mask)[None], None)[0]
+            assert torch.allclose(logits, child + believed, atol=1e-5)
             hits.append(bool(logits.argmax() == labels))
             losses.append(float(torch.nn.functional.cross_entropy(logits, labels)))
             costs.append((aware.costs.fixed + aware.costs.controller + (mask * table).sum()) / aware.costs.whole)

@@ -44,8 +44,11 @@ def renamed_weights(renamed: Mapping[str, str], network: nn.Module) -> dict[str,
     return found
 
 
-def write_network(facts: ImageFacts, doc: str, made: Sequence[str], done: Sequence[str]) -> str:
-    """The class ``Network``: normalisation, then ``done`` from inputs ``x`` to ``features``, then the classifier."""
+def write_network(facts: ImageFacts, doc: str, made: Sequence[str], done: Sequence[str], added: str = "") -> str:
+    """The class ``Network``: normalisation, then ``done`` from inputs ``x`` to ``features``, then the classifier.
+
+    ``added`` are logits of something else that are added to the classifier's.
+    """
     shape = ", ".join(map(str, facts.input_shape))
     fields: tuple[str, ...] = ()
     buffers: list[str] = []
@@ -69,7 +72,7 @@ def write_network(facts: ImageFacts, doc: str, made: Sequence[str], done: Sequen
         [],
         [*buffers, *made],
         ["images: Tensor"],
-        [*normalised, *done, "logits: Tensor = self.classifier(features)", "return logits"],
+        [*normalised, *done, f"logits: Tensor = self.classifier(features){added and f' + {added}'}", "return logits"],
         f"Logits (n, {len(facts.classes)}) of images (n, {shape}), pixels as in the task.",
         fields,
     )

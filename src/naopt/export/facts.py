@@ -100,6 +100,8 @@ class InstanceFacts(ImageFacts):
         controller_width: channels of the controller's first convolution.
         controller_layers: its convolutions.
         controller_hidden: units of its hidden layer.
+        classifies: whether it also says to which class an image belongs, and decides by that.
+        fuses: whether what it believes is added to what the path says; only where it classifies.
         points: what the network reaches on validation images: thrift, mean relative latency, accuracy in percent.
     """
 
@@ -108,6 +110,8 @@ class InstanceFacts(ImageFacts):
     controller_width: int
     controller_layers: int
     controller_hidden: int
+    classifies: bool
+    fuses: bool
     points: tuple[tuple[float, float, float], ...] = ()
 
 

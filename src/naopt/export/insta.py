@@ -39,12 +39,13 @@ def _write_instance(space: InstaSpace, facts: InstanceFacts) -> NetworkSource:
         made=["self.thrift = THRIFT", "self.controller = Controller()", *made],
         done=[
             "x = x.contiguous(memory_format=torch.channels_last)",
-            "active = self.controller(x, self.thrift)",
+            f"{'active, believed' if facts.fuses else 'active'} = self.controller(x, self.thrift)",
             "x = self.stem(x)",
             "for block, rows in zip(self.blocks, rows_of(active), strict=True):",
             "    x = block(x, rows)",
             "features = F.relu6(self.norm(x)).mean((2, 3))",
         ],
+        added="believed" if facts.fuses else "",
     )
     begins = {f"network.{old}": new for old, new in renamed.items()} | {"network.": ""}
     source = classifier_source(facts, f"{_write_controller(space, facts)}\n\n\n{network}", begins)
@@ -80,36 +81,51 @@ def _write_controller(space: InstaSpace, facts: InstanceFacts) -> str:
         layers += [f"nn.Conv2d({channels}, {outputs}, 3, 2, 1, bias=False),", f"nn.BatchNorm2d({outputs}),"]
         layers.append("nn.ReLU(),")
         channels, outputs = outputs, 2 * outputs
-    operations, hidden = len(space.operations), facts.controller_hidden
-    done = [
-        "features = self.features(images).mean((2, 3))",
-        "told = torch.full_like(features[:, :1], thrift)",
-        "hidden = self.hidden(torch.cat((features, told), 1)).relu()",
-        f"logits: Tensor = self.logits(hidden).unflatten(1, ({space.blocks}, {operations}))",
-    ]
-    if any(index is not None for index in facts.needed):
+    blocks, operations, hidden = space.blocks, len(space.operations), facts.controller_hidden
+    decisions, fuses, read = blocks * operations, facts.fuses, channels + 1
+    doc = "A small network that sees the image, and is told how thrifty to be."
+    made = ["self.features = nn.Sequential(", *(f"    {line}" for line in layers), ")"]
+    done = ["features = self.features(images).mean((2, 3))", "told = torch.full_like(features[:, :1], thrift)"]
+    if facts.classifies:
+        doc = "Classifies the image, and decides by what it believes and how thrifty to be."
+        read += len(facts.classes) + 1
+        made.append(f"self.classifier = nn.Linear({channels}, len(CLASSES))")
         done += [
-            "active = logits >= 0",
-            "for block, operation in NEEDED:",
-            "    active[:, block, operation] |= ~active[:, block].any(1)",
-            "return active",
+            "believed = self.classifier(features)",
+            "sure = believed.softmax(1)",
+            "entropy = -(sure * believed.log_softmax(1)).sum(1, keepdim=True)",
+            "known = torch.cat((features, sure, entropy, told), 1)",
+            "hidden = self.hidden(known).relu()",
+            f"logits, {'trust' if fuses else '_trust'} = self.logits(hidden).split(({decisions}, 1), 1)",
+            "logits = logits + self.slope * (1 - 2 * told)",
         ]
     else:
-        done.append("return logits >= 0")
+        done += [
+            "hidden = self.hidden(torch.cat((features, told), 1)).relu()",
+            "logits = self.logits(hidden) + self.slope * (1 - 2 * told)",
+        ]
+    made += [
+        f"self.hidden = nn.Linear({read}, {hidden})",
+        f"self.logits = nn.Linear({hidden}, {decisions + facts.classifies})",
+        f"self.slope = nn.Parameter(torch.zeros({decisions}))",
+    ]
+    done.append(f"active: Tensor = logits.unflatten(1, ({blocks}, {operations})) >= 0")
+    if any(index is not None for index in facts.needed):
+        done += [
+            "for block, operation in NEEDED:",
+            "    active[:, block, operation] |= ~active[:, block].any(1)",
+        ]
+    done.append("return active, believed * trust.sigmoid()" if fuses else "return active")
+    told = f"Whether each operation is active (n, {blocks}, {operations})"
     return write_class(
         "Controller",
-        "A small network that sees the image, and is told how thrifty to be.",
+        doc,
         [],
-        [
-            "self.features = nn.Sequential(",
-            *(f"    {line}" for line in layers),
-            ")",
-            f"self.hidden = nn.Linear({channels + 1}, {hidden})",
-            f"self.logits = nn.Linear({hidden}, {space.blocks * operations})",
-        ],
+        made,
         ["images: Tensor", "thrift: float"],
         done,
-        f"Whether each operation is active (n, {space.blocks}, {operations}).",
+        f"{told}, and trusted class logits." if fuses else f"{told}.",
+        result="tuple[Tensor, Tensor]" if fuses else "Tensor",
     )
 
 

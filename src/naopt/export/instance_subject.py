@@ -66,5 +66,7 @@ def instance_facts(found: InstanceAware, task: str) -> InstanceFacts:
         controller_width=convolutions[0].out_channels,
         controller_layers=len(convolutions),
         controller_hidden=controller.hidden.out_features,
+        classifies=controller.classifier is not None,
+        fuses=found.network.fuses and controller.classifier is not None,
         points=tuple((point.thrift, point.latency, point.accuracy) for point in found.points),
     )

@@ -84,8 +84,15 @@ class SharedImages(SharedData):
         return next(self._batches)
 
     def hold_out(self, share: float) -> None:
-        """Passes that begin from now on leave a share of the training images out, always the same."""
+        """Passes that begin from now on leave a share of the training images out, always the same.
+
+        Raises:
+            InputError: less than two images for a batch, of those that are held out or of the others.
+        """
         self._share = share
+        if share and not 2 <= self._held <= len(self.train) - 2 * self.steps:
+            rule = f"leaves too few of {len(self.train)} training images on one side, with {self.steps} batches a pass"
+            raise InputError("held_out", share, rule)
 
     @property
     def _held(self) -> int:

@@ -45,13 +45,14 @@ class Outcome:
 
 
 @torch.inference_mode()
-def outcome(network: InstanceNetwork, images: Images, masks: Tensor | None = None) -> Outcome:
+def outcome(network: InstanceNetwork, images: Images, masks: Tensor | None = None, *, fused: bool = True) -> Outcome:
     """What images give on the paths that the network decides on, or on others.
 
     Args:
         network: in evaluation mode, at the operating point in question.
         images: ``n``.
         masks: ``(n, blocks, operations)``; ``None`` for its own decisions.
+        fused: what the controller believes is added where the network does so; else paths speak for themselves.
     """
     paths, correct, losses, at = [], [], [], 0
     for inputs, labels in images.batches(_SIZE):
@@ -59,7 +60,7 @@ def outcome(network: InstanceNetwork, images: Images, masks: Tensor | None = Non
         own, believed = network.decide(batch)
         if masks is not None:
             own = masks[at : at + len(labels)].to(labels.device)
-        logits = network.follow(batch, own, believed)[0].float()
+        logits = network.follow(batch, own, believed if fused else None)[0].float()
         paths.append(own.cpu())
         correct.append((logits.argmax(1) == labels).cpu())
         losses.append(F.cross_entropy(logits, labels, reduction="none").cpu())

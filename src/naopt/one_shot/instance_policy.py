@@ -44,8 +44,8 @@ def rewards(
         with_costs: subtract the price, where the reward is one; its gradient is known without sampling.
     """
     if settings.reward == "price":
-        likelihood = -F.cross_entropy(logits.float(), labels, reduction="none").nan_to_num(LEAST_LIKELY)
-        worth = likelihood.clamp_min(LEAST_LIKELY)
+        likelihood = -F.cross_entropy(logits.float(), labels, reduction="none")
+        worth = likelihood.nan_to_num(LEAST_LIKELY).clamp_min(LEAST_LIKELY)
         return worth - prices(thrift, settings) * costs if with_costs else worth
     middle = settings.window_first + (settings.window_last - settings.window_first) * thrift
     half = settings.window_width / 2

@@ -62,7 +62,7 @@ def measure_instances(aware: InstanceAware, stepped: Stepped = lambda _, __: Non
     reference = children.most_common(1)[0][0]
     masks = found[0].masks
     masks = masks.new_tensor(reference).view(masks.shape[1:]).expand_as(masks)
-    decisions = _decisions(aware, at_default, outcome(network, images, masks).losses)
+    decisions = _decisions(aware, at_default, outcome(network, images, masks, fused=False).losses)
     return Instances(
         tuple(points),
         aware.conditioned,
