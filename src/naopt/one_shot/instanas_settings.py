@@ -118,7 +118,7 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     def _check(self) -> InstaNASSettings:
         if self.pretraining + self.joint >= 1:
             raise ValueError("with that of joint the share of pretraining must be below 1: fine-tuning needs the rest")
-        if self.baseline == "others" and self.samples < 2:
+        if self.estimator == "reinforce" and self.baseline == "others" and self.samples < 2:
             raise ValueError("baseline=others needs at least 2 samples of each image")
         if self.estimator == "gates" and self.reward == "window":
             raise ValueError("estimator=gates needs a reward with a derivative: reward=price")

@@ -142,11 +142,11 @@ class ControllerLearner:
             ).view(times, -1)
             found = worth[:count]
             advantages = found - (worth[count] if greedy else (found.sum(0) - found) / (count - 1))
-        expected = None
+        expected, reward = None, float(found.mean())
         if priced and not greedy:
             # What a path costs is linear in its decisions: the gradient of its expectation needs no samples.
             price = prices(thrift, options)
-            expected = price * relative_costs(probabilities, self.costs) / (1 + price)
-            advantages = advantages / (1 + price)
-        loss = policy_loss(probabilities, drawn, advantages, expected, options.entropy_weight)
-        return loss, float(found.mean())
+            paid = price * relative_costs(probabilities, self.costs)
+            expected, advantages = paid / (1 + price), advantages / (1 + price)
+            reward -= float(paid.detach().mean())
+        return policy_loss(probabilities, drawn, advantages, expected, options.entropy_weight), reward
