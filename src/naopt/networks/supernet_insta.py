@@ -46,10 +46,11 @@ class InstaSupernet(InstaNetwork, Supernet):
         of_blocks = {id(parameter) for parameter in self.blocks.parameters()}
         self._common = [parameter for parameter in self.parameters() if id(parameter) not in of_blocks]
         self._active: tuple[tuple[int, ...], ...] = (every,) * space.blocks
+        self._each = False
         self._rows: list[list[tuple[int, Tensor | None]]] | None = None
 
     def _follow(self, tokens: Tokens) -> None:
-        self._active, self._rows = self.space.active(tokens), None
+        self._active, self._rows, self._each = self.space.active(tokens), None, False
 
     def choose_each(self, masks: Tensor) -> None:
         """Computes from now on a path of its own for each image of a batch, until the next ``choose``.
@@ -58,17 +59,18 @@ class InstaSupernet(InstaNetwork, Supernet):
             masks: ``(n, blocks, operations)``, boolean, on the images' device: which operations are active. Paths
                 have to be valid: see ``InstaSpace.skippable``.
         """
-        images = len(masks)
+        self._each, images = True, len(masks)
         counts = masks.sum(0).tolist()
+        self._active = tuple(tuple(index for index, count in enumerate(row) if count) for row in counts)
+        if all(count in (0, images) for row in counts for count in row):
+            self._rows = None  # one path for all, as of a single image
+            return
         # All rows in one go, those of an operation together: a search for each operation costs as much as small groups.
         found = torch.split(masks.movedim(0, 2).nonzero()[:, 2], [count for row in counts for count in row])
-        self._rows, active = [], []
-        for block, row in enumerate(counts):
-            chosen = tuple(index for index, count in enumerate(row) if count)
-            start = block * len(row)
-            self._rows.append([(index, None if row[index] == images else found[start + index]) for index in chosen])
-            active.append(chosen)
-        self._active = tuple(active)
+        self._rows = [
+            [(index, None if row[index] == images else found[block * len(row) + index]) for index in active]
+            for block, (row, active) in enumerate(zip(counts, self._active, strict=True))
+        ]
 
     def gated(self, images: Tensor, gates: Tensor) -> Tensor:
         """Logits ``(n, classes)`` where each operation's output counts as much as its gate, all of them computed.
@@ -88,6 +90,10 @@ class InstaSupernet(InstaNetwork, Supernet):
             total = sum(weighted[1:], weighted[0])
             x = x + total if block.shortcut else total
         return self.head(x)
+
+    def keep_probability(self, cell: int, cells: int, keep: float) -> float:
+        """See ``ChildNetwork``; images with paths of their own have operations dropped by these, and not once more."""
+        return 1.0 if self._each else super().keep_probability(cell, cells, keep)
 
     def rows(self, block: int) -> Rows | None:
         """See ``InstaNetwork``."""
