@@ -47,8 +47,9 @@ if TYPE_CHECKING:
 
     from naopt.run.run import SearchRun
 
+WIDTHS = [0.5, 0.75, 1.0, 1.5]
 SETTINGS = "settings.json"
-_SAME = ("task", "space", "set", "points", "static", "static_budget")
+_SAME = ("task", "space", "set", "points", "static", "static_budget", "widths")
 _COLOURS = {"instance": MAIN, "static": SECOND, "exit": THIRD, "width": "#8b6fd1", "permuted": INK}
 _SHOWN = {"cost": "cost", "ms64": "ms, batch 64", "ms1": "ms, batch 1"}
 
@@ -94,7 +95,9 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     check_folder(options)
     seeds = []
     for seed in options.seeds:
-        sizes = {key: getattr(options, key) for key in ("points", "static", "static_budget", "repeats", "timed")}
+        sizes = {
+            key: getattr(options, key) for key in ("points", "static", "static_budget", "widths", "repeats", "timed")
+        }
         parts = Parts(options.out / f"seed-{seed}", the_run(options, seed), **sizes)
         seeds.append(of_seed(parts.carry_out()))
         note(f"seed {seed} done")
@@ -223,12 +226,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--points", default=11, type=int, help="operating points")
     parser.add_argument("--static", default=6, type=int, help="members of the static front that are trained on")
     parser.add_argument("--static-budget", default=200, type=int, help="evaluations of the static search")
+    parser.add_argument(
+        "--widths",
+        default=WIDTHS,
+        nargs="+",
+        type=float,
+        help="of networks trained from scratch, as parts of the search's",
+    )
     parser.add_argument("--repeats", default=7, type=int, help="how often each network is timed")
     parser.add_argument("--timed", default=128, type=int, help="images on which networks are timed")
     parser.add_argument("--set", action="extend", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
+    if min(options.widths) <= 0:
+        parser.error("--widths must be positive")
     for name, least in {"seeds": 1, "points": 2, "static": 1, "static_budget": 1, "repeats": 2, "timed": 1}.items():
         if getattr(options, name) < least:
             parser.error(f"--{name.replace('_', '-')} must be at least {least}")

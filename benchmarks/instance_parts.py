@@ -38,8 +38,6 @@ Figures = dict[str, Any]
 
 COST = "relative_cost"
 """Metric of static children: what they cost by the search's table, without a controller."""
-WIDTHS = (0.5, 0.75, 1.0, 1.5)
-"""Filters of the networks that are trained from scratch, as parts of the search's."""
 BATCH = 500
 """Images at a time when accuracies are measured."""
 NEVER = 2.0
@@ -59,15 +57,26 @@ class Parts:
         points: operating points.
         static: members of the static front that are trained on.
         static_budget: evaluations of the static search.
+        widths: filters of networks that are trained from scratch, as parts of the search's.
         repeats: how often each network is timed.
         timed: images on which it is timed.
     """
 
     def __init__(
-        self, directory: Path, run: SearchRun, *, points: int, static: int, static_budget: int, repeats: int, timed: int
+        self,
+        directory: Path,
+        run: SearchRun,
+        *,
+        points: int,
+        static: int,
+        static_budget: int,
+        widths: Sequence[float],
+        repeats: int,
+        timed: int,
     ) -> None:
         self.directory, self.trainings = directory, Trainings(run)
         self.static, self.static_budget, self.repeats, self.timed = static, static_budget, repeats, timed
+        self.widths = widths
         conditioned = self.trainings.options.conditioned
         self.thrifts = [float(thrift) for thrift in np.linspace(0, 1, points)] if conditioned else [0.0]
         directory.mkdir(parents=True, exist_ok=True)
@@ -324,7 +333,7 @@ class Parts:
 
     def _filters(self) -> list[int]:
         own = self.trainings.training.filters
-        return sorted({max(1, round(own * width)) for width in WIDTHS})
+        return sorted({max(1, round(own * width)) for width in self.widths})
 
     def _of_width(self, filters: int) -> ImageWorkload:
         work = self.trainings.work
