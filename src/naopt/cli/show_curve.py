@@ -44,7 +44,7 @@ def print_curve(record: RunRecord, found: Instances) -> None:
     if static := [child for child in found.static(record.trials) if child.front]:
         say()
         children = [[c.trial, c.accuracy, c.latency, c.loss, c.text] for c in static]
-        title = "the best static children, with shared weights:"
+        title = "the best static children, with shared weights, which were trained beside the controller:"
         print_table(["trial", "accuracy, %", "latency", "loss", "architecture"], children, title)
 
 

@@ -38,8 +38,12 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
 
     preset: Literal["default", "paper"] = "default"
     """Named values."""
-    epochs: int = Field(60, ge=3)
+    epochs: int = Field(150, ge=3)
     """Passes over the training data, of all three stages together."""
+    optimiser: Literal["sgd", "adam"] = "adam"
+    """Of the meta-graph: Adam, since each operation is on few paths, or SGD with the training settings' momentum."""
+    learning_rate: float | None = Field(0.01, gt=0)
+    """Of the meta-graph at the first step; if unset, that of the training settings."""
     pretraining: float = Field(0.5, gt=0, lt=1)
     """Share of the epochs in which the meta-graph is trained on random paths."""
     joint: float = Field(0.25, gt=0, lt=1)
