@@ -97,7 +97,17 @@ def test_settings_that_make_no_sense(values: dict[str, Any], line: str) -> None:
 def test_searches_that_cannot_be(space: Any, values: dict[str, Any], line: str) -> None:
     case = OneShotCase(InstaNASSearcher, InstaNASSettings.parse({"epochs": 3, **values}), space)
     with pytest.raises(InputError, match=line):
-        case.create(0).run()
+        case.create(0)
+
+
+def test_a_controller_that_learns_from_validation_images_needs_two() -> None:
+    torch.manual_seed(0)
+    settings, training = InstaNASSettings.parse({"learns_from": "valid"}), TrainingSettings.parse({"filters": 2})
+    network = InstaSupernet(SPACE, training, 1, CLASSES)
+    data = SharedImages(network, {"train": planted(20), "valid": planted(1)}, training, settings)
+    searcher = InstaNASSearcher(SPACE, settings, seed=0)
+    with pytest.raises(InputError, match="learns_from 'valid': needs at least 2 validation images"):
+        SharedTrainer(data, searcher, learning_rate=0.01, momentum=0.9, device=torch.device("cpu"))
 
 
 class Planted(InstaSupernet):

@@ -78,6 +78,10 @@ class InstaNASSearcher(OneShotSearcher):
             raise InputError("space", self.space.name, rule)
         channels, height, width = data.train.pixels.shape[1:]
         options = self.options
+        if options.learns_from == "held-out":
+            data.hold_out(options.held_out)
+        if options.learns_from == "valid" and len(data.valid) < 2:
+            raise InputError("learns_from", "valid", "needs at least 2 validation images")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             controller = ImageController(
