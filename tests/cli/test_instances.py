@@ -89,10 +89,11 @@ def test_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_instances(tmp_path, made_up_instances())
     assert list(instance_lines(record)) == [
         "instances:  accuracy 89.80 % at latency 0.500 of the whole meta-graph, 2 children, thrift 0.5",
-        "            best static child: 80.00 % at 0.500, evaluation 0",
+        "            best static child, with shared weights: 80.00 % at 0.500, evaluation 0",
     ]
-    still = replace(made_up_instances(), points=made_up_instances().points[:1])
+    still = replace(made_up_instances(), points=(replace(made_up_instances().points[0], children=1),))
     write_instances(tmp_path, still)
+    assert ", 1 child, thrift 0" in next(instance_lines(record))
     said = "thrift makes no difference: latency is 0.800 to 0.800 throughout"
     assert list(instance_lines(record))[-1] == f"collapsed:  {said}"
     assert instance_document(record)["instances"]["collapsed"] == said

@@ -56,11 +56,12 @@ def instance_lines(record: RunRecord) -> Iterator[str]:
     point, static = found.default, found.static(record.trials)
     yield (
         f"instances:  accuracy {point.accuracy:.2f} % at latency {point.latency:.3f} of the whole meta-graph, "
-        f"{point.children} children, thrift {point.thrift:g}"
+        f"{point.children} {'child' if point.children == 1 else 'children'}, thrift {point.thrift:g}"
     )
     if static:
         best = max(static, key=lambda child: (child.accuracy, -child.latency))
-        yield f"            best static child: {best.accuracy:.2f} % at {best.latency:.3f}, evaluation {best.trial}"
+        reached = f"{best.accuracy:.2f} % at {best.latency:.3f}"
+        yield f"            best static child, with shared weights: {reached}, evaluation {best.trial}"
     if found.collapsed:
         yield f"collapsed:  {found.collapsed}"
 

@@ -36,8 +36,8 @@ def instance_section(record: RunRecord) -> str:
         (
             _curve(found, static),
             "Accuracy against latency",
-            "On the validation images. Ringed: the default operating point. Static children have the shared weights "
-            "too, and no controller.",
+            "On the validation images. Ringed: the default operating point. Static children have the shared weights, "
+            "which were trained beside the controller, and no controller.",
         ),
         (_shares(found), "Share of images by latency", f"At the default operating point, thrift {point.thrift:g}."),
         (
@@ -49,7 +49,7 @@ def instance_section(record: RunRecord) -> str:
     said = (
         f"At the default operating point, thrift {point.thrift:g}, {point.accuracy:.2f} % of the validation images are "
         f"right, at latency {point.latency:.3f} on average, {point.milliseconds:.3g} ms an image in batches of 64. "
-        f"{len(found.images.children):,} distinct children are in use."
+        f"Distinct children in use: {len(found.images.children):,}."
     )
     warning = f'<p class="warn">The policy has collapsed: {escape(found.collapsed)}.</p>' if found.collapsed else ""
     return section(
