@@ -41,11 +41,11 @@ class InstaNASSearcher(OneShotSearcher):
        ``mean((R(u) - b) grad log p(u)) + beta grad H``, ``u ~ p``, with the meta-graph fixed;
     3. *tuning* of the meta-graph with the controller frozen, each image on the path that it will get.
 
-    Departures of the default (``preset=paper`` has none but the first): the controller learns from training images,
-    and nothing ever sees test images, which monitor the authors' program; the reward is the log-likelihood less a
-    price for what the path costs, so that all images pay alike; the gradient of the cost's expectation is exact; an
-    image's reward is compared with those of its own other samples; and the controller is told how thrifty to be, so
-    that one search serves all operating points.
+    Departures: nothing ever sees test images, which monitor the authors' program; and advantages are divided by their
+    deviation, which is the unit of beta. Of the default only: the controller learns from training images that the
+    meta-graph has not seen; the reward is the log-likelihood less a price for what the path costs, so that all images
+    pay alike; the gradient of the cost's expectation is exact; an image's reward is compared with those of its own
+    other samples; and the controller is told how thrifty to be, so that one search serves all operating points.
 
     The candidates are the children in use, the most frequent first.
     """
