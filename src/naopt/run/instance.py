@@ -112,17 +112,24 @@ def assembled(
     with reproducible(config.seed, device, config.threads):
         trainer, facts = assemble(opened, config.searcher, seed=config.seed)
         trainer.restore(load_checkpoint(evaluator.weights, work.identity(facts)))
-        loaded = work.load(device, test=True).parts if test else {}
+        loaded = work.load(device, test=True).parts["test"] if test else None
     searcher, data = trainer.searcher, trainer.data
     assert isinstance(searcher, InstaNASSearcher)
     assert isinstance(data, SharedImages)
     assert isinstance(searcher.space, InstaSpace)
+    parts: dict[Part, Images] = {"train": data.train, "valid": data.valid}
+    if loaded is not None:
+        # Where no size is set it is that of most images, and others may be most where the test images are counted in.
+        if loaded.pixels.shape[1:] != data.train.pixels.shape[1:]:
+            sizes = f"{tuple(loaded.pixels.shape[1:])}; the search was on {tuple(data.train.pixels.shape[1:])}"
+            raise InputError("task", config.task, f"with its test part has images {sizes}: search with an image_size")
+        parts["test"] = loaded
     network = searcher.deployed()
     network.eval()
     return InstanceAware(
         network,
         facts,
-        {"train": data.train, "valid": data.valid, **loaded},
+        parts,
         searcher.costs,
         data.training,
         searcher.space,
