@@ -173,9 +173,9 @@ def searched(**values: Any) -> Search:
     found = Search(trainer, searcher)
     loss, learn = data.loss, searcher.learner.learn
 
-    def noted_loss(batch: tuple[Tensor, Tensor], beside: Tensor | None = None) -> Tensor:
+    def noted_loss(batch: tuple[Tensor, Tensor], beside: Tensor | None = None, alone: float = 0.0) -> Tensor:
         found.trained[settings.stage(trainer.step / data.steps)[0]] |= {image.numpy().tobytes() for image in batch[0]}
-        return loss(batch, beside)
+        return loss(batch, beside, alone)
 
     def noted_learn(batch: tuple[Tensor, Tensor], done: float) -> dict[str, float]:
         found.taught |= {image.numpy().tobytes() for image in batch[0]}

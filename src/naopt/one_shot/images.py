@@ -112,17 +112,21 @@ class SharedImages(SharedData):
         rows = torch.randperm(len(self.valid), device=self.valid.labels.device)[:size]
         return self._inputs(self.valid, rows)
 
-    def loss(self, batch: Labelled, beside: Tensor | None = None) -> Tensor:
+    def loss(self, batch: Labelled, beside: Tensor | None = None, alone: float = 0.0) -> Tensor:
         """Mean cross entropy; the auxiliary head's is added with its weight.
 
         Args:
             batch: images and labels.
             beside: ``(n, classes)``, logits of something else that will be added to those of the network.
+            alone: what the loss without that addition counts; with it the rest.
         """
         inputs, labels = batch
         logits, auxiliary = self.network.outputs(inputs)
-        logits = logits if beside is None else logits + beside
-        return classification_loss(logits, auxiliary, labels, self.training)
+        loss = classification_loss(logits, auxiliary, labels, self.training)
+        if beside is None:
+            return loss
+        together = classification_loss(logits + beside, auxiliary, labels, self.training)
+        return alone * loss + (1 - alone) * together
 
     def reward(self, batch: Labelled) -> float:
         """Accuracy in 0..1; 0 where logits are not finite."""

@@ -157,7 +157,7 @@ class InstaNASSearcher(OneShotSearcher):
         if stage == "joint" and self.options.permuted:
             masks = masks[torch.randperm(len(masks), device=masks.device)]
         self._network.choose_each(masks)
-        loss = data.loss(batch, believed)
+        loss = data.loss(batch, believed, self.options.alone)
         loss.backward()  # type: ignore[no-untyped-call]
         trainer.apply(self._network.path_parameters())
         if stage == "joint":

@@ -19,8 +19,8 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
         "default": {},
         "paper": {
             "epochs": 1100,
-            "pretraining": 0.27,
-            "joint": 0.46,
+            "pretraining": 0.2727,
+            "joint": 0.4546,
             "estimator": "reinforce",
             "reward": "window",
             "baseline": "greedy",
@@ -46,7 +46,7 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     """Of the meta-graph at the first step; if unset, that of the training settings."""
     pretraining: float = Field(0.5, gt=0, lt=1)
     """Share of the epochs in which the meta-graph is trained on random paths."""
-    joint: float = Field(0.25, gt=0, lt=1)
+    joint: float = Field(0.15, gt=0, lt=1)
     """Share of the epochs in which controller and meta-graph learn in turn; in the rest the controller is frozen."""
     operation_drop: float = Field(0.9, ge=0, lt=1)
     """In pretraining each operation of an image is dropped with a probability that is drawn for it from 0 to this."""
@@ -70,6 +70,9 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     is, and has features that do not change after that."""
     fuses: bool = True
     """What it believes, as logits, is added to what the path says: it was computed anyway."""
+    alone: float = Field(0.5, ge=0, le=1)
+    """What the loss of a path without these beliefs counts in its training, that with them counting the rest: on images
+    that the controller knows by heart there is little left to learn beside it."""
     learns_from: Literal["held-out", "train", "valid"] = "held-out"
     """Which images the controller learns from: training images that the meta-graph does not see before fine-tuning, for
     on what it knows by heart all paths look good; those of the meta-graph's own step (the authors' program); or
