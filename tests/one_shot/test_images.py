@@ -281,4 +281,7 @@ def test_logits_beside_those_of_the_network_are_added() -> None:
     with torch.no_grad():
         logits = data.network(images)
         assert float(data.loss(batch)) == pytest.approx(float(F.cross_entropy(logits, labels)))
-        assert float(data.loss(batch, beside)) == pytest.approx(float(F.cross_entropy(logits + beside, labels)))
+        alone, together = (float(F.cross_entropy(those, labels)) for those in (logits, logits + beside))
+        for share in (0.0, 0.25):
+            found = float(data.loss(batch, beside, share))
+            assert found == pytest.approx(share * alone + (1 - share) * together)
