@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.instance_pricing import COST, PricedEvaluator
 from benchmarks.instance_training import Trainings
 from benchmarks.output import note
 from naopt.api import search
@@ -17,27 +18,22 @@ from naopt.devices.timing import timed_together
 from naopt.evaluators.workloads import ImageWorkload
 from naopt.files import write_text
 from naopt.networks.costs.insta import OperationCosts, count_operations
-from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.run.run import SearchRun
 from naopt.training.reproducible import reproducible
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from naopt.networks.base import ChildNetwork
     from naopt.networks.instance import InstanceNetwork
     from naopt.networks.supernet_insta import InstaSupernet
     from naopt.one_shot.instanas import InstaNASSearcher
-    from naopt.problem import Costs
     from naopt.spaces import Architecture
     from naopt.training.images import Images
 
 Figures = dict[str, Any]
 """Of a part, in JSON values. Accuracies are in percent, costs relative to the whole meta-graph's."""
 
-COST = "relative_cost"
-"""Metric of static children: what they cost by the search's table, without a controller."""
 BATCH = 500
 """Images at a time when accuracies are measured."""
 NEVER = 2.0
@@ -169,7 +165,7 @@ class Parts:
         """Searched for two objectives on the state that the search's pretraining left; picked by validation."""
         trainings = self.trainings
         config = trainings.run.state.config
-        evaluator = _Priced(
+        evaluator = PricedEvaluator(
             trainings.space, trainings.work, trainings.options, self._pretrained,
             device=config.device, threads=config.threads,
         )  # fmt: skip
@@ -351,29 +347,6 @@ class Parts:
 
     def _accuracy(self, network: ChildNetwork, part: str) -> float:
         return _accuracy(network, self._parts[part])
-
-
-class _Table:
-    """Costs by the table that the instance-aware search pays by: known, so they need no query."""
-
-    metrics: Collection[str] = (COST,)
-
-    def __init__(self, price: Callable[[Architecture], float]) -> None:
-        self._price = price
-
-    def of(self, architectures: Sequence[Architecture]) -> Mapping[str, NDArray[np.float64]]:
-        """See ``Costs``."""
-        return {COST: np.array([self._price(each) for each in architectures])}
-
-
-class _Priced(SharedWeightsEvaluator):
-    """Measures with shared weights, and knows these costs."""
-
-    price: Callable[[Architecture], float]
-
-    def costs(self) -> Costs:
-        """See ``Evaluator``."""
-        return _Table(self.price)
 
 
 def _valid(figures: Figures) -> float:

@@ -94,6 +94,8 @@ def cases() -> dict[str, tuple[dict[str, Any], tuple[int, ...]]]:
     shared = {"space": "nasbench201", "task": "digits", "training": _TRAINING, "budget": 6}
     for name, settings in _SHARING.items():
         found[name] = {**shared, "searcher": {"name": name, **settings}}, SEEDS
+    for_each = {**shared, "space": "insta:blocks=2,stages=2,operations=mb3e1+mb3e2"}
+    found["instanas"] = {**for_each, "searcher": {"name": "instanas", "epochs": 4}}, SEEDS
     last = {"name": "random-ws", "epochs": 1, "finalists": 1}
     found["random-ws/finalist"] = {**shared, "searcher": last, "budget": 3}, SEEDS[:1]
     return found

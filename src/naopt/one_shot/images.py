@@ -74,8 +74,8 @@ class SharedImages(SharedData):
     def next_train(self) -> Labelled:
         """See ``SharedData``."""
         if self._order is None or self._at == self.steps:
-            kept = self._calibrating[self._held :]
-            self._order = kept[torch.randperm(len(kept), device=kept.device)]
+            order = torch.randperm(len(self.train) - self._held, device=self.train.labels.device)
+            self._order = self._calibrating[self._held :][order] if self._held else order
             self._at, self._batches = 0, None
         if self._batches is None:
             left = self._order.tensor_split(self.steps)[self._at :]
