@@ -340,10 +340,10 @@ class Parts:
         return count_operations(self.trainings.space, settings, self._image, len(self._loaded.facts["classes"]), 0.0)
 
     def _macs(self, architecture: Architecture, filters: int) -> float:
-        return _paid(self._counted(filters), self.trainings.space.active(architecture.tokens))
+        return self._counted(filters).of(architecture.tokens)
 
     def _static_cost(self, architecture: Architecture) -> float:
-        return _paid(self._costs, self.trainings.space.active(architecture.tokens)) / self._costs.whole
+        return self._costs.of(architecture.tokens) / self._costs.whole
 
     def _accuracy(self, network: ChildNetwork, part: str) -> float:
         return _accuracy(network, self._parts[part])
@@ -351,10 +351,6 @@ class Parts:
 
 def _valid(figures: Figures) -> float:
     return float(figures["valid_accuracy"])
-
-
-def _paid(costs: OperationCosts, active: tuple[tuple[int, ...], ...]) -> float:
-    return costs.fixed + sum(row[index] for row, some in zip(costs.operations, active, strict=True) for index in some)
 
 
 def _accuracy(network: ChildNetwork, images: Images) -> float:

@@ -53,13 +53,12 @@ def instance_lines(record: RunRecord) -> Iterator[str]:
     found = record.instances
     if found is None:
         return
-    point, static = found.default, found.static(record.trials)
+    point, best = found.default, found.best_static(record.trials)
     yield (
         f"instances:  accuracy {point.accuracy:.2f} % at latency {point.latency:.3f} of the whole meta-graph, "
         f"{point.children} {'child' if point.children == 1 else 'children'}, thrift {point.thrift:g}"
     )
-    if static:
-        best = max(static, key=lambda child: (child.accuracy, -child.latency))
+    if best is not None:
         reached = f"{best.accuracy:.2f} % at {best.latency:.3f}"
         yield f"            best static child, with shared weights: {reached}, evaluation {best.trial}"
     if found.collapsed:
@@ -71,7 +70,6 @@ def instance_document(record: RunRecord) -> dict[str, Any]:
     found = record.instances
     if found is None:
         return {}
-    static = found.static(record.trials)
-    best = max(static, key=lambda child: (child.accuracy, -child.latency), default=None)
+    best = found.best_static(record.trials)
     best_static = None if best is None else asdict(best)
     return {"instances": {**asdict(found.default), "best_static": best_static, "collapsed": found.collapsed}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from naopt.errors import InputError
 from naopt.one_shot.base import Memory, OneShotSearcher, one_shot
 from naopt.one_shot.instanas_settings import InstaNASSettings
 from naopt.searchers.base import Proposal
+from naopt.values import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,16 +38,17 @@ class InstaNASSearcher(OneShotSearcher):
     Cheng et al. 2020, "InstaNAS: instance-aware neural architecture search", in three stages:
 
     1. *pretraining* of the meta-graph on random paths, one for each image, operations dropped;
-    2. *joint* search. A step of the meta-graph under the controller's policies, permuted over the batch, so that it
-       cannot adapt to who gets which; then a step of the controller along
+    2. *joint* search. A step of the meta-graph under the controller's policies, in the paper permuted over the batch,
+       so that it cannot adapt to who gets which; then a step of the controller, in the paper along
        ``mean((R(u) - b) grad log p(u)) + beta grad H``, ``u ~ p``, with the meta-graph fixed;
     3. *tuning* of the meta-graph with the controller frozen, each image on the path that it will get.
 
     Departures: nothing ever sees test images, which monitor the authors' program; and advantages are divided by their
     deviation, which is the unit of beta. Of the default only: the controller learns from training images that the
     meta-graph has not seen; the reward is the log-likelihood less a price for what the path costs, so that all images
-    pay alike; the gradient of the cost's expectation is exact; an image's reward is compared with those of its own
-    other samples; and the controller is told how thrifty to be, so that one search serves all operating points.
+    pay alike; its gradient goes through gates, and that of the cost's expectation is exact; the controller classifies
+    too, and adds what it believes; policies are not permuted; and the controller is told how thrifty to be, so that one
+    search serves all operating points.
 
     The candidates are the children in use, the most frequent first.
     """
@@ -241,9 +244,8 @@ class InstaNASSearcher(OneShotSearcher):
         controller, optimizer = self.learner.controller, self.learner.optimizer
         tensors = {f"controller.{name}": value for name, value in controller.state_dict().items()}
         tensors |= learner_tensors(list(controller.parameters()), optimizer)
-        costs = self.costs
         facts = {
-            "costs": [costs.unit, costs.fixed, costs.controller, [list(row) for row in costs.operations]],
+            "costs": plain(asdict(self.costs)),
             "sums": dict(self._sums),
             "children": sorted(child.hex() for child in self._children),
         }
@@ -257,7 +259,6 @@ class InstaNASSearcher(OneShotSearcher):
         controller, optimizer = self.learner.controller, self.learner.optimizer
         restore_learner(list(controller.parameters()), optimizer, memory.tensors)
         controller.load_state_dict(memory.below("controller"))
-        unit, fixed, of_controller, rows = memory.facts["costs"]
-        self.learner.costs = OperationCosts(unit, fixed, of_controller, tuple(map(tuple, rows)))
+        self.learner.costs = OperationCosts.read(memory.facts["costs"])
         self._sums = dict(memory.facts["sums"])
         self._children = {bytes.fromhex(child) for child in memory.facts["children"]}

@@ -152,7 +152,3 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
         if epoch < second:
             return "joint", (epoch - first) / (second - first)
         return "tuning", min((epoch - second) / (self.epochs - second), 1.0)
-
-    def price(self, thrift: float) -> float:
-        """Nats for the whole meta-graph's cost."""
-        return float(self.price_low * (self.price_high / self.price_low) ** thrift)

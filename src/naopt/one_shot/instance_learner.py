@@ -12,7 +12,6 @@ from naopt.networks.costs.insta import OperationCosts, needed_operations
 from naopt.networks.instance import ImageController, repaired
 from naopt.networks.supernet_insta import InstaSupernet
 from naopt.one_shot.instance_policy import (
-    LEAST_LIKELY,
     explored,
     mean_entropy,
     policy_loss,
@@ -111,10 +110,12 @@ class ControllerLearner:
         outputs = self.network.gated(inputs, gates)
         if believed is not None:
             outputs = outputs + believed
-        losses = F.cross_entropy(outputs, labels, reduction="none").clamp_max(-LEAST_LIKELY)
-        price, probabilities = prices(thrift, self.options), torch.sigmoid(logits)
-        worth = -losses - price * relative_costs(probabilities, self.costs)
-        loss = -(worth / (1 + price)).mean() - self.options.entropy_weight * mean_entropy(probabilities)
+        probabilities = torch.sigmoid(logits)
+        costs = relative_costs(probabilities, self.costs)
+        worth = rewards(outputs, labels, costs, thrift, self.options, with_costs=True)
+        loss = -(worth / (1 + prices(thrift, self.options))).mean() - self.options.entropy_weight * mean_entropy(
+            probabilities
+        )
         return loss, float(worth.detach().mean())
 
     def _by_samples(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from base64 import b64encode
+from io import BytesIO
 
 
 def png(pixels: bytes, channels: int, height: int, width: int) -> bytes:
-    """A PNG file (W3C 2003) of 8 bits.
+    """A PNG file of 8 bits.
 
     Args:
         pixels: channel by channel, each row by row.
@@ -16,15 +15,13 @@ def png(pixels: bytes, channels: int, height: int, width: int) -> bytes:
         height: rows.
         width: columns.
     """
-    size, rows = height * width, []
-    for row in range(0, size, width):
-        planes = [pixels[channel * size + row : channel * size + row + width] for channel in range(channels)]
-        rows.append(b"\0" + bytes(level for pixel in zip(*planes, strict=True) for level in pixel))
-    header = struct.pack(">2I5B", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows), 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
-    )
+    from PIL import Image
+
+    size, file = height * width, BytesIO()
+    starts = range(0, len(pixels), size)
+    planes = [Image.frombytes("L", (width, height), pixels[start : start + size]) for start in starts]
+    (planes[0] if channels == 1 else Image.merge("RGB", planes)).save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
 def data_uri(file: bytes) -> str:

@@ -150,8 +150,7 @@ class Instances:
 
     def static_cost(self, architecture: Architecture) -> float:
         """Relative cost of a child as one network for all images, without a controller."""
-        active = np.reshape(architecture.tokens, (len(self.costs.operations), -1))
-        return float(self.costs.fixed + (active * np.array(self.costs.operations)).sum()) / self.costs.whole
+        return self.costs.of(architecture.tokens) / self.costs.whole
 
     def static(self, trials: Sequence[Trial]) -> list[StaticChild]:
         """Which of a search's trials were measured as static children, the cheapest first."""
@@ -169,6 +168,10 @@ class Instances:
             for (cost, hits, nats, t), front in zip(found, best, strict=True)
         ]
         return sorted(children, key=lambda child: (child.latency, -child.accuracy, child.trial))
+
+    def best_static(self, trials: Sequence[Trial]) -> StaticChild | None:
+        """Of these the most accurate, of equal ones the cheapest; ``None`` if there are none."""
+        return max(self.static(trials), key=lambda child: (child.accuracy, -child.latency), default=None)
 
     @property
     def collapsed(self) -> str | None:
@@ -202,12 +205,12 @@ def read_instances(directory: Path) -> Instances | None:
         if document["version"] != _VERSION:
             rule = f"{INSTANCES} has version {document['version']}; this naopt reads {_VERSION}"
             raise InputError("run", str(directory), rule)
-        costs, figures = document["costs"], document["statistics"]
+        figures = document["statistics"]
         dependences = {name: Dependence(**figures[name]) for name in ("of_class", "of_difficulty")}
         return Instances(
             tuple(OperatingPoint(**point) for point in document["points"]),
             document["conditioned"],
-            OperationCosts(**{**costs, "operations": tuple(map(tuple, costs["operations"]))}),
+            OperationCosts.read(document["costs"]),
             tuple(document["classes"]),
             document["reference"],
             ImageDecisions(**{name: tuple(column) for name, column in document["images"].items()}),

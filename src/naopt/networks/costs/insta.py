@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 from naopt.networks.costs.describe import describe, inverted_residual_layers
 from naopt.networks.costs.layers import Layer, Map, Plan, totals
@@ -34,6 +36,15 @@ class OperationCosts:
     def whole(self) -> float:
         """Of the meta-graph with all operations active."""
         return self.fixed + sum(map(sum, self.operations))
+
+    def of(self, tokens: Sequence[int]) -> float:
+        """Of a path, in the unit, without a controller."""
+        return self.fixed + sum(cost for cost, on in zip(chain(*self.operations), tokens, strict=True) if on)
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> OperationCosts:
+        """From what ``dataclasses.asdict`` gives, also where it has been JSON."""
+        return cls(**{**values, "operations": tuple(map(tuple, values["operations"]))})
 
     @property
     def cheapest(self) -> tuple[int, ...]:
