@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.instance_figures import BASELINES, COSTS, mean, of_seed
-from benchmarks.output import note, publish
+from benchmarks.output import failed, note, publish
 from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError
 from naopt.files import write_text
@@ -256,8 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         document = compare(options)
     except (NaoptError, DivergedError) as error:
-        note(str(error))
-        raise SystemExit(2 if isinstance(error, InputError) else 3) from error
+        raise failed(error, code=3) from error
     except KeyboardInterrupt:
         note("stopped; the same command goes on")
         raise SystemExit(3) from None

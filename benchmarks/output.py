@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from naopt.errors import InputError, NaoptError
+from naopt.errors import InputError
 from naopt.files import write_text
 
 
@@ -17,7 +17,7 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-def failed(error: NaoptError, *, code: int = 1) -> SystemExit:
+def failed(error: Exception, *, code: int = 1) -> SystemExit:
     """Says an error in one line; the end of the program to be raised: 2 for bad input, else ``code``."""
     note(str(error))
     return SystemExit(2 if isinstance(error, InputError) else code)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.output import note, publish
+from benchmarks.output import failed, note, publish
 from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError
 from naopt.metrics import summarise
@@ -257,8 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         document = compare(options)
     except (NaoptError, DivergedError) as error:
-        note(str(error))
-        raise SystemExit(2 if isinstance(error, InputError) else 3) from error
+        raise failed(error, code=3) from error
     publish(document, markdown(document), options.out, "parsec_transfer", as_json=options.json)
 
 

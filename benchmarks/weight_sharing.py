@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.output import note, publish
+from benchmarks.output import failed, note, publish
 from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError, RunStoppedError
 from naopt.files import write_text
@@ -297,8 +297,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         document = compare(options)
     except NaoptError as error:
-        note(str(error))
-        raise SystemExit(2 if isinstance(error, InputError) else 3) from error
+        raise failed(error, code=3) from error
     publish(document, markdown(document), options.out, "weight_sharing", as_json=options.json, allow_nan=False)
 
 
