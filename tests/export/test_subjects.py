@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from naopt.errors import InputError
+from naopt.evaluators.workloads import create_workload
+from naopt.evaluators.workloads.images import ImageWorkload
 from naopt.export import ImageFacts, Subject, build_untrained, read_trained
 from naopt.export.subjects import images_of
 from naopt.final.request import training_request
@@ -23,6 +25,7 @@ from naopt.tasks import DigitsTask, ImageOptions, Limits
 from naopt.tasks.decoding import Picture
 from naopt.training.image_transforms import evaluation_image
 from tests.export.examples import CELL, ImageSubject
+from tests.tasks.examples import write_mixed
 
 TINY = {"epochs": 1, "filters": 2, "cells_per_stage": 1, "train_limit": 60, "valid_limit": 60}
 
@@ -80,6 +83,21 @@ def test_trained_networks_say_what_they_said(trained: Path) -> None:
         logits = Classifier(found.network, found.facts)(torch.tensor(test.images).float())
     accuracy = 100 * float((logits.argmax(1) == torch.tensor(test.labels)).double().mean())
     assert found.facts.test_accuracy == pytest.approx(accuracy)
+
+
+def test_a_training_on_images_of_many_sizes_is_read(tmp_path: Path) -> None:
+    """Whatever parts are loaded, by a search, by final training and here, images have the same shape."""
+    write_mixed(tmp_path / "images")
+    task = f"images:{tmp_path / 'images'}"
+    space, architecture = parse_architecture(CELL)
+    settings = {"epochs": 1, "filters": 2, "cells_per_stage": 1, "auxiliary_weight": 0.0}
+    train(tmp_path / "run", training_request(space, architecture, task, overrides=settings))
+    found = classifier(read_trained(tmp_path / "run"))
+    work = create_workload(task, settings)
+    assert isinstance(work, ImageWorkload)
+    searched = [work.load(torch.device("cpu"), test=test).facts["input_shape"] for test in (False, True)]
+    assert found.facts.input_shape == tuple(found.data.shape[1:]) == (1, 4, 6) == work.shapes()[0]
+    assert searched == [[1, 4, 6]] * 2
 
 
 @pytest.mark.parametrize(

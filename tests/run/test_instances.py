@@ -14,8 +14,6 @@ import pytest
 import torch
 
 from naopt.errors import InputError, RunStoppedError
-from naopt.evaluators.workloads.base import Loaded
-from naopt.evaluators.workloads.images import ImageWorkload
 from naopt.execution.training_progress import read_curve
 from naopt.networks.costs.insta import needed_operations
 from naopt.networks.instance import repaired
@@ -71,23 +69,6 @@ def found(directory: Path) -> Instances:
 @pytest.fixture(scope="module")
 def aware(directory: Path) -> InstanceAware:
     return open_instance(directory, test=True)
-
-
-def test_test_images_of_another_size_are_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = ImageWorkload.load
-
-    def larger(work: ImageWorkload, device: torch.device, *, test: bool, final: bool = False) -> Loaded:
-        found = load(work, device, test=test, final=final)
-        if not test:
-            return found
-        pixels = found.parts["test"].pixels.repeat(1, 1, 2, 1)
-        return replace(found, parts={**found.parts, "test": replace(found.parts["test"], pixels=pixels)})
-
-    monkeypatch.setattr(ImageWorkload, "load", larger)
-    with pytest.raises(
-        InputError, match=r"has images \(1, 16, 8\); the search was on \(1, 8, 8\): search with an image_size"
-    ):
-        open_instance(directory, test=True)
 
 
 def test_what_the_run_leaves(directory: Path) -> None:

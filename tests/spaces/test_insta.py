@@ -95,7 +95,7 @@ def test_syntax_errors(text: str, position: int, rule: str) -> None:
     ("name", "message"),
     [
         ("insta:blocks=0", "blocks '0': must be in 1..64"),
-        ("insta:blocks=2", "stages '3': must be in 1..2, the number of blocks"),
+        ("insta:blocks=2,stages=3", "stages '3': must be in 1..2, the number of blocks"),
         ("insta:operations=mb3e3+mb4e1", "operation of insta 'mb4e1': must be mbKeE"),
         ("insta:operations=mb3e13", "operation of insta 'mb3e13': must be mbKeE"),
         ("insta:operations=mb3e1+mb3e1", "each operation may stand once"),
@@ -104,6 +104,14 @@ def test_syntax_errors(text: str, position: int, rule: str) -> None:
 def test_wrong_options(name: str, message: str) -> None:
     with pytest.raises(InputError, match=message.replace("+", r"\+")):
         create_space(name)
+
+
+@pytest.mark.parametrize(("blocks", "stages"), [(1, 1), (2, 2), (3, 3), (9, 3)])
+def test_there_are_three_stages_where_there_are_as_many_blocks(blocks: int, stages: int) -> None:
+    space = create_space(f"insta:blocks={blocks}")
+    assert isinstance(space, InstaSpace)
+    assert space.stages == stages
+    assert create_space(space.name).name == space.name
 
 
 def test_the_last_operation_of_a_block_that_halves_the_map_is_kept() -> None:

@@ -17,6 +17,17 @@ def write_images(folder: Path, count: int, *, size: tuple[int, int] = (6, 5), mo
         Image.fromarray(rng.integers(256, size=shape, dtype=np.uint8), mode).save(folder / f"{index:03}.png")
 
 
+def write_mixed(folder: Path) -> None:
+    """Parts of which each has a size of its own; that of ``train`` has most of training and validation images.
+
+    Test images, of which there are most, are coloured, and the others grey.
+    """
+    for name in "ab":
+        write_images(folder / "train" / name, 3, size=(6, 4), mode="L")
+        write_images(folder / "valid" / name, 2, size=(9, 9), mode="L", seed=1)
+        write_images(folder / "test" / name, 6, size=(8, 8), seed=2)
+
+
 def pack(folder: Path, archive: Path, *, root: str = "") -> Path:
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(folder, arcname=root or ".")

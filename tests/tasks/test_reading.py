@@ -13,7 +13,7 @@ from PIL import Image
 from naopt.errors import InputError
 from naopt.tasks import Dataset, ImageOptions, ImagesTask, Limits
 from naopt.tasks.options import Alpha
-from tests.tasks.examples import all_splits, write_images
+from tests.tasks.examples import all_splits, pack, write_images, write_mixed
 
 PEAK = """
 import resource, sys
@@ -63,6 +63,32 @@ def test_images_of_a_chosen_side_are_resized_once(tmp_path: Path) -> None:
     assert {image.tobytes() for split in all_splits(data) for image in split.images} == expected
     assert data.remarks == ("4 of 10 images are not square, and squeezed to 16x16",)
     assert data.resized(16) is data
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("side", [None, 5])
+def test_what_all_images_become_does_not_depend_on_which_are_read(
+    tmp_path: Path, side: int | None, packed: bool
+) -> None:
+    write_mixed(tmp_path / "folders")
+    source = pack(tmp_path / "folders", tmp_path / "packed.tar.gz") if packed else tmp_path / "folders"
+    task = ImagesTask(str(source)).with_options(ImageOptions(side))
+    whole = task.load()
+    assert whole.train.images.shape[1:] == ((1, 4, 6) if side is None else (1, 5, 5))
+    for counts in ((None, None, 0), (0, 0, 4), (2, None, 0), (2, None, None), (0, 4, 4), (6, 4, 0)):
+        part = task.load(Limits(*counts))
+        assert {split.images.shape[1:] for split in all_splits(part)} == {whole.train.images.shape[1:]}
+        for split, full in zip(all_splits(part), all_splits(whole), strict=True):
+            assert {image.tobytes() for image in split.images} <= {image.tobytes() for image in full.images}
+
+
+def test_one_coloured_image_that_is_not_read_makes_all_coloured(tmp_path: Path) -> None:
+    write_mixed(tmp_path)
+    write_images(tmp_path / "valid" / "b", 1, size=(9, 9), seed=3)
+    for side, size in ((None, (4, 6)), (5, (5, 5))):
+        task = ImagesTask(str(tmp_path)).with_options(ImageOptions(side))
+        assert task.load(Limits(2, 0, 0)).train.images.shape[1:] == (3, *size)
+        assert task.load(Limits(0, 0, 2)).test.images.shape[1:] == (3, *size)
 
 
 def drawn(alpha: int, shape: int) -> Image.Image:

@@ -198,7 +198,7 @@ def _space_options() -> str:
         for name in spaces.names()
         if _is_own(spaces.get(name))
         for option, parameter in inspect.signature(spaces.get(name)).parameters.items()
-        if parameter.default not in (inspect.Parameter.empty, None)
+        if parameter.default is not inspect.Parameter.empty
     ]
     return _table(["space", "key", "default"], rows)
 

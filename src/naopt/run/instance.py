@@ -119,10 +119,6 @@ def assembled(
     assert isinstance(searcher.space, InstaSpace)
     parts: dict[Part, Images] = {"train": data.train, "valid": data.valid}
     if loaded is not None:
-        # Where no size is set it is that of most images, and others may be most where the test images are counted in.
-        if loaded.pixels.shape[1:] != data.train.pixels.shape[1:]:
-            sizes = f"{tuple(loaded.pixels.shape[1:])}; the search was on {tuple(data.train.pixels.shape[1:])}"
-            raise InputError("task", config.task, f"with its test part has images {sizes}: search with an image_size")
         parts["test"] = loaded
     network = searcher.deployed()
     network.eval()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = "mb3e1+mb3e3+mb3e6+mb5e3+mb5e6"
 """The default candidates: five a block, as in the authors' program."""
+STAGES = 3
 MAX_BLOCKS = 64
 _NAME = re.compile(r"mb([357])e([1-9]|1[0-2])")
 
@@ -77,7 +78,8 @@ class InstaSpace(SearchSpace):
 
     Args:
         blocks: in all; 17 in the authors' program.
-        stages: these are divided into so many, as evenly as possible, earlier ones longer.
+        stages: these are divided into so many, as evenly as possible, earlier ones longer; by default three, or as many
+            as there are blocks where those are fewer.
         operations: candidates of each block, ``mbKeE`` with kernels K of 3, 5, 7 and expansions E of 1 to 12, joined by
             ``+``.
 
@@ -87,16 +89,17 @@ class InstaSpace(SearchSpace):
 
     skips = frozenset({SKIP})
 
-    def __init__(self, blocks: int = 6, stages: int = 3, operations: str = OPERATIONS) -> None:
+    def __init__(self, blocks: int = 6, stages: int | None = None, operations: str = OPERATIONS) -> None:
         if not 1 <= blocks <= MAX_BLOCKS:
             raise InputError("space option blocks", blocks, f"must be in 1..{MAX_BLOCKS}")
+        stages = min(STAGES, blocks) if stages is None else stages
         if not 1 <= stages <= blocks:
             raise InputError("space option stages", stages, f"must be in 1..{blocks}, the number of blocks")
         self.operations = _read_operations(operations)
         self.blocks, self.stages = blocks, stages
         self.names = tuple(operation.name for operation in self.operations)
         joined = "+".join(self.names)
-        options = [f"blocks={blocks}"] * (blocks != 6) + [f"stages={stages}"] * (stages != 3)
+        options = [f"blocks={blocks}"] * (blocks != 6) + [f"stages={stages}"] * (stages != STAGES)
         options += [f"operations={joined}"] * (joined != OPERATIONS)
         self.name = ":".join(["insta", *([",".join(options)] if options else [])])
         each, longer = divmod(blocks, stages)

@@ -52,7 +52,7 @@ def create_space(spec: str, options: dict[str, Any] | None = None) -> SearchSpac
 
 def _converted(key: str, value: Any, annotation: object) -> Any:
     """The value of an option, which may come as text from the command line or typed from code."""
-    if annotation in (int, "int"):
+    if annotation in (int, "int", "int | None"):
         try:
             return int(value) if isinstance(value, str) else operator.index(value)
         except (TypeError, ValueError) as error:

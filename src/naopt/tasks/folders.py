@@ -29,11 +29,13 @@ class Found:
     Attributes:
         classes: their names.
         parts: paths and class indices of each part.
+        deciding: paths of all training and validation images, however many of them ``parts`` has.
         remarks: what was left out, and why.
     """
 
     classes: tuple[str, ...]
     parts: Mapping[Part, Labelled]
+    deciding: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
@@ -78,8 +80,9 @@ def find_images(
     for part in PARTS:
         labelled = [(path, index[name]) for name, paths in whole[part].items() for path in paths]
         parts[part] = limited(labelled, limits.of(part))
+    deciding = tuple(path for part in PARTS if part != "test" for paths in whole[part].values() for path in paths)
     remarks = _remarks(len(images) - len(used), passed, len(used), len(others))
-    return Found(names, parts, (*remarks, *_absent(names, found)))
+    return Found(names, parts, deciding, (*remarks, *_absent(names, found)))
 
 
 def suffix_of(path: str) -> str:

@@ -62,7 +62,7 @@ class FolderTask(ImageTask):
 
     def _load(self, files: Sequence[str], folders: Sequence[str], limits: Limits) -> Dataset:
         found = self._find(files, folders, limits)
-        splits, remarks = read_images(self._tree, found.parts, self._options)
+        splits, remarks = read_images(self._tree, found.parts, found.deciding, self._options)
         return Dataset(
             splits["train"], splits["valid"], splits["test"], found.classes, (*found.remarks, *remarks)
         )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,21 +22,23 @@ _DIM = 32
 """Of 256 levels: a data set that has fewer is remarked upon."""
 
 
+_Look = tuple[Size, bool]
+"""What the head of an image's file says: its size, and whether it is grey."""
+
+
 @dataclass
 class _Survey:
     """What all images of a data set are like.
 
     Attributes:
-        sizes: of each image, by path.
-        grey: whether none has colours.
+        looks: of each image, by path.
         traits: how many images have each trait.
         contents: paths of equal files, by a digest.
         low: the smallest value of all pixels.
         high: the largest.
     """
 
-    sizes: dict[str, Size] = field(default_factory=dict)
-    grey: bool = True
+    looks: dict[str, _Look] = field(default_factory=dict)
     traits: Counter[str] = field(default_factory=Counter)
     contents: dict[bytes, list[str]] = field(default_factory=dict)
     low: int = 255
@@ -44,8 +46,7 @@ class _Survey:
 
     def look(self, path: str, data: bytes, picture: Picture) -> None:
         """Takes an image into account that is not decoded."""
-        self.sizes[path] = picture.size
-        self.grey = self.grey and picture.grey
+        self.looks[path] = picture.size, picture.grey
         self.traits["several"] += picture.several
         self.contents.setdefault(hashlib.blake2b(data, digest_size=16).digest(), []).append(path)
 
@@ -58,16 +59,17 @@ class _Survey:
 
 
 def read_images(
-    tree: Tree, parts: Mapping[Part, Labelled], options: ImageOptions
+    tree: Tree, parts: Mapping[Part, Labelled], deciding: Sequence[str], options: ImageOptions
 ) -> tuple[dict[Part, Split], tuple[str, ...]]:
-    """Decodes the images of each part, all to one size, grey if all of them are.
+    """Decodes the images of each part, all to one size, grey if all training and validation images are.
 
     One image is decoded at a time, a JPEG no larger than needed, so the memory is that of the result.
 
     Args:
         tree: what they are in.
-        parts: paths and class indices.
-        options: how to read them; without a side, all get the size that most have.
+        parts: paths and class indices of what is to be read.
+        deciding: paths of all training and validation images, to be read or not, which decide what all become.
+        options: how to read them; without a side, all get the size that most of the deciding ones have.
 
     Returns:
         The splits, images ``(n, 1 or 3, h, w)`` uint8, and remarks on what was done.
@@ -80,10 +82,7 @@ def read_images(
     for path, data in tree.read(sorted(places)):
         with open_picture(f"{tree.source}/{path}", data, options.alpha) as picture:
             survey.look(path, data, picture)
-    # The first largest count in path order, so that ties do not depend on anything else.
-    common = Counter(size for _, size in sorted(survey.sizes.items())).most_common(1)[0][0]
-    size = common if options.side is None else (options.side, options.side)
-    mode: Mode = "L" if survey.grey else "RGB"
+    size, mode = _common(tree, deciding, survey.looks, options)
     shape = (1 if mode == "L" else 3, size[1], size[0])
     arrays = {part: np.empty((len(labelled), *shape), np.uint8) for part, labelled in parts.items()}
     first: NDArray[np.uint8] | None = None
@@ -103,8 +102,31 @@ def read_images(
     return splits, (*_about_files(survey, parts), *_about_pixels(survey, size, options))
 
 
+def _common(
+    tree: Tree, deciding: Sequence[str], known: Mapping[str, _Look], options: ImageOptions
+) -> tuple[Size, Mode]:
+    """The size and mode of a data set, which are the same whatever of it is read.
+
+    What is not known yet is looked at: files are read, but not decoded.
+    """
+    looks = {path: known[path] for path in deciding if path in known}
+    coloured = not all(grey for _, grey in looks.values())
+    if options.side is None or not coloured:
+        for path, data in tree.read(sorted(set(deciding) - looks.keys())):
+            with open_picture(f"{tree.source}/{path}", data, options.alpha) as picture:
+                looks[path] = picture.size, picture.grey
+            coloured = coloured or not picture.grey
+            if coloured and options.side is not None:
+                break
+    mode: Mode = "RGB" if coloured else "L"
+    if options.side is not None:
+        return (options.side, options.side), mode
+    # The first largest count in path order, so that ties do not depend on anything else.
+    return Counter(size for _, (size, _) in sorted(looks.items())).most_common(1)[0][0], mode
+
+
 def _same(survey: _Survey, options: ImageOptions) -> str:
-    text = f"all {len(survey.sizes):,} are the same picture"
+    text = f"all {len(survey.looks):,} are the same picture"
     if survey.traits["transparent"]:
         text += f" with alpha={options.alpha}; try another background: white, grey, black, or ignore"
     elif survey.traits["deep"]:
@@ -133,12 +155,12 @@ def _about_files(survey: _Survey, parts: Mapping[Part, Labelled]) -> Iterator[st
 
 
 def _about_pixels(survey: _Survey, size: Size, options: ImageOptions) -> Iterator[str]:
-    total, traits = len(survey.sizes), survey.traits
+    total, traits = len(survey.looks), survey.traits
     shape = f"{size[0]}x{size[1]}"
     if options.side is None:
-        if resized := sum(found != size for found in survey.sizes.values()):
+        if resized := sum(found != size for found, _ in survey.looks.values()):
             yield f"{resized:,} of {total:,} images resized to {shape}"
-    elif squeezed := sum(found[0] != found[1] for found in survey.sizes.values()):
+    elif squeezed := sum(found[0] != found[1] for found, _ in survey.looks.values()):
         yield f"{squeezed:,} of {total:,} images are not square, and squeezed to {shape}"
     ground = "kept as coloured" if options.alpha == "ignore" else f"put on {options.alpha}"
     said = {
