@@ -108,6 +108,8 @@ class Searcher(ABC):
     """Whether proposals depend on the scores that are told."""
     several: ClassVar[bool] = False
     """Whether it searches for trade-offs between several objectives."""
+    needs_priors: ClassVar[bool] = False
+    """Whether it is of use only where something is known beforehand, ``Problem.priors``; without it refuses."""
     limited: ClassVar[bool] = False
     """Whether it is told what breaks a limit like anything else. Others are told that it failed, and why."""
 

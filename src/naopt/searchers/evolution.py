@@ -12,7 +12,11 @@ from naopt.configuration import PresetSettings
 from naopt.measurement import Measurement
 from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.priors import BestDrawn
 from naopt.spaces import Architecture, SearchSpace
+
+_DRAWS = 10
+"""Random architectures for each of the first population, where a proxy chooses."""
 
 
 class EvolutionSettings(PresetSettings):
@@ -35,6 +39,11 @@ class EvolutionSettings(PresetSettings):
     attempts: int = Field(20, ge=1)
     """Mutations of a parent that are tried for a child that was not measured before; then a random architecture
     takes its place."""
+    warmup_proxy: str = ""
+    """The first population is the best of random architectures by what is known before training: names, separated by
+    commas, ``min:NAME`` where less is better, the mean of the ranks deciding; or ``all``. Empty for any random ones."""
+    warmup_draws: int | None = Field(None, ge=1)
+    """How many random architectures the first population is chosen from; unset for ten times as many."""
     batch: int = Field(1, ge=1)
     """Children of one round; more than 1 keeps several workers busy, with a population that is that much older."""
 
@@ -47,7 +56,8 @@ class EvolutionSearcher(Searcher):
     Algorithm 1. The population is the latest ``population`` architectures that have a score, so nothing but the
     history is kept. Departures: no architecture is measured twice (where a child was, the parent is mutated again), and
     failed measurements do not enter the population. Asked while others are pending it is asynchronous, as the paper's
-    is: each result that comes makes room for one child of those that are measured.
+    is: each result that comes makes room for one child of those that are measured. With ``warmup_proxy`` the random
+    first population is the best of many random architectures (Abdelfattah et al. 2021, section 5).
     """
 
     settings_type = EvolutionSettings
@@ -58,6 +68,11 @@ class EvolutionSearcher(Searcher):
         super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.options = settings
         self._scored: list[tuple[Architecture, float]] = []
+        self._warmup: BestDrawn | None = None
+        if settings.warmup_proxy:
+            draws = settings.warmup_draws or _DRAWS * settings.population
+            what = "searcher evolution, warmup_proxy"
+            self._warmup = BestDrawn(space, self.problem, settings.warmup_proxy, what, draws=draws, seed=seed)
 
     def tell(self, architecture: Architecture, measurement: Measurement) -> None:
         """Takes note of one measurement; one with a score is the youngest of the population."""
@@ -86,7 +101,9 @@ class EvolutionSearcher(Searcher):
         missing = self.options.population - len(self._scored)
         if missing > 0:
             wanted = count if pending else min(count, missing)
-            return [Proposal(a, "random") for a in sample_new(self.space, known, wanted, rng)]
+            best = [] if self._warmup is None else self._warmup.take(wanted, known, 1)
+            drawn = sample_new(self.space, Known(known, best), wanted - len(best), rng) if len(best) < wanted else []
+            return [*(Proposal(a, "warmup") for a in best), *(Proposal(a, "random") for a in drawn)]
         population = self.population
         found: dict[Architecture, Proposal] = {}
         wanted = count if pending else min(count, self.options.batch)
