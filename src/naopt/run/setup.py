@@ -29,6 +29,7 @@ from naopt.problem import Objective, Problem, named_objectives
 from naopt.proxies import ProxySettings, proxies_for
 from naopt.run.config import RunConfig
 from naopt.run.names import SUPERNET
+from naopt.run.priors import with_priors
 from naopt.run.problem import check_enqueued, read_problem
 from naopt.run.supernet import shared_evaluator
 from naopt.searchers import Searcher, searchers
@@ -115,8 +116,8 @@ def prepare(
 
     Raises:
         InputError: an unknown name or option, none or more than one of task, table and supernet, noise without a table,
-            something enqueued that a limit on a known cost forbids, a space that is not the table's, or a searcher that
-            shares weights without a task.
+            something enqueued that a limit on a known cost forbids, priors as for ``with_priors``, a space that is not
+            the table's, or a searcher that shares weights without a task.
     """
     kind = searcher_kind(config.searcher)
     settings = kind.settings_type.parse(config.searcher_settings, f"setting of searcher {config.searcher}")
@@ -165,8 +166,10 @@ def prepare(
     else:
         raise InputError("task", "", "give --task, --table or --supernet")
     assert evaluator is not None
-    problem = read_problem(config, evaluator)
+    config, problem = with_priors(config, read_problem(config, evaluator), evaluator)
     _check_several(config, problem, shares=shares_weights(config.searcher))
+    if issubclass(kind, Searcher):
+        kind.check(problem, settings)
     metric = ",".join(objective.metric for objective in problem.objectives)
     batch = config.workers if config.search_batch == "workers" else config.search_batch
     enqueued = [evaluator.space.parse(text) for text in config.enqueue]

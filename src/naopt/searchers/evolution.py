@@ -8,13 +8,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from naopt.configuration import PresetSettings
+from naopt.configuration import PresetSettings, Settings
 from naopt.measurement import Measurement
 from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher, sample_new, searchers
-from naopt.searchers.priors import BestDrawn
+from naopt.searchers.priors import BestDrawn, read_priors
 from naopt.spaces import Architecture, SearchSpace
 
+_WHAT = "searcher evolution, warmup_proxy"
 _DRAWS = 10
 """Random architectures for each of the first population, where a proxy chooses."""
 
@@ -61,6 +62,7 @@ class EvolutionSearcher(Searcher):
     """
 
     settings_type = EvolutionSettings
+    informed = True
 
     def __init__(
         self, space: SearchSpace, problem: Problem | Objective, settings: EvolutionSettings, *, seed: int, budget: int
@@ -71,8 +73,15 @@ class EvolutionSearcher(Searcher):
         self._warmup: BestDrawn | None = None
         if settings.warmup_proxy:
             draws = settings.warmup_draws or _DRAWS * settings.population
-            what = "searcher evolution, warmup_proxy"
-            self._warmup = BestDrawn(space, self.problem, settings.warmup_proxy, what, draws=draws, seed=seed)
+            order = read_priors(self.problem, settings.warmup_proxy, _WHAT)
+            self._warmup = BestDrawn(space, self.problem, order, draws=draws, seed=seed)
+
+    @classmethod
+    def check(cls, problem: Problem, settings: Settings) -> None:
+        """See ``Searcher.check``."""
+        assert isinstance(settings, EvolutionSettings)
+        if settings.warmup_proxy:
+            read_priors(problem, settings.warmup_proxy, _WHAT)
 
     def tell(self, architecture: Architecture, measurement: Measurement) -> None:
         """Takes note of one measurement; one with a score is the youngest of the population."""

@@ -17,8 +17,11 @@ ALL = "all"
 """Names whatever is known beforehand."""
 _DRAWS = 0x64726177
 
+Order = tuple[Costs, tuple[Named, ...]]
+"""What is known beforehand, and which of it orders architectures."""
 
-def read_priors(problem: Problem, text: str, what: str) -> tuple[Costs, tuple[Named, ...]]:
+
+def read_priors(problem: Problem, text: str, what: str) -> Order:
     """What is known beforehand, and which of it orders architectures; larger is better unless ``min:`` says otherwise.
 
     Args:
@@ -63,17 +66,13 @@ class BestDrawn:
     Args:
         space: where they are drawn.
         problem: whose limits they keep, as far as these are known.
-        names: see ``read_priors``.
-        what: the setting that gave the names.
+        order: see ``read_priors``.
         draws: of one pool.
         seed: of the draws.
-
-    Raises:
-        InputError: see ``read_priors``.
     """
 
-    def __init__(self, space: SearchSpace, problem: Problem, names: str, what: str, *, draws: int, seed: int) -> None:
-        self._priors, self._named = read_priors(problem, names, what)
+    def __init__(self, space: SearchSpace, problem: Problem, order: Order, *, draws: int, seed: int) -> None:
+        self._priors, self._named = order
         self._space, self._problem, self._draws, self._seed = space, problem, draws, seed
         self._pools: list[list[Architecture]] = []
 

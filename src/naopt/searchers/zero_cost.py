@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from pydantic import Field
 
 from naopt.configuration import Settings
 from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher, of_budget, searchers
-from naopt.searchers.priors import ALL, BestDrawn
+from naopt.searchers.priors import ALL, BestDrawn, read_priors
 from naopt.spaces import Architecture, SearchSpace
 
 _SHARE = 10.0
+_WHAT = "searcher zero-cost, proxy"
 
 
 class ZeroCostSettings(Settings):
@@ -36,17 +36,21 @@ class ZeroCostSearcher(Searcher):
 
     settings_type = ZeroCostSettings
     learns = False
-    several = True
-    needs_priors: ClassVar[bool] = True
+    several = informed = needs_priors = True
 
     def __init__(
         self, space: SearchSpace, problem: Problem | Objective, settings: ZeroCostSettings, *, seed: int, budget: int
     ) -> None:
         super().__init__(space, problem, settings, seed=seed, budget=budget)
+        order = read_priors(self.problem, settings.proxy, _WHAT)
         draws = of_budget(settings.draws, _SHARE, budget)
-        self._drawn = BestDrawn(
-            space, self.problem, settings.proxy, "searcher zero-cost, proxy", draws=draws, seed=seed
-        )
+        self._drawn = BestDrawn(space, self.problem, order, draws=draws, seed=seed)
+
+    @classmethod
+    def check(cls, problem: Problem, settings: Settings) -> None:
+        """See ``Searcher.check``."""
+        assert isinstance(settings, ZeroCostSettings)
+        read_priors(problem, settings.proxy, _WHAT)
 
     @property
     def round_size(self) -> int:
