@@ -47,7 +47,7 @@ def test_what_a_comparison_is_about_is_no_prior_column(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=f"prior column '{column}': is what the search is about"):
             comparison(column)
     with pytest.raises(InputError, match="take no prior knowledge"):
-        comparison("told", searcher="evolution")
+        comparison("told", searcher="local-search")
     Journal(tmp_path, comparison("told"))
     with pytest.raises(InputError, match="priors"):
         Journal(tmp_path, comparison("size"))

@@ -57,7 +57,7 @@ def test_without_them_a_configuration_is_as_it_was(file: str) -> None:
         ({"prior_columns": ("acc",)}, "prior column 'acc': is what the search is about"),
         ({"prior_columns": ("early", "early")}, "prior column 'early': is given twice"),
         ({"prior_columns": ("erly",)}, "did you mean 'early'"),
-        ({"prior_columns": ("early",), "searcher": "evolution"}, "takes no prior knowledge; take one of bananas"),
+        ({"prior_columns": ("early",), "searcher": "local-search"}, "takes no prior knowledge; take one of bananas"),
         ({"proxies": ("naswot",)}, "proxies 'naswot': are of networks that the search trains"),
     ],
 )
