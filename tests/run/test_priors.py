@@ -1,4 +1,4 @@
-"""``--prior-columns`` and ``--proxies``: kept by a run, the same after a resume, and refused where they mean nothing."""
+"""``--prior-columns`` and ``--proxies``: kept by a run, and refused where they mean nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from naopt.cli.app import run
+from naopt.cli.rehearsal import proxy_seconds
 from naopt.errors import InputError
 from naopt.evaluators.proxy_costs import DEFAULT_PROXIES
 from naopt.measurement import MetricInfo
@@ -83,3 +84,12 @@ def test_proxies_are_known_by_name_before_anything_is_computed() -> None:
     assert prepare(RunConfig(task="digits", proxies=("none",))).problem.priors is None
     with pytest.raises(InputError, match="did you mean 'naswot'"):
         prepare(RunConfig(task="digits", proxies=("naswo",)))
+
+
+def test_a_dry_run_knows_what_proxies_take(file: str) -> None:
+    tiny = {"train_limit": 40, "valid_limit": 20, "filters": 2, "cells_per_stage": 1, "batch_size": 20}
+    config = RunConfig(task="digits", space="nasbench201", training=tiny, proxies=("naswot",))
+    seconds = proxy_seconds(prepare(config))
+    assert seconds is not None
+    assert 0 < seconds < 60
+    assert proxy_seconds(prepare(RunConfig(table=file, metric="acc", prior_columns=("early",)))) is None
