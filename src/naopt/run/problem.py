@@ -20,7 +20,7 @@ from naopt.tasks import find_task
 
 _SMALL = 100_000
 _WALKS = 20
-_FIRST = 64
+_FIRST = 4
 _SEED = 0x6C696D
 
 
