@@ -14,7 +14,7 @@ from naopt.latent.base import PerformanceModel
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.latent.pretraining import Pretrained, pretrained
-from naopt.latent.priors import Priors, Trusted
+from naopt.latent.priors import Priors
 from naopt.latent.schedule import scheduled
 from naopt.latent.targets import Targets
 from naopt.metrics import kendall_tau, pairwise_accuracy, spearman
@@ -50,8 +50,7 @@ class EmbeddingModel(PerformanceModel):
         self._process: GaussianProcess | None = None
         self._targets: Targets | None = None
         self._best = 0.0
-        self._parameters: dict[int, tuple[tuple[bytes, bytes], Array, Trusted]] = {}
-        self.trusted: Trusted = ()
+        self._parameters: dict[int, tuple[tuple[bytes, bytes], Array]] = {}
 
     @property
     def pretrained(self) -> Pretrained:
@@ -91,7 +90,7 @@ class EmbeddingModel(PerformanceModel):
             "noise": self._process.noise,
         }
         if self.priors is not None:
-            log |= self.priors.weights(self._process.shares(), self.trusted)
+            log |= self.priors.weights(self._process.shares())
         if len(scores) >= _FEWEST_JUDGED and scores.min() < scores.max():
             guessed = self._process.left_out()[0] + self.trend(points)
             log |= {
@@ -104,7 +103,9 @@ class EmbeddingModel(PerformanceModel):
 
     def foreseen(self) -> float:
         """Logarithm of the density of all targets, each predicted from the others; larger for better models of them."""
-        return self._fitted().foreseen()
+        mean, variance = self._fitted().left_out()
+        away = (self._fitted().targets - mean) ** 2 / variance
+        return float(-0.5 * (away + np.log(2 * np.pi * variance)).sum())
 
     def learn_trend(self, points: Array, targets: Array) -> None:
         """Learns what is taken off the targets ``(n,)`` at points ``(n, dimensions)`` before the process is fitted."""
@@ -115,7 +116,7 @@ class EmbeddingModel(PerformanceModel):
 
     def new_process(self) -> GaussianProcess:
         """One that is not fitted yet."""
-        return GaussianProcess(self.settings.kernel, linear=len(self.trusted))
+        return GaussianProcess(self.settings.kernel, linear=0 if self.priors is None else len(self.priors))
 
     def _scheduled(self, points: Array, scores: Array) -> Array:
         count = scheduled(len(scores), self.settings.refit_growth)
@@ -125,18 +126,10 @@ class EmbeddingModel(PerformanceModel):
             targets = Targets.fit(scores[:count], self.settings.normalisation).transform(scores[:count])
             self.learn_trend(points[:count], targets)
             rest = targets - self.trend(points[:count])
-            if self.priors is not None:
-                self.trusted = self.priors.trusted(lambda some: self._with(some, points[:count], rest).foreseen())
-            process = self._with(self.trusted, points[:count], rest)
+            process = self.new_process().fit(self.split(points[:count]), rest)
             assert process.parameters is not None
-            self._parameters = {count: (first, process.parameters, self.trusted)}
-        _, parameters, self.trusted = self._parameters[count]
-        return parameters
-
-    def _with(self, trusted: Trusted, points: Array, targets: Array) -> GaussianProcess:
-        """A process that is fitted with some of the priors."""
-        self.trusted = trusted
-        return self.new_process().fit(self.split(points), targets)
+            self._parameters = {count: (first, process.parameters)}
+        return self._parameters[count][1]
 
     # Predictions.
 
@@ -197,12 +190,12 @@ class EmbeddingModel(PerformanceModel):
         """Gradients ``(n, dimensions)`` from those of the groups: priors have their slopes in the embedding."""
         if self.priors is None:
             return np.concatenate(parts, axis=1)
-        count = len(self.trusted)
-        first = len(parts) - 2 * count
-        own, slopes = np.concatenate(parts[:first], axis=1), self.priors.slopes
-        for place, at in enumerate(self.trusted):
-            own[:, : len(slopes)] += (parts[first + place] + parts[first + count + place]) * slopes[:, at]
-        return np.concatenate([own, np.zeros((len(own), len(self.priors)))], axis=1)
+        count = len(self.priors)
+        own, known = np.concatenate(parts[: -2 * count], axis=1), np.concatenate(parts[-2 * count :], axis=1)
+        both = known[:, :count] + known[:, count:]
+        slopes = self.priors.slopes
+        own[:, : len(slopes)] += both @ slopes.T
+        return np.concatenate([own, np.zeros_like(both)], axis=1)
 
     def means(self, architectures: Sequence[Architecture]) -> Array:
         """Targets ``(n,)`` that the process expects."""
@@ -220,7 +213,7 @@ class EmbeddingModel(PerformanceModel):
         if self.priors is None:
             return self.blocks(points)
         count = len(self.priors)
-        return [*self.blocks(points[:, :-count]), *self.priors.groups(points[:, -count:], self.trusted)]
+        return [*self.blocks(points[:, :-count]), *self.priors.groups(points[:, -count:])]
 
     def seen(self, architectures: Sequence[Architecture]) -> Array:
         """Points ``(n, columns)`` without priors."""

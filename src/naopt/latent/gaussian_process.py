@@ -100,12 +100,6 @@ class GaussianProcess:
         precision = np.diag(cho_solve((self._root, True), np.eye(len(self._given))))
         return self._given - self._solved / precision, 1 / precision
 
-    def foreseen(self) -> float:
-        """Logarithm of the density of all targets, each predicted from the others; larger for better models of them."""
-        mean, variance = self.left_out()
-        away = (self._given - mean) ** 2 / variance
-        return float(-0.5 * (away + np.log(2 * np.pi * variance)).sum())
-
     def believing(self, groups: Sequence[Array]) -> GaussianProcess:
         """The process after it was told that its means at further points ``(m, columns)`` are true."""
         mean, _ = self.predict(groups)

@@ -26,11 +26,6 @@ _MOST_KEPT = 50_000
 _OF_PRIORS = 0x7072696F
 _ASKED, _FEWEST_ASKED = 8, 16
 
-_NATS = 1.0
-"""By how much outcomes have to be foreseen better with a prior."""
-
-Trusted = tuple[int, ...]
-"""Places of priors among the names."""
 Describe = Callable[[Sequence["Architecture"]], "Array"]
 
 
@@ -43,8 +38,8 @@ class Priors:
     known is the mean, 0.
 
     A process sees each prior twice: by a kernel of its own, and by a linear one, because a line goes on where a kernel
-    goes back to its mean. Weights of both are learned, so the sign of a prior means nothing. One that does not help to
-    foresee outcomes is left out (``trusted``).
+    goes back to its mean. Weights of both are learned, so the sign of a prior means nothing, and one that tells nothing
+    has little weight.
 
     Priors that take time are looked at for what was measured, and in each round for the candidates that promise most
     (``look``). For others ridge regression stands in, from the same 64 architectures.
@@ -127,26 +122,16 @@ class Priors:
                 column[known] = scale.transform(values[name][known]).clip(-_FARTHEST, _FARTHEST)
         return columns
 
-    def trusted(self, foreseen: Callable[[Trusted], float]) -> Trusted:
-        """Which priors are worth a place in a process: each with which alone outcomes are foreseen better than without.
-
-        Args:
-            foreseen: of some priors the logarithm of the density of all outcomes, each predicted from the others.
-        """
-        without = foreseen(())
-        return tuple(at for at in range(len(self.names)) if foreseen((at,)) > without + _NATS)
-
-    def groups(self, columns: Array, trusted: Trusted) -> list[Array]:
+    def groups(self, columns: Array) -> list[Array]:
         """Columns ``(n, priors)`` as the last groups of a process: one a kernel, then one a linear kernel."""
-        each = [columns[:, [at]] for at in trusted]
+        each = [columns[:, [at]] for at in range(len(self.names))]
         return [*each, *each]
 
-    def weights(self, shares: Array, trusted: Trusted) -> dict[str, float]:
+    def weights(self, shares: Array) -> dict[str, float]:
         """By ``prior_weight/NAME`` the share of a prior in the shares of all groups of a process, these the last."""
-        found, count = dict.fromkeys(self.names, 0.0), len(trusted)
-        for place, at in enumerate(trusted):
-            found[self.names[at]] = float(shares[place - 2 * count] + shares[place - count])
-        return {f"prior_weight/{name}": share for name, share in found.items()}
+        count = len(self.names)
+        both = shares[-2 * count : -count] + shares[-count:]
+        return {f"prior_weight/{name}": float(share) for name, share in zip(self.names, both, strict=True)}
 
     @cached_property
     def slopes(self) -> Array:

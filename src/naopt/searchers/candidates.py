@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from naopt.latent.gaussian_process import GaussianProcess
-    from naopt.latent.priors import Priors, Trusted
+    from naopt.latent.priors import Priors
     from naopt.searchers.scan import Model, Predicted, Scan
 
 CandidateKind = Literal["auto", "scan", "local"]
@@ -193,21 +193,16 @@ class Candidates:
         origin = "scan" if self._scan is not None else "mutation" if parent else "random"
         return Proposal(architecture, origin, predicted, parent)
 
-    def normal(self, process: GaussianProcess, told: Sequence[Architecture], trusted: Trusted = ()) -> Predicted:
-        """Means and variances of a process over the groups of features and the priors that it trusts.
-
-        It is fitted to what was ``told``.
-        """
+    def normal(self, process: GaussianProcess, told: Sequence[Architecture]) -> Predicted:
+        """Means and variances of a process over the groups of features, fitted to what was ``told``."""
         priors = self._priors
         if priors is None:
             if self.surround(told):
                 return self.predict_near(process.predict_from, told)
             return self.predict(process.predict)
         if self._scan is not None and self.surround(told):
-            return self._scan.predict_beside(
-                process.predict_from, told, self._indices, priors.groups(self._known, trusted)
-            )
-        return self.predict(lambda groups: process.predict([*groups[:-1], *priors.groups(groups[-1], trusted)]))
+            return self._scan.predict_beside(process.predict_from, told, self._indices, priors.groups(self._known))
+        return self.predict(lambda groups: process.predict([*groups[:-1], *priors.groups(groups[-1])]))
 
     def predict(self, model: Model) -> Predicted:
         """What a model says of all candidates, arrays ``(n,)``, ``n >= 1``."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from naopt.latent.gaussian_process import GaussianProcess, Kernel
-    from naopt.latent.priors import Trusted
 
 
 class GPSettings(PresetSettings):
@@ -109,19 +108,13 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
     def fitted(
         self, architectures: list[Architecture], targets: NDArray[np.float64], _: np.random.Generator
     ) -> Beliefs:
-        """The process, with the priors that it has a use for."""
-
-        def believed(trusted: Trusted) -> Beliefs:
-            groups = self._groups(architectures, trusted)
-            return Beliefs(self.options.kernel, architectures, groups, targets, trusted=trusted)
-
-        if self.priors is None:
-            return believed(())
-        return believed(self.priors.trusted(lambda trusted: believed(trusted).process.foreseen()))
+        """The process."""
+        linear = 0 if self.priors is None else len(self.priors)
+        return Beliefs(self.options.kernel, architectures, self._groups(architectures), targets, linear=linear)
 
     def predicts(self, model: Beliefs, candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Posterior means and deviations."""
-        mean, variance = candidates.normal(model.process, model.architectures, model.trusted)
+        mean, variance = candidates.normal(model.process, model.architectures)
         return mean, np.sqrt(variance)
 
     def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -134,12 +127,12 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
         beliefs = learned.model
         self.log["noise"] = beliefs.process.noise
         if self.priors is not None:
-            self.log |= self.priors.weights(beliefs.process.shares(), beliefs.trusted)
+            self.log |= self.priors.weights(beliefs.process.shares())
         if turn.pending:
-            groups = self._groups(turn.pending, beliefs.trusted)
+            groups = self._groups(turn.pending)
             beliefs = beliefs.believing(turn.pending, groups, beliefs.process.predict(groups)[0])
         left = np.arange(len(candidates))
-        if self.priors is not None and self.priors.slow and beliefs.trusted:
+        if self.priors is not None and self.priors.slow:
             guessed = Prediction(*self.predicts(beliefs, candidates), float(beliefs.targets.max()))
             left = np.sort(self.ranked(guessed, turn.rng)[: self.priors.looks(turn.wanted)])
             self.look_at(candidates, left)
@@ -153,7 +146,7 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
             left = left[left != at]
             if len(chosen) < turn.wanted:
                 known = [candidates.architecture(at)]
-                beliefs = beliefs.believing(known, self._groups(known, beliefs.trusted), mean[[at]])
+                beliefs = beliefs.believing(known, self._groups(known), mean[[at]])
         return chosen
 
     def _first(
@@ -173,11 +166,11 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
         places = (place for place in order.tolist() if candidates.architecture(int(left[place])) not in unlikely)
         return next(places, int(order[0]))
 
-    def _groups(self, architectures: Sequence[Architecture], trusted: Trusted) -> list[NDArray[np.float64]]:
+    def _groups(self, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
         from naopt.latent.encoding import encoded
 
         groups = list(encoded(self.space, architectures, GROUPS[self.options.encoding]).values())
-        return groups if self.priors is None else [*groups, *self.priors.groups(self.priors(architectures), trusted)]
+        return groups if self.priors is None else [*groups, *self.priors.groups(self.priors(architectures))]
 
 
 class Beliefs:
@@ -189,7 +182,7 @@ class Beliefs:
         groups: their features, each ``(n, columns)``.
         targets: ``(n,)``.
         parameters: of an earlier fit; fitted if not given.
-        trusted: priors among the groups, the last ones.
+        linear: how many of the groups, the last ones, have linear kernels.
     """
 
     def __init__(
@@ -199,13 +192,13 @@ class Beliefs:
         groups: list[NDArray[np.float64]],
         targets: NDArray[np.float64],
         parameters: NDArray[np.float64] | None = None,
-        trusted: Trusted = (),
+        linear: int = 0,
     ) -> None:
         from naopt.latent.gaussian_process import GaussianProcess
 
-        self.architectures, self.targets, self.trusted = architectures, targets, trusted
+        self.architectures, self.targets = architectures, targets
         self._kernel, self._groups = kernel, groups
-        self.process: GaussianProcess = GaussianProcess(kernel, linear=len(trusted)).fit(groups, targets, parameters)
+        self.process: GaussianProcess = GaussianProcess(kernel, linear=linear).fit(groups, targets, parameters)
 
     def believing(
         self, architectures: Sequence[Architecture], groups: list[NDArray[np.float64]], means: NDArray[np.float64]
@@ -214,4 +207,4 @@ class Beliefs:
         both = [np.concatenate(pair) for pair in zip(self._groups, groups, strict=True)]
         told = [*self.architectures, *architectures]
         targets = np.append(self.targets, means)
-        return Beliefs(self._kernel, told, both, targets, self.process.parameters, self.trusted)
+        return Beliefs(self._kernel, told, both, targets, self.process.parameters, self.process.linear)

@@ -228,14 +228,9 @@ class EmbeddingRounds(NAORounds):
             chosen.append(int(values.argmax()))
         return [proposals[index] for index in chosen]
 
-    @property
-    def trusting(self) -> bool:
-        """Whether what predicts has a use for priors."""
-        return bool(self.model.trusted)
-
     def _looked_at(self, found: Found, wanted: int) -> list[Proposal]:
         """All; or those that promise most by what is known of priors, if a look at these takes time."""
-        if self.priors is None or not self.priors.slow or not self.trusting:
+        if self.priors is None or not self.priors.slow:
             return list(found.values())
         best = self._most_promising(found, self.priors.looks(wanted))
         self.priors.look(best)

@@ -178,11 +178,6 @@ class TradeOffRounds(EmbeddingRounds):
         """The first objective's means as scores, or what is known of it."""
         return self._expected(self.problem.objective, architectures) if architectures else np.zeros(0)
 
-    @property
-    def trusting(self) -> bool:
-        """See ``EmbeddingRounds``."""
-        return any(model.model.trusted for model in self.models.values())
-
     # Climbing.
 
     def direction(self, points: Array, rng: np.random.Generator) -> Array:
