@@ -55,8 +55,8 @@ class ProxyMeter:
     """Computes proxies of networks at their initialisation, on training data or noise.
 
     Networks are built without dropouts, drop-path and auxiliary heads, from the canonical form where that is an equal
-    architecture, so that equal architectures have equal values. A value depends on the architecture and the seed, and not on which other proxies
-    are computed beside it, nor on what was computed before.
+    architecture, so that equal architectures have equal values. A value depends on the architecture and the seed, and
+    not on which other proxies are computed beside it, nor on what was computed before.
 
     Args:
         space: of the architectures.
