@@ -162,6 +162,19 @@ def test_costs_are_kept_for_other_processes(monkeypatch: pytest.MonkeyPatch, tmp
     assert (pickle.loads(pickle.dumps(first)).of([one])["naswot"] == found).all()
 
 
+def test_a_network_that_fails_is_not_known(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    one, failing = NASBENCH201.sample(np.random.default_rng(4)), costs(("l2",), 9)
+
+    def fail(*_: object) -> float:
+        raise RuntimeError("no memory\nleft")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProxyMeter, "measure", fail)
+        assert np.isnan(failing.of([one])["l2"]).all()
+    assert caplog.messages == [f"no proxies of {NASBENCH201.format(one)}: RuntimeError: no memory left"]
+    assert costs(("l2",), 9).of([one])["l2"][0] > 0, "a failure is not kept"
+
+
 class TestSuite(EvaluatorSuite):
     @pytest.fixture
     def evaluator(self) -> ZeroCostEvaluator:
