@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _DRAWN, _FEW = 1000, 64
-_FARTHEST = 4.0
+_FARTHEST = 2.5
 _MOST_KEPT = 50_000
 _OF_PRIORS = 0x7072696F
 _ASKED, _FEWEST_ASKED = 8, 16
@@ -34,7 +34,7 @@ class Priors:
 
     The scale is learned from the same 1,000 architectures in every search of the space (64 where a look takes time), so
     it depends neither on the search nor on what else was looked at, and stays as it is under any rising map of the
-    values. Between the values of these it is linear, beyond their ends it goes on, up to 4 deviations. What is not
+    values. Between and beyond the values of these it is linear, and ends 2.5 deviations from the mean. What is not
     known is the mean, 0.
 
     A process sees each prior twice: by a kernel of its own, and by a linear one, because a line goes on where a kernel
