@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from naopt.errors import InputError
-from naopt.evaluators import TrainingEvaluator, ZeroCostEvaluator, create_workload, evaluators
+from naopt.evaluators import TrainingEvaluator, TrainingSettings, ZeroCostEvaluator, create_workload, evaluators
 from naopt.evaluators.proxy_costs import DEFAULT_PROXIES, ProxyCosts
 from naopt.evaluators.proxy_meter import ProxyMeter
 from naopt.evaluators.seeds import evaluation_seed
+from naopt.networks.base import count_parameters
+from naopt.networks.build import build_network
 from naopt.networks.costs import COST_METRICS
 from naopt.proxies import ProxySettings, proxies, proxies_for
 from naopt.spaces import ConvCellSpace, InstaSpace, NASBench201Space, RecurrentCellSpace, SearchSpace
@@ -74,8 +76,10 @@ def test_sizes_are_those_of_the_network_that_is_trained() -> None:
     """An edge that leads nowhere is built, though the canonical form has none there."""
     one = NASBENCH201.parse("|none~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|none~2|")
     assert NASBENCH201.canonical(one.tokens) != one.tokens
-    trained = TrainingEvaluator(NASBENCH201, "digits", {**TINY, "epochs": 1}).evaluate(one, 0)
-    assert meter().measure(one, ["params"], 0)["params"] == trained.metrics["params"]
+    settings = meter().workload.settings
+    assert isinstance(settings, TrainingSettings)
+    trained = count_parameters(build_network(NASBENCH201, one, settings, 1, 10))
+    assert meter().measure(one, ["params"], 0)["params"] == trained
 
 
 def test_text_has_the_proxies_that_make_sense(text: str) -> None:
