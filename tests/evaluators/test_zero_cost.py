@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from naopt.errors import InputError
-from naopt.evaluators import TrainingEvaluator, ZeroCostEvaluator, create_workload, evaluators
+from naopt.evaluators import TrainingEvaluator, TrainingSettings, ZeroCostEvaluator, create_workload, evaluators
 from naopt.evaluators.proxy_costs import DEFAULT_PROXIES, ProxyCosts
 from naopt.evaluators.proxy_meter import ProxyMeter
 from naopt.evaluators.seeds import evaluation_seed
+from naopt.networks.base import count_parameters
+from naopt.networks.build import build_network
 from naopt.networks.costs import COST_METRICS
 from naopt.proxies import ProxySettings, proxies, proxies_for
 from naopt.spaces import ConvCellSpace, InstaSpace, NASBench201Space, RecurrentCellSpace, SearchSpace
@@ -74,8 +76,10 @@ def test_sizes_are_those_of_the_network_that_is_trained() -> None:
     """An edge that leads nowhere is built, though the canonical form has none there."""
     one = NASBENCH201.parse("|none~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|none~2|")
     assert NASBENCH201.canonical(one.tokens) != one.tokens
-    trained = TrainingEvaluator(NASBENCH201, "digits", {**TINY, "epochs": 1}).evaluate(one, 0)
-    assert meter().measure(one, ["params"], 0)["params"] == trained.metrics["params"]
+    settings = meter().workload.settings
+    assert isinstance(settings, TrainingSettings)
+    trained = count_parameters(build_network(NASBENCH201, one, settings, 1, 10))
+    assert meter().measure(one, ["params"], 0)["params"] == trained
 
 
 def test_text_has_the_proxies_that_make_sense(text: str) -> None:
@@ -160,6 +164,19 @@ def test_costs_are_kept_for_other_processes(monkeypatch: pytest.MonkeyPatch, tmp
     assert computed == [["l2"]]
     assert len(pickle.dumps(first)) < 20_000
     assert (pickle.loads(pickle.dumps(first)).of([one])["naswot"] == found).all()
+
+
+def test_a_network_that_fails_is_not_known(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    one, failing = NASBENCH201.sample(np.random.default_rng(4)), costs(("l2",), 9)
+
+    def fail(*_: object) -> float:
+        raise RuntimeError("no memory\nleft")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProxyMeter, "measure", fail)
+        assert np.isnan(failing.of([one])["l2"]).all()
+    assert caplog.messages == [f"no proxies of {NASBENCH201.format(one)}: RuntimeError: no memory left"]
+    assert costs(("l2",), 9).of([one])["l2"][0] > 0, "a failure is not kept"
 
 
 class TestSuite(EvaluatorSuite):

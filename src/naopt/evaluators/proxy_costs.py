@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from naopt._version import __version__
+from naopt.errors import InputError
 from naopt.evaluators.proxy_meter import ProxyMeter, check_proxies
 from naopt.evaluators.seeds import evaluation_seed
 from naopt.latent.cache import keep, kept
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from naopt.evaluators.workloads import Workload
     from naopt.spaces import Architecture, SearchSpace
 
+_log = logging.getLogger(__name__)
 _FORMAT = 1
 """Raised when what a proxy gives changes."""
 DEFAULT_PROXIES: Mapping[str, tuple[str, ...]] = {
@@ -85,11 +88,28 @@ class ProxyCosts:
             stored = next((found for path in kept(name) if (found := _read(path)) is not None), {})
             missing = [proxy for proxy in self.metrics if proxy not in stored]
             if missing:
-                seed = evaluation_seed(self.seed, architecture)
-                stored |= self.meter.measure(architecture, missing, seed)
-                _write(name, stored)
+                stored |= self._computed(architecture, missing, name, stored)
             values = self._memory[architecture] = {proxy: stored[proxy] for proxy in self.metrics}
         return values
+
+    def _computed(
+        self, architecture: Architecture, names: Sequence[str], file: str, beside: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Computes proxies, and keeps them with others; those of a network that fails are not known, and not kept.
+
+        Raises:
+            InputError: settings that no network can have.
+        """
+        try:
+            found = self.meter.measure(architecture, names, evaluation_seed(self.seed, architecture))
+        except InputError:
+            raise
+        except (RuntimeError, MemoryError, ArithmeticError, ValueError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            _log.warning("no proxies of %s: %s", self.meter.space.format(architecture), reason)
+            return dict.fromkeys(names, math.nan)
+        _write(file, {**beside, **found})
+        return found
 
     def _file(self, architecture: Architecture) -> str:
         """Name of the file in the cache: a hash of all that values depend on."""
