@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from naopt.cli.common import JsonOption, SetOption
-from naopt.cli.wanted import KnownOption, MaxOption, MinOption, ScalariseOption, limits_given
+from naopt.cli.wanted import KnownOption, MaxOption, MinOption, PriorColumnsOption, ScalariseOption, limits_given
 
 
 def search(
@@ -17,6 +17,9 @@ def search(
         str | None, typer.Option(help="Train on a task: digits, images:PATH, cifar10:PATH, ptb:PATH, text:PATH ...")
     ] = None,
     table: Annotated[str | None, typer.Option(help="Look up in a table: a file or a built-in name.")] = None,
+    zero_cost: Annotated[
+        bool, typer.Option("--zero-cost", help="Train nothing: search by zero-cost proxies (naswot, synflow ...).")
+    ] = False,
     supernet: Annotated[
         str | None, typer.Option(metavar="DIR", help="Measure with the shared weights of a weight-sharing run.")
     ] = None,
@@ -30,6 +33,14 @@ def search(
     at_most: MaxOption = None,
     at_least: MinOption = None,
     known: KnownOption = None,
+    prior_columns: PriorColumnsOption = None,
+    proxies: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B|default|none",
+            help="Zero-cost proxies of untrained networks that the searcher may look at; none by default.",
+        ),
+    ] = None,
     scalarise: ScalariseOption = None,
     device_file: Annotated[
         str | None,
@@ -82,12 +93,15 @@ def search(
         "space": space,
         "task": task,
         "table": table,
+        "zero_cost": zero_cost or None,
         "supernet": supernet,
         "noise": noise,
         "metric": metric,
         "max": limits_given("max", at_most),
         "min": limits_given("min", at_least),
         "known": known.split(",") if known else None,
+        "prior_columns": prior_columns.split(",") if prior_columns else None,
+        "proxies": proxies.split(",") if proxies else None,
         "scalarise": scalarise,
         "device_file": device_file,
         "searcher": searcher,
