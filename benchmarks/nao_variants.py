@@ -76,7 +76,13 @@ class Line(GaussianProcess):
     of each datum by all others (closed form), of nine between 0.01 and 100.
     """
 
-    def fit(self, groups: Sequence[Array], targets: Array, parameters: Array | None = None) -> GaussianProcess:
+    def fit(
+        self,
+        groups: Sequence[Array],
+        targets: Array,
+        parameters: Array | None = None,
+        level: float | None = None,  # noqa: ARG002 - a line has none
+    ) -> GaussianProcess:
         """See ``GaussianProcess``; ``parameters`` are the logarithm of the ratio."""
         self._points, self._targets = np.concatenate(groups, axis=1), targets
         self._middle = self._points.mean(axis=0)

@@ -16,7 +16,7 @@ from naopt.latent.gaussian_process import GaussianProcess
 from naopt.latent.pretraining import Pretrained, pretrained
 from naopt.latent.priors import Priors
 from naopt.latent.schedule import scheduled
-from naopt.latent.targets import Targets
+from naopt.latent.targets import Normalisation, Targets
 from naopt.metrics import kendall_tau, pairwise_accuracy, spearman
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
@@ -32,8 +32,8 @@ _FLAT = 1e-12
 class EmbeddingModel(PerformanceModel):
     """Scores are a Gaussian process over the points of ``Embedding``, with one kernel for each of its blocks.
 
-    Targets are normal scores of the ranks, so one outlier at 10 % accuracy neither squeezes the others together nor
-    bends the process. What the paper fits jointly is parted here: encoder and decoder come from the space alone
+    Targets are the likeliest power of the scores (``Targets``), so one outlier at 10 % accuracy neither squeezes the others
+    together nor bends the process. What the paper fits jointly is parted here: encoder and decoder come from the space alone
     (``pretrained``), measurements move nothing but the process, which takes milliseconds and knows what it does not
     know.
 
@@ -46,6 +46,7 @@ class EmbeddingModel(PerformanceModel):
 
     def __init__(self, space: SearchSpace, settings: EmbeddingSettings, priors: Priors | None = None) -> None:
         self.space, self.settings, self.priors = space, settings, priors
+        self.normalisation: Normalisation = settings.normalisation or "yeo-johnson"
         self._pretrained: Pretrained | None = None
         self._process: GaussianProcess | None = None
         self._targets: Targets | None = None
@@ -78,7 +79,7 @@ class EmbeddingModel(PerformanceModel):
         """
         points = self.encode(architectures)
         started = time.perf_counter()
-        self._targets = Targets.fit(scores, self.settings.normalisation)
+        self._targets = Targets.fit(scores, self.normalisation)
         targets = self._targets.transform(scores)
         parameters = self._scheduled(points, scores)
         self.learn_trend(points, targets)
@@ -116,14 +117,15 @@ class EmbeddingModel(PerformanceModel):
 
     def new_process(self) -> GaussianProcess:
         """One that is not fitted yet."""
-        return GaussianProcess(self.settings.kernel, linear=0 if self.priors is None else len(self.priors))
+        linear = 0 if self.priors is None else len(self.priors)
+        return GaussianProcess(self.settings.kernel, linear=linear, levelled=self.settings.mean != "zero")
 
     def _scheduled(self, points: Array, scores: Array) -> Array:
         count = scheduled(len(scores), self.settings.refit_growth)
         first = (points[:count].tobytes(), scores[:count].tobytes())
         known = self._parameters.get(count)
         if known is None or known[0] != first:
-            targets = Targets.fit(scores[:count], self.settings.normalisation).transform(scores[:count])
+            targets = Targets.fit(scores[:count], self.normalisation).transform(scores[:count])
             self.learn_trend(points[:count], targets)
             rest = targets - self.trend(points[:count])
             process = self.new_process().fit(self.split(points[:count]), rest)

@@ -21,8 +21,13 @@ class EmbeddingSettings(Settings):
     decoder_noise: float = Field(1.0, ge=0)
     """Half of the points that the decoder learns from get normal noise of up to so many standard deviations of the
     embedding."""
-    normalisation: Literal["rank", "min-max", "standard"] = "rank"
-    """Targets: normal scores of the ranks, the pool's range mapped to [0, 1], or zero mean and unit variance."""
+    normalisation: Literal["yeo-johnson", "rank", "min-max", "standard"] | None = None
+    """Targets: the likeliest power of the scores, normal scores of their ranks, the pool's range mapped to [0, 1], or
+    zero mean and unit variance; if unset the first, and with several objectives the second."""
+    mean: Literal["estimated", "zero"] | None = None
+    """What the Gaussian process returns to far from what was measured: the generalised least-squares mean of the
+    targets, in which many measurements of one region count as few, or the mean of what was measured; if unset the
+    first, and with several objectives the second."""
     kernel: Literal["rbf", "matern"] = "rbf"
     """Kernel of the Gaussian process on each block of the embedding."""
     refit_growth: float = Field(1.1, ge=1)

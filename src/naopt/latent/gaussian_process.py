@@ -42,20 +42,28 @@ class GaussianProcess:
     mean 0 and variance 1; their length scales mean nothing. Both are expected to weigh little: 0.05, and 0.03 for
     the others.
 
+    Far from all data it returns to 0, or with ``levelled`` to the generalised least-squares mean of the targets with a
+    standard normal prior (section 2.7): data that lie close together count as few, so where a search has measured much
+    in a good region, unknown regions are not believed to be as good.
+
     All linear algebra is in one thread, whatever the caller's setting.
 
     Args:
         kernel: ``rbf`` (squared exponential) or ``matern`` (5/2).
         steps: most iterations of the optimiser.
         linear: how many groups have linear kernels.
+        levelled: see above.
     """
 
-    def __init__(self, kernel: Kernel = "rbf", steps: int = 30, linear: int = 0) -> None:
-        self.kernel, self.steps, self.linear = kernel, steps, linear
+    def __init__(self, kernel: Kernel = "rbf", steps: int = 30, linear: int = 0, levelled: bool = False) -> None:
+        self.kernel, self.steps, self.linear, self.levelled = kernel, steps, linear, levelled
         self.parameters: Array | None = None
+        self.level = 0.0
 
     @one_thread()
-    def fit(self, groups: Sequence[Array], targets: Array, parameters: Array | None = None) -> GaussianProcess:
+    def fit(
+        self, groups: Sequence[Array], targets: Array, parameters: Array | None = None, level: float | None = None
+    ) -> GaussianProcess:
         """Fits on groups, each ``(n, columns)``, and targets ``(n,)``, ``n >= 1``.
 
         Args:
@@ -63,6 +71,7 @@ class GaussianProcess:
             targets: finite.
             parameters: logarithms of weights, length scales and noise variance ``(2 * groups + 1,)`` to take as they
                 are, of an earlier fit; if not given they are fitted.
+            level: what it returns to, likewise.
         """
         self._data = [row_major(group) for group in groups]
         curved: list[_Kind] = [self.kernel] * (len(groups) - self.linear)
@@ -78,7 +87,12 @@ class GaussianProcess:
         )
         self._root = cholesky(covariance + (noise + _JITTER) * np.eye(len(targets)), lower=True)
         self._given = row_major(targets)
-        self._solved: Array = cho_solve((self._root, True), targets)
+        if level is not None:
+            self.level = level
+        elif self.levelled:
+            ones = cho_solve((self._root, True), np.ones(len(targets)))
+            self.level = float(ones @ targets / (ones.sum() + 1))
+        self._solved: Array = cho_solve((self._root, True), targets - self.level)
         return self
 
     @property
@@ -104,8 +118,8 @@ class GaussianProcess:
         """The process after it was told that its means at further points ``(m, columns)`` are true."""
         mean, _ = self.predict(groups)
         data = [np.concatenate([known, new]) for known, new in zip(self._data, groups, strict=True)]
-        told = GaussianProcess(self.kernel, self.steps, self.linear)
-        return told.fit(data, np.concatenate([self._given, mean]), self._known())
+        told = GaussianProcess(self.kernel, self.steps, self.linear, self.levelled)
+        return told.fit(data, np.concatenate([self._given, mean]), self._known(), self.level)
 
     @one_thread()
     def predict(self, groups: Sequence[Array]) -> tuple[Array, Array]:
@@ -117,7 +131,7 @@ class GaussianProcess:
             value = _value(kind, square)
             value *= weight
             covariance += value
-        mean = covariance @ self._solved
+        mean = self.level + covariance @ self._solved
         half = solve_triangular(self._root, covariance.T, lower=True, overwrite_b=True, check_finite=False)
         half *= half
         variance = self._before(weights, groups) - half.sum(axis=0)
@@ -139,7 +153,7 @@ class GaussianProcess:
             value = _value(kind, square / (scale * length**2))
             value *= weight
             covariance += value
-        mean = self._solved @ covariance
+        mean = self.level + self._solved @ covariance
         half = solve_triangular(self._root, covariance, lower=True, check_finite=False)
         half *= half
         return mean, np.maximum(self._before(weights, rest) - half.sum(axis=0), 1e-9)
@@ -173,7 +187,7 @@ class GaussianProcess:
                 continue
             for weight_nm, found, factor in ((part * self._solved, of_mean, 1.0), (part * solved, of_variance, -2.0)):
                 found.append(factor * (group * weight_nm.sum(axis=1, keepdims=True) - weight_nm @ data))
-        return covariance @ self._solved, np.maximum(variance, 1e-9), of_mean, of_variance
+        return self.level + covariance @ self._solved, np.maximum(variance, 1e-9), of_mean, of_variance
 
     def shares(self) -> Array:
         """Of the weights of all groups, the share of each ``(groups,)``."""

@@ -13,7 +13,11 @@ from naopt.metrics.scale import exponent, scaled, unscaled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Normalisation = Literal["rank", "min-max", "standard"]
+Normalisation = Literal["yeo-johnson", "rank", "min-max", "standard"]
+
+_POWERS = np.linspace(-1, 3, 41)
+_QUARTILES = 1.349
+"""How far those of a normal distribution are apart, in deviations."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,9 @@ class Targets:
     """A monotone map between scores and targets, fitted on a pool of scores.
 
     ``rank`` maps a score to the normal quantile of its mid-rank, so that one outlier at 10 % accuracy neither
-    squeezes the others together nor saturates anything. ``min-max`` (paper and program) maps the pool's range to
+    squeezes the others together nor saturates anything. ``yeo-johnson`` does the same to outliers, but keeps how far
+    scores are apart: what differs by less than the noise is not pulled apart because it is on top, and ties matter
+    little (the power of Yeo & Johnson 2000 by its likelihood, as Cowen-Rivers et al. 2022 do it for a process). ``min-max`` (paper and program) maps the pool's range to
     [0, 1], ``standard`` its mean and deviation to 0 and 1. A constant pool maps to a constant target in the middle.
 
     Attributes:
@@ -52,8 +58,7 @@ class Targets:
         elif kind == "min-max":
             targets = (scores - low) / spread if spread > 0 else np.full(len(scores), 0.5)
         else:
-            deviation = float(scores.std())
-            targets = (scores - scores.mean()) / deviation if deviation > 0 else np.zeros(len(scores))
+            targets = _standardised(_likeliest_power(scores) if kind == "yeo-johnson" else scores)
         return cls(kind, distinct, np.asarray(targets, dtype=np.float64)[first], unit)
 
     def transform(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -65,6 +70,38 @@ class Targets:
     def inverse(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores that belong to targets; the same scale as the pool's, constant if the pool is."""
         return unscaled(_interpolate(targets, self.targets, scaled(self.scores, self.unit)), self.unit)
+
+
+def _standardised(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    deviation = float(scores.std())
+    return (scores - scores.mean()) / deviation if deviation > 0 else np.zeros(len(scores))
+
+
+def _likeliest_power(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores to the power by which they look most normal: Yeo & Johnson 2000, Eq. 2.1 and 3.1.
+
+    Median and quartiles come to 0 and about -0.67 and 0.67 first, for a mean and a deviation are those of the outliers.
+    The powers stand on a grid, so that rounding does not choose among them.
+    """
+    low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
+    scale = (high - low) / _QUARTILES or float(scores.std())
+    if scale == 0:
+        return scores
+    scores = (scores - middle) / scale
+    sizes = np.log1p(np.abs(scores))
+    tilt = float((np.sign(scores) * sizes).sum())
+    powered = [_powered(scores, sizes, power) for power in _POWERS.tolist()]
+    fits = [(p - 1) * tilt - len(scores) / 2 * np.log(y.var()) for p, y in zip(_POWERS.tolist(), powered, strict=True)]
+    return powered[int(np.argmax(np.round(fits, 9)))]
+
+
+def _powered(scores: NDArray[np.float64], sizes: NDArray[np.float64], power: float) -> NDArray[np.float64]:
+    """``sizes`` are ``log(1 + |scores|)``; both branches of the definition are one of them, mirrored."""
+    exponent = np.where(scores < 0, 2 - power, power)
+    plain = np.where(exponent == 0, 1.0, exponent)
+    grown = np.where(exponent == 0, sizes, np.expm1(exponent * sizes) / plain)
+    result: NDArray[np.float64] = np.sign(scores) * grown
+    return result
 
 
 def _interpolate(x: NDArray[np.float64], xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.float64]:

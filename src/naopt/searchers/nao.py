@@ -96,7 +96,11 @@ class NAOSearcher(Searcher):
         if self._trades:
             from naopt.searchers.nao_trade_offs import TradeOffRounds
 
-            return TradeOffRounds(self.space, self.options, self.seeds, self.seed, self.problem)
+            given = self.options
+            options = given.model_copy(
+                update={"normalisation": given.normalisation or "rank", "mean": given.mean or "zero"}
+            )
+            return TradeOffRounds(self.space, options, self.seeds, self.seed, self.problem)
         from naopt.searchers.nao_embedding import EmbeddingRounds
 
         best = self.options.best or ("measured" if self._limited else "expected")

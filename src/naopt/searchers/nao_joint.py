@@ -34,6 +34,7 @@ class JointRounds(NAORounds):
     def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int) -> None:
         super().__init__(space, options, seeds, seed)
         fields = {name: getattr(options, name) for name in LatentSettings.model_fields}
+        fields["normalisation"] = options.normalisation or "rank"
         fields["preset"] = "default"  # Every field is given, and presets of the ascent alone are unknown there.
         self.model = LatentModel(space, LatentSettings(**fields), seed, options.device)
         self._log: dict[str, Any] = {}
