@@ -31,17 +31,17 @@ _TINY = 1e-12
 class SomeBlocks(EmbeddingModel):
     """The process sees some blocks of a point only; the decoder reads all."""
 
-    seen: tuple[str, ...] = ("tokens",)
+    shown: tuple[str, ...] = ("tokens",)
 
-    def split(self, points: Array) -> list[Array]:
+    def blocks(self, points: Array) -> list[Array]:
         """See ``EmbeddingModel``."""
         blocks = self.pretrained.embedding.blocks
-        return [points[:, blocks[name]] for name in self.seen if name in blocks] or [points]
+        return [points[:, blocks[name]] for name in self.shown if name in blocks] or [points]
 
     def uphill(self, points: Array) -> Array:
         """See ``EmbeddingModel``; no change in the blocks that the process does not see."""
         blocks = self.pretrained.embedding.blocks
-        seen = [blocks[name] for name in self.seen if name in blocks] or [slice(0, points.shape[1])]
+        seen = [blocks[name] for name in self.shown if name in blocks] or [slice(0, points.shape[1])]
         whole = np.zeros_like(points)
         found = super().uphill(points)
         at = 0
@@ -55,13 +55,13 @@ class SomeBlocks(EmbeddingModel):
 class TokensAndPaths(SomeBlocks):
     """What the process of ``gp`` saw before it had the features of ``nao``."""
 
-    seen = ("tokens", "paths")
+    shown = ("tokens", "paths")
 
 
 class OneKernel(EmbeddingModel):
     """One kernel for the whole point, in place of one for each block."""
 
-    def split(self, points: Array) -> list[Array]:
+    def blocks(self, points: Array) -> list[Array]:
         """See ``EmbeddingModel``."""
         return [points]
 

@@ -184,6 +184,8 @@ class Problem:
         objectives: at least one; of several, what is searched for is the set of best trade-offs between them.
         limits: which all have to be kept.
         costs: what is known without an evaluation; no part of what is wanted, so it does not count in comparisons.
+        priors: what is known before and may tell something of the objectives, on any scale and in any direction. It
+            costs no query, is no part of what is wanted either, and searchers that learn find out what it is worth.
 
     Raises:
         InputError: no objective, one that is named twice, limits that nothing can keep, or a limit that is given twice.
@@ -192,6 +194,7 @@ class Problem:
     objectives: tuple[Objective, ...]
     limits: tuple[Limit, ...] = ()
     costs: Costs | None = field(default=None, compare=False, repr=False)
+    priors: Costs | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.objectives:

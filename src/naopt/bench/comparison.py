@@ -24,7 +24,9 @@ from naopt.bench.simulation import Simulation
 from naopt.bench.trials import SearchTrial
 from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
+from naopt.evaluators.prior_columns import prior_columns
 from naopt.evaluators.table import Noise, TableEvaluator, check_noise
+from naopt.evaluators.table_costs import TableCosts
 from naopt.problem import Limit, Named, Problem, named_objectives
 from naopt.searchers import Scalarisation, searchers
 from naopt.searchers.base import one_only
@@ -56,6 +58,7 @@ class Comparison:
         scalarisation: how several objectives become one for searchers that take one; others are not concerned.
         reference: of several objectives, by metric, what hypervolume is measured from; a tenth of the range of all rows
             that count below the worst of them, where nothing is said.
+        prior_columns: that searchers may look at before a query, as prior knowledge.
 
     Raises:
         InputError: a number out of range, a budget beyond the table, an unknown metric, a report metric that is
@@ -78,6 +81,7 @@ class Comparison:
     known: tuple[str, ...] = ()
     scalarisation: Scalarisation | None = None
     reference: Mapping[str, float] = field(default_factory=dict)
+    prior_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1}
@@ -102,6 +106,7 @@ class Comparison:
             if not np.isfinite(table.values(metric)).any():
                 raise InputError("metric", metric, f"is measured in no row of table {table.name}")
         check_limits(table, problem)
+        _ = self.priors
         check_noise(table, problem.objective.metric, self.noise)
         if not problem.ordinary and self.noise != "mean":
             raise InputError("noise", self.noise, "is for one objective without limits")
@@ -173,6 +178,12 @@ class Comparison:
     def evaluator(self) -> TableEvaluator:
         """Looks up; one for all trials of a process, since the space of a partial table takes long to make."""
         return TableEvaluator(self.table, self.problem.metrics, self.noise, self.known)
+
+    @cached_property
+    def priors(self) -> TableCosts | None:
+        """What searchers know before. Raises ``InputError`` as ``prior_columns``."""
+        wanted = [*(objective.metric for objective in self.problem.objectives), self.report_metric]
+        return prior_columns(self.table, self.prior_columns, wanted)
 
     @cached_property
     def feasible(self) -> NDArray[np.bool_]:

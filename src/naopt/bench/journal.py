@@ -197,6 +197,7 @@ class Journal(TrialFolder[SearchTrial]):
             "limits": sorted(f"{limit.bound} {limit.metric}={limit.value!r}" for limit in comparison.limits) or None,
             "scalarise": comparison.scalarisation and str(comparison.scalarisation),
             "known": sorted(comparison.known) or None,
+            "priors": sorted(comparison.prior_columns) or None,
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}
         kinds = {name: registry.get(searcher_name(name)) for name in searchers}

@@ -71,7 +71,7 @@ def _label(name: str, trial: int, crew: Crew) -> str:
 def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE) -> SearchTrial:
     """One search, in this process. An ordinary one has one worker, and the time that passes is that of its queries."""
     evaluator, seed = comparison.evaluator, comparison.trial_seed(trial)
-    problem = replace(comparison.problem, costs=evaluator.costs())
+    problem = replace(comparison.problem, costs=evaluator.costs(), priors=comparison.priors)
     looking_up = 0.0
 
     def evaluate(job: Job) -> Measurement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from naopt.latent.base import PerformanceModel
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.latent.pretraining import Pretrained, pretrained
+from naopt.latent.priors import Priors
 from naopt.latent.schedule import scheduled
 from naopt.latent.targets import Targets
 from naopt.metrics import kendall_tau, pairwise_accuracy, spearman
@@ -39,10 +41,12 @@ class EmbeddingModel(PerformanceModel):
     Args:
         space: of the architectures.
         settings: see there.
+        priors: what is known before anything is measured: further columns of a point, which are not decoded. Ascents
+            see them move with the embedding as they do among random architectures.
     """
 
-    def __init__(self, space: SearchSpace, settings: EmbeddingSettings) -> None:
-        self.space, self.settings = space, settings
+    def __init__(self, space: SearchSpace, settings: EmbeddingSettings, priors: Priors | None = None) -> None:
+        self.space, self.settings, self.priors = space, settings, priors
         self._pretrained: Pretrained | None = None
         self._process: GaussianProcess | None = None
         self._targets: Targets | None = None
@@ -86,6 +90,8 @@ class EmbeddingModel(PerformanceModel):
             "train_size": float(len(scores)),
             "noise": self._process.noise,
         }
+        if self.priors is not None:
+            log |= self.priors.weights(self._process.shares())
         if len(scores) >= _FEWEST_JUDGED and scores.min() < scores.max():
             guessed = self._process.left_out()[0] + self.trend(points)
             log |= {
@@ -111,7 +117,7 @@ class EmbeddingModel(PerformanceModel):
 
     def new_process(self) -> GaussianProcess:
         """One that is not fitted yet."""
-        return GaussianProcess(self.settings.kernel)
+        return GaussianProcess(self.settings.kernel, linear=0 if self.priors is None else len(self.priors))
 
     def _scheduled(self, points: Array, scores: Array) -> Array:
         count = scheduled(len(scores), self.settings.refit_growth)
@@ -167,7 +173,7 @@ class EmbeddingModel(PerformanceModel):
         if not of_mean:
             return np.zeros_like(points), np.zeros_like(points)
         spread = 2 * np.sqrt(variance)[:, None]
-        return np.concatenate(of_mean, axis=1), np.concatenate(of_variance, axis=1) / spread
+        return self._along(of_mean), self._along(of_variance) / spread
 
     def uphill(self, points: Array) -> Array:
         """Directions ``(n, dimensions)`` of unit length in which the expected improvement grows most."""
@@ -177,9 +183,24 @@ class EmbeddingModel(PerformanceModel):
         below = (self._best - mean) / deviation
         ratio = np.minimum(np.sqrt(np.pi / 2) * erfcx(below / np.sqrt(2)), 1e6)[:, None]
         parts = [ratio * m + v / (2 * deviation[:, None]) for m, v in zip(of_mean, of_variance, strict=True)]
-        direction = np.concatenate(parts, axis=1) if parts else np.zeros_like(points)
+        direction = self._along(parts) if parts else np.zeros_like(points)
         length = np.linalg.norm(direction, axis=1, keepdims=True)
         return direction / np.where(length > _FLAT, length, 1.0)
+
+    def _along(self, parts: list[Array]) -> Array:
+        """Gradients ``(n, dimensions)`` from those of the groups: priors have their slopes in the embedding."""
+        if self.priors is None:
+            return np.concatenate(parts, axis=1)
+        count = len(self.priors)
+        own, known = np.concatenate(parts[: -2 * count], axis=1), np.concatenate(parts[-2 * count :], axis=1)
+        both = known[:, :count] + known[:, count:]
+        own[:, : len(self._slopes)] += both @ self._slopes.T
+        return np.concatenate([own, np.zeros_like(both)], axis=1)
+
+    @cached_property
+    def _slopes(self) -> Array:
+        assert self.priors is not None
+        return self.priors.slopes(self.pretrained.embedding.encode(self.priors.drawn))
 
     def means(self, architectures: Sequence[Architecture]) -> Array:
         """Targets ``(n,)`` that the process expects."""
@@ -188,16 +209,34 @@ class EmbeddingModel(PerformanceModel):
     # Encoding and decoding.
 
     def encode(self, architectures: Sequence[Architecture]) -> Array:
-        """Points ``(n, dimensions)``."""
-        return self.pretrained.embedding.encode(architectures)
+        """Points ``(n, dimensions)``: what is ``seen``, then the priors."""
+        points = self.seen(architectures)
+        return points if self.priors is None else np.concatenate([points, self.priors(architectures)], axis=1)
 
     def split(self, points: Array) -> list[Array]:
         """Points ``(n, dimensions)`` by blocks, one for each kernel."""
+        if self.priors is None:
+            return self.blocks(points)
+        count = len(self.priors)
+        return [*self.blocks(points[:, :-count]), *self.priors.groups(points[:, -count:])]
+
+    def seen(self, architectures: Sequence[Architecture]) -> Array:
+        """Points ``(n, columns)`` without priors."""
+        return self.pretrained.embedding.encode(architectures)
+
+    def blocks(self, points: Array) -> list[Array]:
+        """Points ``(n, columns)`` without priors by blocks."""
         return self.pretrained.embedding.split(points)
+
+    @property
+    def spread(self) -> Array:
+        """Standard deviations ``(dimensions,)`` among unlabelled architectures; 0 for what ascents do not move."""
+        spread = self.pretrained.embedding.spread
+        return spread if self.priors is None else np.concatenate([spread, np.zeros(len(self.priors))])
 
     def decode(self, points: Array) -> list[Tokens]:
         """The architecture of each point; every one is valid."""
-        return self.pretrained.decoder.decode(points)
+        return self.pretrained.decoder.decode(points[:, : self.pretrained.embedding.dimensions])
 
     def reconstruct(self, architectures: Sequence[Architecture]) -> list[Tokens]:
         """Tokens decoded from each architecture's point."""

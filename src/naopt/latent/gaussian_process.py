@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 Kernel = Literal["rbf", "matern"]
+_Kind = Literal["rbf", "matern", "linear"]
 
 _JITTER = 1e-6
 _NOISE, _FIRST_NOISE = 0.05, 0.1
 _WIDTH_WEIGHT, _WIDTH_LENGTH, _WIDTH_NOISE = 1.5, 1.0, 1.5
+_LINEAR, _WIDTH_LINEAR = 0.1, 1.5
 _FAILED = 1e10
 _FARTHEST = 10.0
 """Bound of the parameters' logarithms; a line search must not leave what can be computed."""
@@ -35,15 +37,20 @@ class GaussianProcess:
     length scales and noise maximise the marginal likelihood times log-normal priors: weights around equal shares of 1,
     length scales around 1, the noise variance around 0.05. Targets should have mean 0 and variance about 1.
 
+    The last ``linear`` groups have linear kernels instead: straight lines through 0 whose slopes are normal, with the
+    weight for their variance, of either sign. Their features should have mean 0 and variance 1; their length scales
+    mean nothing.
+
     All linear algebra is in one thread, whatever the caller's setting.
 
     Args:
         kernel: ``rbf`` (squared exponential) or ``matern`` (5/2).
         steps: most iterations of the optimiser.
+        linear: how many groups have linear kernels.
     """
 
-    def __init__(self, kernel: Kernel = "rbf", steps: int = 30) -> None:
-        self.kernel, self.steps = kernel, steps
+    def __init__(self, kernel: Kernel = "rbf", steps: int = 30, linear: int = 0) -> None:
+        self.kernel, self.steps, self.linear = kernel, steps, linear
         self.parameters: Array | None = None
 
     @one_thread()
@@ -57,13 +64,16 @@ class GaussianProcess:
                 are, of an earlier fit; if not given they are fitted.
         """
         self._data = [row_major(group) for group in groups]
-        squares = [squared_distances(group, group) for group in self._data]
-        self._scales = [_scale(square) for square in squares]
+        curved: list[_Kind] = [self.kernel] * (len(groups) - self.linear)
+        self._kinds: list[_Kind] = curved + ["linear"] * self.linear
+        squares = [_apart(kind, group, group) for kind, group in zip(self._kinds, self._data, strict=True)]
+        self._scales = [_scale(kind, square) for kind, square in zip(self._kinds, squares, strict=True)]
         squares = [square / scale for square, scale in zip(squares, self._scales, strict=True)]
         self.parameters = self._fitted(squares, targets) if parameters is None else parameters.copy()
         weights, lengths, noise = self._unpack(self.parameters)
         covariance = sum(
-            w * _value(self.kernel, s / length**2) for w, length, s in zip(weights, lengths, squares, strict=True)
+            w * _value(kind, s / length**2)
+            for kind, w, length, s in zip(self._kinds, weights, lengths, squares, strict=True)
         )
         self._root = cholesky(covariance + (noise + _JITTER) * np.eye(len(targets)), lower=True)
         self._given = row_major(targets)
@@ -93,7 +103,7 @@ class GaussianProcess:
         """The process after it was told that its means at further points ``(m, columns)`` are true."""
         mean, _ = self.predict(groups)
         data = [np.concatenate([known, new]) for known, new in zip(self._data, groups, strict=True)]
-        told = GaussianProcess(self.kernel, self.steps)
+        told = GaussianProcess(self.kernel, self.steps, self.linear)
         return told.fit(data, np.concatenate([self._given, mean]), self._known())
 
     @one_thread()
@@ -101,30 +111,44 @@ class GaussianProcess:
         """Posterior mean and variance of ``f``, each ``(n,)``, without the noise."""
         weights, lengths, _ = self._unpack(self._known())
         covariance = np.zeros((len(groups[0]), len(self._solved)))
-        for square, weight, length in zip(self._cross(groups), weights, lengths, strict=True):
+        for kind, square, weight, length in zip(self._kinds, self._cross(groups), weights, lengths, strict=True):
             square /= length**2
-            value = _value(self.kernel, square)
+            value = _value(kind, square)
             value *= weight
             covariance += value
         mean = covariance @ self._solved
         half = solve_triangular(self._root, covariance.T, lower=True, overwrite_b=True, check_finite=False)
         half *= half
-        variance = weights.sum() - half.sum(axis=0)
+        variance = self._before(weights, groups) - half.sum(axis=0)
         return mean, np.maximum(variance, 1e-9)
 
     @one_thread()
-    def predict_from(self, squares: Sequence[Array]) -> tuple[Array, Array]:
-        """What ``predict`` gives, from squared distances of the data to the points: for each group ``(data, n)``."""
+    def predict_from(self, squares: Sequence[Array], rest: Sequence[Array] = ()) -> tuple[Array, Array]:
+        """What ``predict`` gives, from squared distances of the data to the points.
+
+        Args:
+            squares: for each of the first groups ``(data, n)``.
+            rest: the features of the other groups, each ``(n, columns)``; of all that have linear kernels at least.
+        """
         weights, lengths, _ = self._unpack(self._known())
         covariance = np.zeros(squares[0].shape)
-        for square, weight, length, scale in zip(squares, weights, lengths, self._scales, strict=True):
-            value = _value(self.kernel, square / (scale * length**2))
+        last = zip(self._kinds[len(squares) :], self._data[len(squares) :], map(row_major, rest), strict=True)
+        every = [*squares, *(_apart(kind, data, group) for kind, data, group in last)]
+        for kind, square, weight, length, scale in zip(self._kinds, every, weights, lengths, self._scales, strict=True):
+            value = _value(kind, square / (scale * length**2))
             value *= weight
             covariance += value
         mean = self._solved @ covariance
         half = solve_triangular(self._root, covariance, lower=True, check_finite=False)
         half *= half
-        return mean, np.maximum(weights.sum() - half.sum(axis=0), 1e-9)
+        return mean, np.maximum(self._before(weights, rest) - half.sum(axis=0), 1e-9)
+
+    def _before(self, weights: Array, groups: Sequence[Array]) -> Array:
+        """Prior variance of ``f`` at points ``(n,)``, or ``()`` without linear kernels."""
+        found: Array = weights[: len(weights) - self.linear].sum()
+        for weight, group in zip(weights[::-1][: self.linear], groups[::-1], strict=False):
+            found = found + weight * (group * group).sum(axis=1)
+        return found
 
     @one_thread()
     def slopes(self, groups: Sequence[Array]) -> tuple[Array, Array, list[Array], list[Array]]:
@@ -132,18 +156,29 @@ class GaussianProcess:
         weights, lengths, _ = self._unpack(self._known())
         covariance = np.zeros((len(groups[0]), len(self._solved)))
         inner = []
-        for square, weight, length, scale in zip(self._cross(groups), weights, lengths, self._scales, strict=True):
-            value, slope = _kernel(self.kernel, square / length**2)
+        parts = zip(self._kinds, self._cross(groups), weights, lengths, self._scales, strict=True)
+        for kind, square, weight, length, scale in parts:
+            value, slope = _kernel(kind, square / length**2)
             covariance += weight * value
             inner.append(weight * slope * 2 / (length**2 * scale))  # times (x - data): gradient of the kernel
         solved = cho_solve((self._root, True), covariance.T).T
-        variance = weights.sum() - (covariance * solved).sum(axis=1)
+        variance = self._before(weights, groups) - (covariance * solved).sum(axis=1)
         of_mean: list[Array] = []
         of_variance: list[Array] = []
-        for part, group, data in zip(inner, groups, self._data, strict=True):
+        for kind, weight, part, group, data in zip(self._kinds, weights, inner, groups, self._data, strict=True):
+            if kind == "linear":
+                of_mean.append(np.broadcast_to(weight * (self._solved @ data), group.shape))
+                of_variance.append(2 * weight * (group - solved @ data))
+                continue
             for weight_nm, found, factor in ((part * self._solved, of_mean, 1.0), (part * solved, of_variance, -2.0)):
                 found.append(factor * (group * weight_nm.sum(axis=1, keepdims=True) - weight_nm @ data))
         return covariance @ self._solved, np.maximum(variance, 1e-9), of_mean, of_variance
+
+    def shares(self) -> Array:
+        """Of the weights of all groups, the share of each ``(groups,)``."""
+        weights, _, _ = self._unpack(self._known())
+        found: Array = weights / weights.sum()
+        return found
 
     def _known(self) -> Array:
         if self.parameters is None:
@@ -152,7 +187,8 @@ class GaussianProcess:
 
     def _cross(self, groups: Sequence[Array]) -> list[Array]:
         """Squared distances ``(n, data)`` in units of the data's, new arrays."""
-        found = [squared_distances(row_major(group), data) for group, data in zip(groups, self._data, strict=True)]
+        each = zip(self._kinds, groups, self._data, strict=True)
+        found = [_apart(kind, row_major(group), data) for kind, group, data in each]
         for squares, scale in zip(found, self._scales, strict=True):
             squares /= scale
         return found
@@ -163,17 +199,19 @@ class GaussianProcess:
         return values[:count], values[count:-1], float(values[-1])
 
     def _fitted(self, squares: list[Array], targets: Array) -> Array:
-        count = len(squares)
-        centre = np.r_[np.full(count, -np.log(count)), np.zeros(count), np.log(_NOISE)]
-        width = np.r_[np.full(count, _WIDTH_WEIGHT), np.full(count, _WIDTH_LENGTH), _WIDTH_NOISE]
+        count, linear = len(squares), self.linear
+        equal = np.full(count - linear, -np.log(count - linear))
+        centre = np.r_[equal, np.full(linear, np.log(_LINEAR)), np.zeros(count), np.log(_NOISE)]
+        of_weights = np.r_[np.full(count - linear, _WIDTH_WEIGHT), np.full(linear, _WIDTH_LINEAR)]
+        width = np.r_[of_weights, np.full(count, _WIDTH_LENGTH), _WIDTH_NOISE]
         diagonal = np.diag_indices(len(targets))
 
         def loss(parameters: Array) -> tuple[float, Array]:
             """Negative log posterior of the parameters, without constants, and its gradient."""
             weights, lengths, noise = self._unpack(parameters)
             covariance, parts = np.zeros((len(targets), len(targets))), []
-            for square, weight, length in zip(squares, weights, lengths, strict=True):
-                part, slope = _weighted(self.kernel, square / length**2, weight)
+            for kind, square, weight, length in zip(self._kinds, squares, weights, lengths, strict=True):
+                part, slope = _weighted(kind, square / length**2, weight)
                 covariance += part
                 parts.append((part, slope))
             covariance[diagonal] += noise + _JITTER
@@ -202,21 +240,32 @@ class GaussianProcess:
         return found
 
 
-def _scale(squares: Array) -> float:
+def _apart(kind: _Kind, first: Array, second: Array) -> Array:
+    """Squared distances ``(n, m)`` of rows ``(n, d)`` and ``(m, d)``; of linear kernels inner products."""
+    return first @ second.T.copy() if kind == "linear" else squared_distances(first, second)
+
+
+def _scale(kind: _Kind, squares: Array) -> float:
+    if kind == "linear":
+        return 1.0
     apart = squares[squares > 1e-9]
     return float(np.median(apart)) if len(apart) else 1.0
 
 
-def _value(kind: Kernel, squares: Array) -> Array:
-    """Kernel as a function of the squared distance in length scales."""
+def _value(kind: _Kind, squares: Array) -> Array:
+    """Kernel as a function of the squared distance in length scales, or of what a linear one has in its place."""
+    if kind == "linear":
+        return squares
     if kind == "rbf":
         value = -0.5 * squares
         return np.exp(value, out=value)
     return _kernel(kind, squares)[0]
 
 
-def _weighted(kind: Kernel, squares: Array, weight: float) -> tuple[Array, Array]:
+def _weighted(kind: _Kind, squares: Array, weight: float) -> tuple[Array, Array]:
     """The kernel times its weight, and the derivative of that with respect to the logarithm of the length scale."""
+    if kind == "linear":
+        return weight * squares, np.zeros_like(squares)
     if kind == "rbf":
         part = _value(kind, squares)
         part *= weight
@@ -225,8 +274,10 @@ def _weighted(kind: Kernel, squares: Array, weight: float) -> tuple[Array, Array
     return weight * value, -2 * weight * slope * squares
 
 
-def _kernel(kind: Kernel, squares: Array) -> tuple[Array, Array]:
+def _kernel(kind: _Kind, squares: Array) -> tuple[Array, Array]:
     """The kernel and its derivative."""
+    if kind == "linear":
+        return squares, np.ones_like(squares)
     if kind == "rbf":
         value = _value(kind, squares)
         return value, -0.5 * value

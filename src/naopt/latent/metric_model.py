@@ -11,6 +11,7 @@ from naopt.latent.embedding_model import EmbeddingModel
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.encoding import as_written
 from naopt.latent.pretraining import Pretrained
+from naopt.latent.priors import Priors
 from naopt.latent.schedule import scheduled
 from naopt.latent.targets import Targets
 from naopt.spaces import Architecture, SearchSpace
@@ -33,14 +34,14 @@ class WrittenModel(EmbeddingModel):
     Parameters, memory and time depend on operations whose outputs nobody reads, too, which the embedding does not know.
     """
 
-    def __init__(self, space: SearchSpace, settings: EmbeddingSettings) -> None:
-        super().__init__(space, settings)
+    def __init__(self, space: SearchSpace, settings: EmbeddingSettings, priors: Priors | None = None) -> None:
+        super().__init__(space, settings, priors)
         self._written: dict[Architecture, Array] = {}
         self._centre = self._slopes = np.empty(0)
         first = space.sample(np.random.default_rng(0))
         self._written_sizes = [group.shape[1] for group in as_written(space, [first])]
 
-    def encode(self, architectures: Sequence[Architecture]) -> Array:
+    def seen(self, architectures: Sequence[Architecture]) -> Array:
         """See ``EmbeddingModel``; with the columns of ``as_written``."""
         new = [architecture for architecture in dict.fromkeys(architectures) if architecture not in self._written]
         if len(self._written) > _MOST_KEPT:
@@ -51,12 +52,12 @@ class WrittenModel(EmbeddingModel):
         if not architectures:
             return np.zeros((0, self._size + sum(self._written_sizes)))
         rows = np.stack([self._written[architecture] for architecture in architectures])
-        return np.concatenate([super().encode(architectures), rows], axis=1)
+        return np.concatenate([super().seen(architectures), rows], axis=1)
 
-    def split(self, points: Array) -> list[Array]:
+    def blocks(self, points: Array) -> list[Array]:
         """See ``EmbeddingModel``."""
         written = self._size + self._written_sizes[0]
-        return [*super().split(points[:, : self._size]), points[:, self._size : written], points[:, written:]]
+        return [*super().blocks(points[:, : self._size]), points[:, self._size : written], points[:, written:]]
 
     def learn_trend(self, points: Array, targets: Array) -> None:
         """See ``EmbeddingModel``: a line through the numbers of each choice, by ridge regression.
@@ -75,7 +76,8 @@ class WrittenModel(EmbeddingModel):
         return found
 
     def _counts(self, points: Array) -> Array:
-        return points[:, self._size + self._written_sizes[0] :]
+        first = self._size + self._written_sizes[0]
+        return points[:, first : first + self._written_sizes[1]]
 
     @property
     def _size(self) -> int:
@@ -92,11 +94,14 @@ class MetricModel:
         space: of the architectures.
         settings: of the embedding.
         made: embedding and decoder of the space.
+        priors: see ``EmbeddingModel``.
     """
 
-    def __init__(self, space: SearchSpace, settings: EmbeddingSettings, made: Pretrained) -> None:
+    def __init__(
+        self, space: SearchSpace, settings: EmbeddingSettings, made: Pretrained, priors: Priors | None = None
+    ) -> None:
         self._growth = settings.refit_growth
-        self._models = EmbeddingModel(space, settings), WrittenModel(space, settings)
+        self._models = EmbeddingModel(space, settings, priors), WrittenModel(space, settings, priors)
         for model in self._models:
             model.share(made)
         self._decided = 0

@@ -99,7 +99,7 @@ class NAOSearcher(Searcher):
 
         best = self.options.best or ("measured" if self._limited else "expected")
         options = self.options.model_copy(update={"best": best})
-        return EmbeddingRounds(self.space, options, self.seeds, self.seed)
+        return EmbeddingRounds(self.space, options, self.seeds, self.seed, self.problem.priors)
 
     def round_log(self) -> dict[str, Any]:
         """Quality of the latest fit and yields of the latest ascent; empty for a random round."""

@@ -10,7 +10,9 @@ import numpy as np
 
 from naopt.latent.embedding_model import EmbeddingModel
 from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.latent.priors import Priors
 from naopt.latent.threads import one_thread
+from naopt.problem import Costs
 from naopt.searchers.base import Known, Proposal, sample_new
 from naopt.searchers.candidates import SMALL, mutants
 from naopt.searchers.feasible import Feasible
@@ -45,16 +47,19 @@ class EmbeddingRounds(NAORounds):
     several: ClassVar[bool] = False
     """Whether there are several objectives, or limits that have to be measured."""
 
-    def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int) -> None:
+    def __init__(
+        self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int, known: Costs | None = None
+    ) -> None:
         fields = {name: getattr(options, name) for name in EmbeddingSettings.model_fields}
-        self.model = self.model_type(space, EmbeddingSettings(**fields))
+        self.priors = None if known is None else Priors(space, known)
+        self.model = self.model_type(space, EmbeddingSettings(**fields), self.priors)
         super().__init__(space, options, seeds, seed)
         self._pending: Array | None = None
         self._every: list[Architecture] | None = None
 
     def new_feasible(self) -> Feasible:
         """What can be measured, by the points of the embedding."""
-        return Feasible(self.space, lambda architectures: self.model.split(self.model.encode(architectures)))
+        return Feasible(self.space, lambda architectures: self.model.blocks(self.model.seen(architectures)))
 
     def propose(
         self,
@@ -159,16 +164,17 @@ class EmbeddingRounds(NAORounds):
         """Points on the ascents from points ``(n, d)``: ``(n * starts * steps, d)``, a path after the other."""
         options, pretrained = self.options, self.model.pretrained
         count, size = points.shape
-        if not size:
+        spread = self.model.spread
+        free = np.flatnonzero(spread)
+        if not len(free):
             return points.repeat(options.starts * options.steps, axis=0)
-        spread = pretrained.embedding.spread
         length = np.linalg.norm(spread)
         noise = rng.standard_normal((count, options.starts, size)) * spread
         noise[:, 0] = 0
         begin = points[:, None] + options.noise * pretrained.unit / length * noise
         direction = self.direction(begin.reshape(-1, size), rng)
         moving = rng.random(direction.shape) < options.moved_share
-        moving[np.arange(len(moving)), rng.integers(size, size=len(moving))] = True
+        moving[np.arange(len(moving)), free[rng.integers(len(free), size=len(moving))]] = True
         direction = np.where(moving, direction, 0.0)
         direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), np.finfo(np.float64).tiny)
         steps = pretrained.unit * (options.first_step + options.step_growth * np.arange(options.steps))

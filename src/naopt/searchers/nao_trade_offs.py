@@ -56,7 +56,7 @@ class TradeOffRounds(EmbeddingRounds):
     several = True
 
     def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int, problem: Problem) -> None:
-        super().__init__(space, options, seeds, seed)
+        super().__init__(space, options, seeds, seed, problem.priors)
         self.problem = problem
         self._models: dict[str, MetricModel] = {}
         self._told: list[tuple[Architecture, Measurement]] = []
@@ -71,7 +71,7 @@ class TradeOffRounds(EmbeddingRounds):
             known = () if self.problem.costs is None else self.problem.costs.metrics
             made, settings = self.model.pretrained, self.model.settings
             names = [name for name in self.problem.metrics if name not in known]
-            self._models = {name: MetricModel(self.space, settings, made) for name in names}
+            self._models = {name: MetricModel(self.space, settings, made, self.priors) for name in names}
         return self._models
 
     def learn(self, history: Sequence[tuple[Architecture, Measurement]]) -> None:
@@ -220,11 +220,12 @@ class TradeOffRounds(EmbeddingRounds):
     def _cost_slopes(self) -> dict[str, Array]:
         """By known metric, its slopes ``(d,)`` in the embedding: least squares over random architectures."""
         drawn = self._drawn
-        points = self.model.encode(drawn)
+        points = self.model.seen(drawn)
         found = {}
         for objective in self.problem.objectives:
             if objective.metric not in self.models:
                 values = self._known(objective.metric, drawn)
                 centred = points - points.mean(axis=0)
-                found[objective.metric] = np.linalg.lstsq(centred, values - values.mean(), rcond=1e-6)[0]
+                slopes = np.linalg.lstsq(centred, values - values.mean(), rcond=1e-6)[0]
+                found[objective.metric] = np.concatenate([slopes, np.zeros(len(self.model.spread) - len(slopes))])
         return found
