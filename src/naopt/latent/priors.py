@@ -10,6 +10,7 @@ import numpy as np
 
 from naopt.latent.targets import Targets
 from naopt.latent.threads import one_thread
+from naopt.problem import Promises
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +45,7 @@ class Priors:
     def __init__(self, space: SearchSpace, costs: Costs) -> None:
         self.space, self._costs = space, costs
         self.names = tuple(costs.metrics)
+        self._normal = frozenset(costs.promising) if isinstance(costs, Promises) else frozenset()
         self._rows: dict[Architecture, Array] = {}
 
     def __len__(self) -> int:
@@ -74,7 +76,9 @@ class Priors:
         values, columns = self._costs.of(architectures), np.zeros((len(architectures), len(self.names)))
         for column, name, scale in zip(columns.T, self.names, self._scales, strict=True):
             known = np.isfinite(values[name])
-            if scale is not None and known.any():
+            if name in self._normal:
+                column[known] = values[name][known].clip(-_FARTHEST, _FARTHEST)
+            elif scale is not None and known.any():
                 column[known] = scale.transform(values[name][known]).clip(-_FARTHEST, _FARTHEST)
         return columns
 

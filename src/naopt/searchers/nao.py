@@ -13,6 +13,7 @@ from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher, searchers
 from naopt.searchers.candidates import FEWEST_SCORES, fewest_scores, scored
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
+from naopt.searchers.first import first, first_count
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
 
@@ -55,6 +56,7 @@ class NAOSearcher(Searcher):
 
         most = _MOST_INITIAL_LIMITED if self._limited else _MOST_INITIAL
         few = max(FEWEST_SCORES, min(most, round(_INITIAL_SHARE * budget)))
+        few = first_count(self.problem.priors, few)
         self.initial = count(settings.initial, settings.initial_share, few, FEWEST_SCORES)
         self.new_per_round = count(settings.new_per_round, settings.round_share, _NEW)
         self.seeds = count(settings.seeds, settings.seeds_share, _SEEDS)
@@ -147,7 +149,8 @@ class NAOSearcher(Searcher):
 
     def _random(self, count: int, known: Known, rng: np.random.Generator) -> list[Proposal]:
         unlikely = Unlikely(self._feasible.learn(self.history))
-        return [Proposal(a, "random") for a in sample_likely(self.space, known, unlikely, count, rng)]
+        drawn = [Proposal(a, "random") for a in sample_likely(self.space, known, unlikely, count, rng)]
+        return first(self.problem.priors, known, len(self.history), count, drawn)
 
 
 _ORIGINS = ("ascent", "neighbour", "refill")
