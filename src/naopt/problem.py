@@ -195,6 +195,8 @@ class Problem:
         costs: what is known without an evaluation; no part of what is wanted, so it does not count in comparisons.
         priors: what is known before and may tell something of the objectives, on any scale and in any direction. It
             costs no query, is no part of what is wanted either, and searchers that learn find out what it is worth.
+        slow_priors: whether a look at them takes time, as that of proxies does: then only the most promising are looked
+            at.
 
     Raises:
         InputError: no objective, one that is named twice, limits that nothing can keep, or a limit that is given twice.
@@ -204,6 +206,7 @@ class Problem:
     limits: tuple[Limit, ...] = ()
     costs: Costs | None = field(default=None, compare=False, repr=False)
     priors: Costs | None = field(default=None, compare=False, repr=False)
+    slow_priors: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.objectives:

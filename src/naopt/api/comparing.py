@@ -113,6 +113,7 @@ def compare(
     against: str | None = None,
     limits: Limits = (),
     known: Sequence[str] = (),
+    prior_columns: Sequence[str] = (),
     scalarise: str | Scalarisation | None = None,
     reference: Mapping[str, float] | None = None,
 ) -> ComparisonResult:
@@ -133,6 +134,7 @@ def compare(
         against: the searcher that the others are compared with, trial by trial; ``random`` if it takes part.
         limits: that have to be kept: ``"latency_ms<=5"``, ``Limit("params", "max", 2e6)``, one or several.
         known: columns that cost no query; those that are called like a cost by default, ``["none"]`` for none.
+        prior_columns: that searchers may look at before a query, and learn what they are worth.
         scalarise: how several objectives become one for searchers that take one: ``"chebyshev"``, ``"weights"``,
             ``"weights=0.7,0.3"``.
         reference: of several objectives, by metric, what hypervolume is measured from; by default a tenth of the
@@ -172,6 +174,7 @@ def compare(
         every=every,
         limits=parse_limits(limits),
         known=tuple(known),
+        prior_columns=tuple(prior_columns),
         scalarisation=Scalarisation.parse(scalarise) if isinstance(scalarise, str) else scalarise,
         reference=dict(reference or {}),
     )

@@ -71,6 +71,7 @@ def search(
     objective: Wanted = None,
     limits: Limits = (),
     scalarise: str = "",
+    prior_columns: Sequence[str] = (),
     searcher: str = "nao",
     settings: Mapping[str, Any] | Settings | None = None,
     seed: int = 0,
@@ -106,6 +107,7 @@ def search(
             of the last two one or several.
         scalarise: how several objectives become one, for a searcher that takes one: ``"weights"``, ``"chebyshev"``,
             ``"weights=0.7,0.3"``.
+        prior_columns: of a table, that the searcher may look at before a query, and learns what they are worth.
         searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.
         settings: of the searcher.
         seed: of all randomness.
@@ -149,6 +151,7 @@ def search(
             "min": {limit.metric: limit.value for limit in bounds if limit.bound == "min"},
             "function": name_of(evaluate),
             "scalarise": scalarise,
+            "prior_columns": tuple(prior_columns),
             "budget": budget,
             "searcher": searcher,
             "seed": seed,

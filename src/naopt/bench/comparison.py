@@ -106,7 +106,7 @@ class Comparison:
             if not np.isfinite(table.values(metric)).any():
                 raise InputError("metric", metric, f"is measured in no row of table {table.name}")
         check_limits(table, problem)
-        _ = self.priors
+        self._check_priors()
         check_noise(table, problem.objective.metric, self.noise)
         if not problem.ordinary and self.noise != "mean":
             raise InputError("noise", self.noise, "is for one objective without limits")
@@ -128,6 +128,11 @@ class Comparison:
         if len(missing):
             rule = f"is missing in row {missing[0]} of table {table.name}, which has {self.metric}"
             raise InputError("report metric", self.report_metric, rule)
+
+    def _check_priors(self) -> None:
+        kinds = [searchers.get(searcher_name(name)) for name in self.settings]
+        if self.priors is not None and not any(kind.informed for kind in kinds):
+            raise InputError("searchers", ", ".join(self.settings), "take no prior knowledge; nao, for one, does")
 
     def _check_reference(self) -> None:
         names = [objective.metric for objective in self.problem.objectives]

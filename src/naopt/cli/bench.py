@@ -30,7 +30,7 @@ from naopt.cli.study import (
     own_folder,
     progress,
 )
-from naopt.cli.wanted import KnownOption, MaxOption, MinOption, ScalariseOption, by_metric
+from naopt.cli.wanted import KnownOption, MaxOption, MinOption, PriorColumnsOption, ScalariseOption, by_metric
 
 if TYPE_CHECKING:
     from naopt.bench import Comparison, Journal, SearchTrial
@@ -64,6 +64,7 @@ def bench(
     at_most: MaxOption = None,
     at_least: MinOption = None,
     known: KnownOption = None,
+    prior_columns: PriorColumnsOption = None,
     scalarise: ScalariseOption = None,
     reference: ReferenceOption = None,
     against: AgainstOption = None,
@@ -104,6 +105,7 @@ def bench(
         simulation=simulation(workers_simulated, durations, schedule, batch),
         limits=limits_of(by_metric("--max", at_most), by_metric("--min", at_least)),
         known=tuple(known.split(",")) if known else (),
+        prior_columns=tuple(prior_columns.split(",")) if prior_columns else (),
         scalarisation=Scalarisation.parse(scalarise) if scalarise else None,
         reference=by_metric("--reference", reference),
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from naopt.cli.common import JsonOption, SetOption
-from naopt.cli.wanted import KnownOption, MaxOption, MinOption, ScalariseOption, limits_given
+from naopt.cli.wanted import KnownOption, MaxOption, MinOption, PriorColumnsOption, ScalariseOption, limits_given
 
 
 def search(
@@ -30,6 +30,14 @@ def search(
     at_most: MaxOption = None,
     at_least: MinOption = None,
     known: KnownOption = None,
+    prior_columns: PriorColumnsOption = None,
+    proxies: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B|default|none",
+            help="Zero-cost proxies of untrained networks that the searcher may look at; none by default.",
+        ),
+    ] = None,
     scalarise: ScalariseOption = None,
     device_file: Annotated[
         str | None,
@@ -88,6 +96,8 @@ def search(
         "max": limits_given("max", at_most),
         "min": limits_given("min", at_least),
         "known": known.split(",") if known else None,
+        "prior_columns": prior_columns.split(",") if prior_columns else None,
+        "proxies": proxies.split(",") if proxies else None,
         "scalarise": scalarise,
         "device_file": device_file,
         "searcher": searcher,

@@ -12,6 +12,7 @@ from naopt.cli.show_curve import instance_document, instance_lines
 from naopt.report import write_report
 from naopt.run import Run, RunRecord, Trial
 from naopt.run.names import REPORT
+from naopt.run.priors import prior_weights
 from naopt.run.run import SearchRun, TrainingRun
 from naopt.store.meta import problem_document
 
@@ -97,6 +98,7 @@ def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
         "goal": record.objective.goal,
         "surrogate": record.surrogate,
         **wanted_document(record),
+        **({"prior_weights": weights} if (weights := prior_weights(record.rounds)) else {}),
         **instance_document(record),
         "best": None if best is None else trial_document(best),
         "trajectory": record.trajectory(),
@@ -144,6 +146,9 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
     if config.elsewhere and (pending := len(record.trials) - len(record.evaluated)):
         yield f"pending:    {pending}, which naopt ask {record.directory} --pending lists"
     yield f"failed:     {len(record.failed)}"
+    if weights := prior_weights(record.rounds):
+        shown = ", ".join(f"{name} {weight:.0%}" for name, weight in weights.items())
+        yield f"priors:     {shown} of the kernels' weight in the latest fit"
     if record.problem.limits:
         over = record.passed_over
         broken = len(record.beyond)

@@ -34,6 +34,15 @@ KnownOption = Annotated[
 ]
 
 
+PriorColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B",
+        help="Columns of the table that searchers may look at before a query, and learn what they are worth.",
+    ),
+]
+
+
 def limits_given(bound: str, given: Sequence[str] | None) -> dict[str, float] | None:
     """Limits by metric; ``None`` if there are none. Raises ``InputError`` as ``by_metric``."""
     return by_metric(f"--{bound}", given) or None

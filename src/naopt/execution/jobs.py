@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from naopt.evaluators.seeds import evaluation_seed
 from naopt.spaces import Architecture
+
+__all__ = ["Job", "evaluation_seed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,3 @@ class Job:
     seed: int
     attempt: int = 0
     halvings: int = 0
-
-
-def evaluation_seed(seed: int, architecture: Architecture) -> int:
-    """The seed of one evaluation, in 0..2^32-1: spawned from the run's seed by the architecture's identity.
-
-    numpy's ``SeedSequence`` is a hash that numpy promises to keep, so the value is the same everywhere.
-    """
-    return int(np.random.SeedSequence(seed, spawn_key=architecture.identity).generate_state(1)[0])

@@ -97,13 +97,13 @@ class Embedding:
 
     def _project(self, groups: Mapping[str, Array]) -> Array:
         parts = [
-            _product(groups[name] - self.arrays[f"mean/{name}"], self.arrays[f"components/{name}"])
+            product(groups[name] - self.arrays[f"mean/{name}"], self.arrays[f"components/{name}"])
             for name in self.blocks
         ]
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(groups["tokens"]), 0))
 
 
-def _product(rows: Array, matrix: Array) -> Array:
+def product(rows: Array, matrix: Array) -> Array:
     """``rows @ matrix``, where no row's last bits depend on the others: always so many rows in one product.
 
     A search that is resumed encodes in other batches, and has to come to the same points.

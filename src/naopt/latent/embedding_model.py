@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -194,13 +193,9 @@ class EmbeddingModel(PerformanceModel):
         count = len(self.priors)
         own, known = np.concatenate(parts[: -2 * count], axis=1), np.concatenate(parts[-2 * count :], axis=1)
         both = known[:, :count] + known[:, count:]
-        own[:, : len(self._slopes)] += both @ self._slopes.T
+        slopes = self.priors.slopes
+        own[:, : len(slopes)] += both @ slopes.T
         return np.concatenate([own, np.zeros_like(both)], axis=1)
-
-    @cached_property
-    def _slopes(self) -> Array:
-        assert self.priors is not None
-        return self.priors.slopes(self.pretrained.embedding.encode(self.priors.drawn))
 
     def means(self, architectures: Sequence[Architecture]) -> Array:
         """Targets ``(n,)`` that the process expects."""

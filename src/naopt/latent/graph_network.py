@@ -110,17 +110,26 @@ class GraphPredictor:
     weight_decay: float = 1e-4
 
     def fit(
-        self, space: SearchSpace, architectures: Sequence[Architecture], targets: NDArray[np.float64], seed: int
+        self,
+        space: SearchSpace,
+        architectures: Sequence[Architecture],
+        targets: NDArray[np.float64],
+        seed: int,
+        known: NDArray[np.float64] | None = None,
     ) -> FittedGraphPredictor:
-        """Fits on ``n >= 1`` architectures and targets ``(n,)``; a function of these and the seed."""
+        """Fits on ``n >= 1`` architectures and targets ``(n,)``; a function of these and the seed.
+
+        What is ``known`` besides, ``(n, k)``, joins the mean over vertices.
+        """
         graphs = graphs_of(space)
         labels, arrows, exists = graphs(architectures)
         y = torch.from_numpy(np.asarray(targets, dtype=np.float32))
+        beside = _beside(known, len(y))
         rng = np.random.default_rng(seed)
         steps = self.epochs * -(-len(y) // self.batch_size)
         with one_torch_thread(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed % 2**63)
-            network = GraphNetwork(graphs.labels, self).train()
+            network = GraphNetwork(graphs.labels, self, beside.shape[1]).train()
             optimiser = torch.optim.Adam(
                 network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
             )
@@ -129,7 +138,7 @@ class GraphPredictor:
                 for batch in torch.split(torch.from_numpy(rng.permutation(len(y))), self.batch_size):
                     optimiser.param_groups[0]["lr"] = self.learning_rate * (1 + np.cos(np.pi * step / steps)) / 2
                     optimiser.zero_grad(set_to_none=True)
-                    mean, deviation = network(labels[batch], arrows[batch], exists[batch])
+                    mean, deviation = network(labels[batch], arrows[batch], exists[batch], beside[batch])
                     error = (y[batch] - mean) ** 2
                     loss = (error / (2 * deviation**2) + deviation.log()).mean() if self.uncertain else error.mean()
                     loss.backward()
@@ -145,12 +154,15 @@ class FittedGraphPredictor:
     graphs: OperationGraphs
     network: GraphNetwork
 
-    def predict(self, architectures: Sequence[Architecture]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict(
+        self, architectures: Sequence[Architecture], known: NDArray[np.float64] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and deviation ``(n,)`` of the targets; deviations are 0 without ``uncertain``."""
+        beside = _beside(known, len(architectures))
         means, deviations = [np.empty(0)], [np.empty(0)]
         with one_torch_thread(), torch.no_grad():
             for at in range(0, len(architectures), _CHUNK):
-                mean, deviation = self.network(*self.graphs(architectures[at : at + _CHUNK]))
+                mean, deviation = self.network(*self.graphs(architectures[at : at + _CHUNK]), beside[at : at + _CHUNK])
                 means.append(mean.double().numpy())
                 deviations.append(deviation.double().numpy())
         return np.concatenate(means), np.concatenate(deviations)
@@ -162,31 +174,40 @@ class GraphNetwork(nn.Module):
     Args:
         labels: L.
         settings: sizes.
+        known: how many numbers join the mean over vertices.
     """
 
-    def __init__(self, labels: int, settings: GraphPredictor) -> None:
+    def __init__(self, labels: int, settings: GraphPredictor, known: int = 0) -> None:
         super().__init__()
         widths = [labels, *[settings.width] * settings.layers]
         self.uncertain = settings.uncertain
         self.joins = nn.ModuleList(nn.Linear(3 * width, settings.width) for width in widths[:-1])
         self.mixes = nn.ModuleList(nn.Linear(settings.width, settings.width) for _ in widths[:-1])
         self.norms = nn.ModuleList(nn.LayerNorm(settings.width) for _ in widths[:-1])
-        self.hidden = nn.Linear(settings.width, settings.head)
+        self.hidden = nn.Linear(settings.width + known, settings.head)
         self.dropout = nn.Dropout(settings.dropout)
         self.output = nn.Linear(settings.head, 1 + settings.uncertain)
 
-    def forward(self, labels: Tensor, arrows: Tensor, exists: Tensor) -> tuple[Tensor, Tensor]:
-        """Means and deviations ``(B,)``; arguments as ``OperationGraphs`` gives them."""
+    def forward(
+        self, labels: Tensor, arrows: Tensor, exists: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Means and deviations ``(B,)``; arguments as ``OperationGraphs`` gives them, and what is known ``(B, K)``."""
         h, mask = labels, exists[..., None]
         for join, mix, norm in zip(self.joins, self.mixes, self.norms, strict=True):
             around = torch.cat([h, arrows.transpose(1, 2) @ h, arrows @ h], dim=-1)
             h = mask * norm(torch.relu(mix(torch.relu(join(around)))))
         pooled = h.sum(dim=1) / mask.sum(dim=1).clamp_min(1)
+        pooled = pooled if known is None else torch.cat([pooled, known], dim=1)
         output = self.output(self.dropout(torch.relu(self.hidden(pooled))))
         mean = output[:, 0]
         if not self.uncertain:
             return mean, torch.zeros_like(mean)
         return mean, nn.functional.softplus(output[:, 1]) + _LEAST_DEVIATION
+
+
+def _beside(known: NDArray[np.float64] | None, count: int) -> Tensor:
+    """What is known of each ``(count, K)``."""
+    return torch.from_numpy(np.zeros((count, 0), np.float32) if known is None else known.astype(np.float32))
 
 
 def _vertices(graph: Graph) -> tuple[list[str], list[tuple[int, int]]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from naopt.latent.embedding import product
 from naopt.latent.targets import Targets
 from naopt.latent.threads import one_thread
 from naopt.problem import Promises
@@ -20,42 +21,66 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_DRAWN = 1000
+_DRAWN, _FEW = 1000, 64
 _FARTHEST = 4.0
 _MOST_KEPT = 50_000
 _OF_PRIORS = 0x7072696F
+_ASKED, _FEWEST_ASKED = 8, 16
+
+Describe = Callable[[Sequence["Architecture"]], "Array"]
 
 
 class Priors:
     """Prior values, each on the scale of the normal quantile of its rank among random architectures of the space.
 
-    The scale is learned from the same 1,000 architectures in every search of the space, so it depends neither on the
-    search nor on what else was looked at, and stays as it is under any rising map of the values. Between the values of
-    these it is linear, beyond their ends it goes on, up to 4 deviations. What is not known is the mean, 0.
+    The scale is learned from the same 1,000 architectures in every search of the space (64 where a look takes time), so
+    it depends neither on the search nor on what else was looked at, and stays as it is under any rising map of the
+    values. Between the values of these it is linear, beyond their ends it goes on, up to 4 deviations. What is not
+    known is the mean, 0.
 
     A process sees each prior twice: by a kernel of its own, and by a linear one, because a line goes on where a kernel
     goes back to its mean. Weights of both are learned, so the sign of a prior means nothing, and one that tells nothing
     has little weight.
 
+    Priors that take time are looked at for what was measured, and in each round for the candidates that promise most
+    (``look``). For others ridge regression stands in, from the same 64 architectures.
+
     Args:
         space: of the architectures.
         costs: what knows them.
+        describe: features ``(n, columns)`` by which priors are guessed.
+        slow: whether a look takes time.
     """
 
-    def __init__(self, space: SearchSpace, costs: Costs) -> None:
-        self.space, self._costs = space, costs
+    def __init__(self, space: SearchSpace, costs: Costs, describe: Describe, *, slow: bool = False) -> None:
+        self.space, self.slow = space, slow
+        self._costs, self._describe = costs, describe
         self.names = tuple(costs.metrics)
         self._normal = frozenset(costs.promising) if isinstance(costs, Promises) else frozenset()
         self._rows: dict[Architecture, Array] = {}
+        self._looked: set[Architecture] = set()
+        self._every: tuple[Sequence[Architecture], Array] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def begin(self, architectures: Iterable[Architecture]) -> None:
+        """A round: of slow priors those of these architectures are looked at, and no others yet."""
+        self._looked = set(architectures)
+
+    def look(self, architectures: Iterable[Architecture]) -> None:
+        """And those of these, from now on."""
+        self._looked.update(architectures)
+
+    def looks(self, wanted: int) -> int:
+        """At how many candidates a round looks that is to choose so many."""
+        return max(_FEWEST_ASKED, _ASKED * wanted)
 
     @cached_property
     def drawn(self) -> list[Architecture]:
         """The random architectures."""
         rng = np.random.default_rng(_OF_PRIORS)
-        return list(dict.fromkeys(self.space.sample(rng) for _ in range(_DRAWN)))
+        return list(dict.fromkeys(self.space.sample(rng) for _ in range(_FEW if self.slow else _DRAWN)))
 
     @cached_property
     def _scales(self) -> list[Targets | None]:
@@ -65,6 +90,25 @@ class Priors:
 
     def __call__(self, architectures: Sequence[Architecture]) -> Array:
         """Columns ``(n, priors)``."""
+        if not self.slow:
+            return self._known(architectures)
+        at = np.array([architecture in self._looked for architecture in architectures], dtype=np.bool_)
+        columns = np.zeros((len(architectures), len(self.names)))
+        columns[at] = self._known([a for a, there in zip(architectures, at, strict=True) if there])
+        others = [a for a, there in zip(architectures, at, strict=True) if not there]
+        if others:
+            columns[~at] = self._middle + product(self._describe(others) - self._centre, self.slopes)
+        return columns
+
+    def every(self, architectures: Sequence[Architecture]) -> Array:
+        """The same of a whole space; if not slow, kept for the next call with the same ones."""
+        if self.slow:
+            return self(architectures)
+        if self._every is None or self._every[0] is not architectures:
+            self._every = architectures, self._scaled(architectures)
+        return self._every[1]
+
+    def _known(self, architectures: Sequence[Architecture]) -> Array:
         new = [architecture for architecture in dict.fromkeys(architectures) if architecture not in self._rows]
         if len(self._rows) + len(new) > _MOST_KEPT:
             self._rows, new = {}, list(dict.fromkeys(architectures))
@@ -93,11 +137,21 @@ class Priors:
         both = shares[-2 * count : -count] + shares[-count:]
         return {f"prior_weight/{name}": float(share) for name, share in zip(self.names, both, strict=True)}
 
-    @one_thread()
-    def slopes(self, points: Array) -> Array:
-        """Slopes ``(dimensions, priors)`` in an embedding, by ridge regression on the points of what was ``drawn``."""
-        columns = self(self.drawn)
-        centred = points - points.mean(axis=0)
-        inner = centred.T @ centred + np.eye(points.shape[1])
-        found: Array = np.linalg.solve(inner, centred.T @ (columns - columns.mean(axis=0)))
+    @cached_property
+    def slopes(self) -> Array:
+        """Slopes ``(columns, priors)`` of what describes architectures, by ridge regression on what was ``drawn``."""
+        rows = self._describe(self.drawn) - self._centre
+        with one_thread():
+            inner = rows @ rows.T.copy() + np.eye(len(rows))
+            found: Array = rows.T @ np.linalg.solve(inner, self._known(self.drawn) - self._middle)
         return found
+
+    @cached_property
+    def _centre(self) -> Array:
+        centre: Array = self._describe(self.drawn).mean(axis=0)
+        return centre
+
+    @cached_property
+    def _middle(self) -> Array:
+        middle: Array = self._known(self.drawn).mean(axis=0)
+        return middle

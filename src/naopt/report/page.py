@@ -21,6 +21,7 @@ from naopt.report.ranking_section import ranking_section
 from naopt.report.shared_training import shared_training_section
 from naopt.report.summary import cost, finite, metric_names, origin_statistics, parent_index, round_summaries, value_of
 from naopt.report.trials_table import trials_table
+from naopt.run.priors import prior_weights
 from naopt.spaces.drawing import STYLE, draw_graph
 
 if TYPE_CHECKING:
@@ -124,6 +125,9 @@ def _header(record: RunRecord) -> str:
         )
     if not record.problem.ordinary:
         warning += f'<p class="note">Wanted: {escape(str(record.problem))}.</p>'
+    if weights := prior_weights(record.rounds):
+        shown = ", ".join(f"{name} {weight:.0%}" for name, weight in weights.items())
+        warning += f'<p class="note">Known before: {escape(shown)} of the weight in the latest fit.</p>'
     warning += "".join(f'<p class="note">Data: {escape(remark)}.</p>' for remark in record.remarks)
     return (
         f"<header><h1>{escape(record.config.searcher)} on {escape(record.space.name)}</h1>"

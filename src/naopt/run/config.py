@@ -22,7 +22,7 @@ from naopt.files import at_home, is_there, write_bytes
 from naopt.texts import read_toml
 
 SECTIONS = ("space", "searcher", "training")
-_UNLESS: dict[str, object] = {"max": {}, "min": {}, "known": (), "latency_batch": 1}
+_UNLESS: dict[str, object] = {"max": {}, "min": {}, "known": (), "latency_batch": 1, "prior_columns": (), "proxies": ()}
 """Values that a file does not have, for they say nothing."""
 
 
@@ -42,6 +42,9 @@ class RunConfig(Settings):
         scalarise: how several objectives become one for a searcher that takes one: ``weights`` or ``chebyshev``, in
             directions that spread, or with weights (``weights=0.7,0.3``) in one.
         known: columns of a table that cost no query; empty for those that are called like a cost, ``none`` for none.
+        prior_columns: columns of a table that the searcher may look at before a query, as prior knowledge.
+        proxies: zero-cost proxies of untrained networks that the searcher may look at before a training; ``default``
+            for those of the kind of task, ``none`` or empty for none.
         searcher: name of the searcher.
         searcher_settings: its settings; what is left out has its default.
         device_file: of ``naopt device calibrate``: latencies that it predicts are known without training.
@@ -84,6 +87,8 @@ class RunConfig(Settings):
     device_file: str = ""
     latency_batch: int = Field(1, ge=1)
     known: tuple[str, ...] = ()
+    prior_columns: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     searcher: str = "nao"
     searcher_settings: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)

@@ -25,6 +25,7 @@ from naopt.one_shot.kinds import searcher_kind, shares_weights
 from naopt.problem import Objective, Problem, named_objectives
 from naopt.run.config import RunConfig
 from naopt.run.names import SUPERNET
+from naopt.run.priors import with_priors
 from naopt.run.problem import check_enqueued, read_problem
 from naopt.run.supernet import shared_evaluator
 from naopt.searchers import Searcher, searchers
@@ -111,8 +112,8 @@ def prepare(
 
     Raises:
         InputError: an unknown name or option, none or more than one of task, table and supernet, noise without a table,
-            something enqueued that a limit on a known cost forbids, a space that is not the table's, or a searcher that
-            shares weights without a task.
+            something enqueued that a limit on a known cost forbids, priors as for ``with_priors``, a space that is not
+            the table's, or a searcher that shares weights without a task.
     """
     kind = searcher_kind(config.searcher)
     settings = kind.settings_type.parse(config.searcher_settings, f"setting of searcher {config.searcher}")
@@ -156,7 +157,7 @@ def prepare(
     else:
         raise InputError("task", "", "give --task, --table or --supernet")
     assert evaluator is not None
-    problem = read_problem(config, evaluator)
+    config, problem = with_priors(config, read_problem(config, evaluator), evaluator)
     _check_several(config, problem, shares=shares_weights(config.searcher))
     metric = ",".join(objective.metric for objective in problem.objectives)
     batch = config.workers if config.search_batch == "workers" else config.search_batch

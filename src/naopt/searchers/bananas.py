@@ -83,6 +83,7 @@ class BananasSearcher(EnsembleSearcher):
     """
 
     settings_type = BananasSettings
+    informed = True
 
     def __init__(
         self, space: SearchSpace, problem: Problem | Objective, settings: BananasSettings, *, seed: int, budget: int
@@ -122,4 +123,5 @@ class BananasSearcher(EnsembleSearcher):
         groups = encoded(self.space, architectures, COLUMNS[self.options.encoding])
         if "paths" in groups:
             groups["paths"] = groups["paths"][:, : self.options.most_paths]
-        return np.concatenate(list(groups.values()), axis=1)
+        known = [] if self.priors is None else [self.priors(architectures)]
+        return np.concatenate([*groups.values(), *known], axis=1)

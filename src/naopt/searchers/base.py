@@ -108,6 +108,8 @@ class Searcher(ABC):
     """Whether proposals depend on the scores that are told."""
     several: ClassVar[bool] = False
     """Whether it searches for trade-offs between several objectives."""
+    informed: ClassVar[bool] = False
+    """Whether it learns from the problem's priors, too."""
     limited: ClassVar[bool] = False
     """Whether it is told what breaks a limit like anything else. Others are told that it failed, and why."""
 

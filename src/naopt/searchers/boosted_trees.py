@@ -98,6 +98,7 @@ class BoostedTreesSearcher(PredictorSearcher[Candidates, "FittedTrees"]):
     """
 
     settings_type = BoostedTreesSettings
+    informed = True
 
     def __init__(
         self,
@@ -134,6 +135,7 @@ class BoostedTreesSearcher(PredictorSearcher[Candidates, "FittedTrees"]):
             random=options.random,
             mutations=options.mutations,
             changes=options.changes,
+            priors=self.priors,
         )
 
     def fitted(
@@ -147,10 +149,9 @@ class BoostedTreesSearcher(PredictorSearcher[Candidates, "FittedTrees"]):
         boosting = BoostedTrees(
             options.trees, options.learning_rate, options.depth, options.leaves, options.rows, options.columns
         )
-        groups = encoded(self.space, architectures, COLUMNS[options.encoding])
-        trees: FittedTrees = boosting.fit(
-            np.concatenate(list(groups.values()), axis=1), targets, int(rng.integers(2**31))
-        )
+        groups = list(encoded(self.space, architectures, COLUMNS[options.encoding]).values())
+        groups += [] if self.priors is None else [self.priors(architectures)]
+        trees: FittedTrees = boosting.fit(np.concatenate(groups, axis=1), targets, int(rng.integers(2**31)))
         return trees
 
     def predicts(self, model: FittedTrees, candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from naopt.latent.gaussian_process import GaussianProcess
+    from naopt.latent.priors import Priors
     from naopt.searchers.scan import Model, Predicted, Scan
 
 CandidateKind = Literal["auto", "scan", "local"]
@@ -147,6 +148,7 @@ class Candidates:
         random: how many random ones, if local.
         mutations: how many mutations, if local.
         changes: most mutations in a row.
+        priors: further features, the last ones.
     """
 
     def __init__(
@@ -161,8 +163,9 @@ class Candidates:
         random: int,
         mutations: int,
         changes: int,
+        priors: Priors | None = None,
     ) -> None:
-        self._space, self._names = space, names
+        self._space, self._names, self._priors = space, names, priors
         self._scan: Scan | None = None
         self._parents: dict[Architecture, Architecture] = {}
         if kind == "scan" or (kind == "auto" and space.size <= SMALL):
@@ -192,15 +195,30 @@ class Candidates:
 
     def normal(self, process: GaussianProcess, told: Sequence[Architecture]) -> Predicted:
         """Means and variances of a process over the groups of features, fitted to what was ``told``."""
-        if self.surround(told):
-            return self.predict_near(process.predict_from, told)
-        return self.predict(process.predict)
+        priors = self._priors
+        if priors is None:
+            if self.surround(told):
+                return self.predict_near(process.predict_from, told)
+            return self.predict(process.predict)
+        if self._scan is not None and self.surround(told):
+            return self._scan.predict_beside(process.predict_from, told, self._indices, priors.groups(self._known))
+        return self.predict(lambda groups: process.predict([*groups[:-1], *priors.groups(groups[-1])]))
 
     def predict(self, model: Model) -> Predicted:
         """What a model says of all candidates, arrays ``(n,)``, ``n >= 1``."""
-        if self._scan is not None:
+        if self._scan is None:
+            return model(self._groups if self._priors is None else [*self._groups, self._known])
+        if self._priors is None:
             return tuple(column[self._indices] for column in self._scan.predict(model))
-        return model(self._groups)
+        return self._scan.predict_with(model, self._indices, self._known)
+
+    @property
+    def _known(self) -> NDArray[np.float64]:
+        """Priors ``(n, priors)``, as far as they were looked at."""
+        assert self._priors is not None
+        if self._scan is not None:
+            return self._priors.every(self._scan.architectures)[self._indices]
+        return self._priors(self._local)
 
     def surround(self, told: Sequence[Architecture]) -> bool:
         """Whether all of the space was gone through, and these are part of it."""

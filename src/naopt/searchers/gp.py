@@ -71,6 +71,7 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
 
     settings_type = GPSettings
     learns_at_once = True
+    informed = True
 
     def __init__(
         self, space: SearchSpace, problem: Problem | Objective, settings: GPSettings, *, seed: int, budget: int
@@ -101,13 +102,15 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
             random=options.random,
             mutations=options.mutations,
             changes=options.changes,
+            priors=self.priors,
         )
 
     def fitted(
         self, architectures: list[Architecture], targets: NDArray[np.float64], _: np.random.Generator
     ) -> Beliefs:
         """The process."""
-        return Beliefs(self.options.kernel, architectures, self._groups(architectures), targets)
+        linear = 0 if self.priors is None else len(self.priors)
+        return Beliefs(self.options.kernel, architectures, self._groups(architectures), targets, linear=linear)
 
     def predicts(self, model: Beliefs, candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Posterior means and deviations."""
@@ -123,10 +126,16 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
         learned = self.learned(turn)
         beliefs = learned.model
         self.log["noise"] = beliefs.process.noise
+        if self.priors is not None:
+            self.log |= self.priors.weights(beliefs.process.shares())
         if turn.pending:
             groups = self._groups(turn.pending)
             beliefs = beliefs.believing(turn.pending, groups, beliefs.process.predict(groups)[0])
         left = np.arange(len(candidates))
+        if self.priors is not None and self.priors.slow:
+            guessed = Prediction(*self.predicts(beliefs, candidates), float(beliefs.targets.max()))
+            left = np.sort(self.ranked(guessed, turn.rng)[: self.priors.looks(turn.wanted)])
+            self.look_at(candidates, left)
         chosen: list[Proposal] = []
         while len(left) and len(chosen) < turn.wanted:
             mean, deviation = self.predicts(beliefs, candidates)
@@ -160,7 +169,8 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
     def _groups(self, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
         from naopt.latent.encoding import encoded
 
-        return list(encoded(self.space, architectures, GROUPS[self.options.encoding]).values())
+        groups = list(encoded(self.space, architectures, GROUPS[self.options.encoding]).values())
+        return groups if self.priors is None else [*groups, *self.priors.groups(self.priors(architectures))]
 
 
 class Beliefs:
@@ -172,6 +182,7 @@ class Beliefs:
         groups: their features, each ``(n, columns)``.
         targets: ``(n,)``.
         parameters: of an earlier fit; fitted if not given.
+        linear: how many of the groups, the last ones, have linear kernels.
     """
 
     def __init__(
@@ -181,12 +192,13 @@ class Beliefs:
         groups: list[NDArray[np.float64]],
         targets: NDArray[np.float64],
         parameters: NDArray[np.float64] | None = None,
+        linear: int = 0,
     ) -> None:
         from naopt.latent.gaussian_process import GaussianProcess
 
         self.architectures, self.targets = architectures, targets
         self._kernel, self._groups = kernel, groups
-        self.process: GaussianProcess = GaussianProcess(kernel).fit(groups, targets, parameters)
+        self.process: GaussianProcess = GaussianProcess(kernel, linear=linear).fit(groups, targets, parameters)
 
     def believing(
         self, architectures: Sequence[Architecture], groups: list[NDArray[np.float64]], means: NDArray[np.float64]
@@ -194,4 +206,5 @@ class Beliefs:
         """The process after it was told ``m`` more targets, with the same parameters."""
         both = [np.concatenate(pair) for pair in zip(self._groups, groups, strict=True)]
         told = [*self.architectures, *architectures]
-        return Beliefs(self._kernel, told, both, np.append(self.targets, means), self.process.parameters)
+        targets = np.append(self.targets, means)
+        return Beliefs(self._kernel, told, both, targets, self.process.parameters, self.process.linear)

@@ -42,7 +42,7 @@ class NAOSearcher(Searcher):
     """
 
     settings_type = NAOSettings
-    several = limited = True
+    several = limited = informed = True
 
     def __init__(
         self, space: SearchSpace, problem: Problem | Objective, settings: NAOSettings, *, seed: int, budget: int
@@ -65,6 +65,8 @@ class NAOSearcher(Searcher):
         self._log: dict[str, Any] = {}
 
     def _check_joint(self) -> None:
+        if self.options.model == "joint" and self.problem.priors is not None:
+            raise InputError("setting model", "joint", "takes no prior knowledge; leave it and preset out")
         if self.options.model == "joint" and self._trades:
             several, limits = len(self.problem.objectives) > 1, self.problem.measured
             what = "several objectives" if several else f"a limit that has to be measured ({limits[0]})"
@@ -101,7 +103,7 @@ class NAOSearcher(Searcher):
 
         best = self.options.best or ("measured" if self._limited else "expected")
         options = self.options.model_copy(update={"best": best})
-        return EmbeddingRounds(self.space, options, self.seeds, self.seed, self.problem.priors)
+        return EmbeddingRounds(self.space, options, self.seeds, self.seed, self.problem)
 
     def round_log(self) -> dict[str, Any]:
         """Quality of the latest fit and yields of the latest ascent; empty for a random round."""

@@ -12,7 +12,7 @@ from naopt.latent.embedding_model import EmbeddingModel
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.priors import Priors
 from naopt.latent.threads import one_thread
-from naopt.problem import Costs
+from naopt.problem import Problem
 from naopt.searchers.base import Known, Proposal, sample_new
 from naopt.searchers.candidates import SMALL, mutants
 from naopt.searchers.feasible import Feasible
@@ -49,15 +49,20 @@ class EmbeddingRounds(NAORounds):
     """Whether there are several objectives, or limits that have to be measured."""
 
     def __init__(
-        self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int, known: Costs | None = None
+        self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int, problem: Problem | None = None
     ) -> None:
         fields = {name: getattr(options, name) for name in EmbeddingSettings.model_fields}
-        self._costs = known
-        self.priors = None if known is None else Priors(space, known)
+        self._costs = None if problem is None else problem.priors
+        self.priors: Priors | None = None
+        if problem is not None and problem.priors is not None:
+            self.priors = Priors(space, problem.priors, self._embedded, slow=problem.slow_priors)
         self.model = self.model_type(space, EmbeddingSettings(**fields), self.priors)
         super().__init__(space, options, seeds, seed)
         self._pending: Array | None = None
         self._every: list[Architecture] | None = None
+
+    def _embedded(self, architectures: Sequence[Architecture]) -> Array:
+        return self.model.pretrained.embedding.encode(architectures)
 
     def new_feasible(self) -> Feasible:
         """What can be measured, by the points of the embedding."""
@@ -86,6 +91,8 @@ class EmbeddingRounds(NAORounds):
         rng: np.random.Generator,
     ) -> tuple[list[Proposal], dict[str, Any]]:
         self.known = known
+        if self.priors is not None:
+            self.priors.begin([*architectures, *pending])
         log = self.fit(architectures, scores, pending)
         started = time.perf_counter()
         ranking = self.ranking(architectures, rng)
@@ -200,9 +207,9 @@ class EmbeddingRounds(NAORounds):
         Times the probability that an architecture can be measured, where failures say anything about that (Gardner et
         al. 2014, "Bayesian optimization with inequality constraints", Eq. 6); all as logarithms.
         """
-        proposals = list(found.values())
-        if not proposals or wanted < 1:
+        if not found or wanted < 1:
             return []
+        proposals = self._looked_at(found, wanted)
         architectures = [proposal.architecture for proposal in proposals]
         points, log_feasible = self.model.encode(architectures), self.feasible.log_weight(architectures)
         values, chosen = np.empty(len(proposals)), list[int]()
@@ -224,6 +231,14 @@ class EmbeddingRounds(NAORounds):
                     judge(every)
             chosen.append(int(values.argmax()))
         return [proposals[index] for index in chosen]
+
+    def _looked_at(self, found: Found, wanted: int) -> list[Proposal]:
+        """All; or those that promise most by what is known of priors, if a look at these takes time."""
+        if self.priors is None or not self.priors.slow:
+            return list(found.values())
+        best = self._most_promising(found, self.priors.looks(wanted))
+        self.priors.look(best)
+        return [found[architecture] for architecture in best]
 
     def _most_promising(self, found: Found, count: int) -> list[Architecture]:
         architectures = list(found)

@@ -56,7 +56,7 @@ class TradeOffRounds(EmbeddingRounds):
     several = True
 
     def __init__(self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int, problem: Problem) -> None:
-        super().__init__(space, options, seeds, seed, problem.priors)
+        super().__init__(space, options, seeds, seed, problem)
         self.problem = problem
         self._models: dict[str, MetricModel] = {}
         self._told: list[tuple[Architecture, Measurement]] = []

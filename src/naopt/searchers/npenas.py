@@ -78,6 +78,7 @@ class NPENASSearcher(PredictorSearcher[Mutants, "FittedGraphPredictor"]):
     """
 
     settings_type = NPENASSettings
+    informed = True
 
     def __init__(
         self, space: SearchSpace, problem: Problem | Objective, settings: NPENASSettings, *, seed: int, budget: int
@@ -124,13 +125,16 @@ class NPENASSearcher(PredictorSearcher[Mutants, "FittedGraphPredictor"]):
             options.batch_size,
             options.learning_rate,
             options.weight_decay,
-        ).fit(self.space, architectures, targets, int(rng.integers(2**62)))
+        ).fit(self.space, architectures, targets, int(rng.integers(2**62)), self._known(architectures))
 
     def predicts(
         self, model: FittedGraphPredictor, candidates: Mutants
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What the network says."""
-        return model.predict(candidates.architectures)
+        return model.predict(candidates.architectures, self._known(candidates.architectures))
+
+    def _known(self, architectures: list[Architecture]) -> NDArray[np.float64] | None:
+        return None if self.priors is None else self.priors(architectures)
 
     def ranked(self, predicted: Prediction, rng: np.random.Generator) -> NDArray[np.int64]:
         """By the mean (NP), or by a draw for each candidate (BO)."""

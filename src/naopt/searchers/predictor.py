@@ -12,6 +12,7 @@ import numpy as np
 
 from naopt.configuration import PresetSettings
 from naopt.latent.encoding import EVERY, encoded
+from naopt.latent.priors import Priors
 from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher
 from naopt.searchers.candidates import best_first, fewest_scores, scored
@@ -123,7 +124,8 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
 
     A searcher says what the ``candidates`` of a round are, what model is ``fitted``, what it ``predicts`` of them, and
     how they are ``ranked``. Every fit starts from scratch, so that it depends on the history and the seed
-    alone. Diverged architectures count as the worst score. What hardly can be measured, by all failures (``Feasible``),
+    alone. Models see priors as further features; where a look at these takes time, at those of the candidates that rank
+    first. Diverged architectures count as the worst score. What hardly can be measured, by all failures (``Feasible``),
     is passed over. What a round leaves open is filled up with random architectures (origin ``refill``).
 
     While others are pending the model is fitted anew after every ``batch`` results, as in rounds; until then the same
@@ -156,6 +158,9 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
         self.initial, self.batch, self.normalisation = initial, batch, normalisation
         self.log: dict[str, Any] = {}
         self.feasible = Feasible(space, self.described)
+        self.priors: Priors | None = None
+        if self.informed and self.problem.priors is not None:
+            self.priors = Priors(space, self.problem.priors, self._side_by_side, slow=self.problem.slow_priors)
         self._shared: tuple[int, Learned[ModelT]] | None = None
 
     # What each searcher says.
@@ -185,6 +190,9 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
         """Groups of features ``(n, columns)`` by which it is learned what can be measured."""
         return list(encoded(self.space, architectures, EVERY).values())
 
+    def _side_by_side(self, architectures: Sequence[Architecture]) -> Array:
+        return np.concatenate(self.described(architectures), axis=1)
+
     def learns_from(self, pending: Sequence[Architecture]) -> int:
         """On how many measurements the model of the next ``ask`` is fitted."""
         told = len(self.history)
@@ -204,6 +212,8 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
     def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
         """The rest of the random architectures, or one round."""
         self.log = {}
+        if self.priors is not None:
+            self.priors.begin([*(architecture for architecture, _ in self.history), *pending])
         turn = self.turn(count if pending else min(count, self.batch), pending)
         missing = self.initial - len(self.history) - len(pending)
         if missing > 0:
@@ -231,11 +241,21 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
         """The first of the ranked candidates that are not unlikely to be measured."""
         learned = self.learned(turn)
         mean, deviation = self.predicts(learned.model, candidates)
-        order = self.ranked(Prediction(mean, deviation, learned.best), turn.rng).tolist()
+        order = self.ranked(Prediction(mean, deviation, learned.best), turn.rng)
+        if self.priors is not None and self.priors.slow:
+            order = order[: self.priors.looks(turn.wanted)]
+            self.look_at(candidates, order)
+            mean, deviation = self.predicts(learned.model, candidates)
+            order = order[self.ranked(Prediction(mean[order], deviation[order], learned.best), turn.rng)]
         unlikely = Unlikely(self.feasible)
-        first = list(islice((i for i in order if candidates.architecture(i) not in unlikely), turn.wanted))
+        first = list(islice((i for i in order.tolist() if candidates.architecture(i) not in unlikely), turn.wanted))
         predicted = self.in_units(mean[first], learned.targets)
         return [candidates.proposal(index, value) for index, value in zip(first, predicted, strict=True)]
+
+    def look_at(self, candidates: PoolT, places: NDArray[np.int64]) -> None:
+        """Learns the priors of some candidates."""
+        if self.priors is not None:
+            self.priors.look([candidates.architecture(place) for place in places.tolist()])
 
     def learned(self, turn: Turn) -> Learned[ModelT]:
         """What the model makes of the measurements; while others are pending, fitted once for many."""

@@ -182,7 +182,7 @@ class Scalarised(Searcher):
         return searcher
 
     def _create(self) -> Searcher:
-        problem = Problem((Objective(_SCORE),), self.problem.known, self.problem.costs, self.problem.priors)
+        problem = replace(self.problem, objectives=(Objective(_SCORE),), limits=self.problem.known)
         searcher = self.kind(self.space, problem, self.settings, seed=self.seed, budget=self.budget)
         if isinstance(searcher.seen, Seen) and isinstance(self.seen, Seen):
             searcher.seen.forbidden = self.seen.forbidden

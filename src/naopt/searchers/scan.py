@@ -70,6 +70,42 @@ class Scan:
         ]
         return tuple(np.concatenate(columns)[self.rows] for columns in zip(*parts, strict=True))
 
+    def predict_with(self, model: Model, chosen: NDArray[np.int64], beside: NDArray[np.float64]) -> Predicted:
+        """What ``predict`` gives of some architectures, with a group more.
+
+        Args:
+            model: of the groups, each ``(n, columns)``.
+            chosen: indices of architectures ``(m,)``.
+            beside: the group more ``(m, columns)``; equal canonical forms may differ in it.
+        """
+        parts = []
+        for at in range(0, len(chosen), _CHUNK):
+            rows = self.rows[chosen[at : at + _CHUNK]]
+            parts.append(model([*(group[rows].astype(np.float64) for group in self.groups), beside[at : at + _CHUNK]]))
+        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+    def predict_beside(
+        self,
+        model: Callable[[list[NDArray[np.float64]], list[NDArray[np.float64]]], Predicted],
+        told: Sequence[Architecture],
+        chosen: NDArray[np.int64],
+        beside: Sequence[NDArray[np.float64]],
+    ) -> Predicted:
+        """What ``predict_near`` gives of some architectures, with groups more.
+
+        Args:
+            model: of the squared distances, and of the groups more.
+            told: what the model was told.
+            chosen: indices of architectures ``(m,)``.
+            beside: the groups more, each ``(m, columns)``.
+        """
+        squares = self._squares([int(self.rows[self.index[architecture]]) for architecture in told])
+        parts = []
+        for at in range(0, len(chosen), _CHUNK):
+            rows = self.rows[chosen[at : at + _CHUNK]]
+            parts.append(model([square[:, rows] for square in squares], [group[at : at + _CHUNK] for group in beside]))
+        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
     def _squares(self, rows: Sequence[int]) -> list[NDArray[np.float64]]:
         """For each group ``(rows, canonical forms)``."""
         missing = [row for row in dict.fromkeys(rows) if row not in self._kept]

@@ -1,0 +1,15 @@
+"""Seeds of single evaluations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from naopt.spaces import Architecture
+
+
+def evaluation_seed(seed: int, architecture: Architecture) -> int:
+    """The seed of one evaluation, in 0..2^32-1: spawned from the run's seed by the architecture's identity.
+
+    numpy's ``SeedSequence`` is a hash that numpy promises to keep, so the value is the same everywhere.
+    """
+    return int(np.random.SeedSequence(seed, spawn_key=architecture.identity).generate_state(1)[0])
