@@ -20,7 +20,7 @@ from naopt.spaces import Architecture, SearchSpace, Tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from naopt.latent.embedding import Embedding
+    from naopt.problem import Costs
 
     Array = NDArray[np.float64]
 
@@ -43,6 +43,8 @@ class Belief:
         rows: what it is fitted to, best first, ``n >= 1``.
         targets: of these ``(n,)``.
         parameters: of the process, as ``GaussianProcess.fit`` takes them; fitted if not given.
+        metric: what was measured.
+        task: on what, as far as that is known.
     """
 
     def __init__(
@@ -52,7 +54,11 @@ class Belief:
         rows: Sequence[Architecture],
         targets: Array,
         parameters: Array | None = None,
+        *,
+        metric: str = "",
+        task: str = "",
     ) -> None:
+        self.metric, self.task = metric, task
         self.name, self.space, self.rows, self.targets = name, space, tuple(rows), targets
         self.embedding = embedding_of(space, EmbeddingSettings())
         groups = self.embedding.split(self.embedding.encode(self.rows))
@@ -60,7 +66,9 @@ class Belief:
         self._found: dict[Architecture, float] = {}
 
     @classmethod
-    def fit(cls, name: str, space: SearchSpace, scores: Mapping[Architecture, float]) -> Belief:
+    def fit(
+        cls, name: str, space: SearchSpace, scores: Mapping[Architecture, float], *, metric: str = "", task: str = ""
+    ) -> Belief:
         """From scores, larger is better. Of more than 500 forms it takes the best 250, and 250 evenly spaced others.
 
         Raises:
@@ -80,7 +88,7 @@ class Belief:
             others = others[np.linspace(0, len(others) - 1, room).round().astype(np.int64)]
         chosen = np.concatenate([best, others])
         rows = [same[0][0] for same in alike.values()]
-        return cls(name, space, [rows[row] for row in chosen], targets[chosen])
+        return cls(name, space, [rows[row] for row in chosen], targets[chosen], metric=metric, task=task)
 
     @property
     def parameters(self) -> Array:
@@ -122,21 +130,27 @@ class Belief:
 
 
 class Beliefs:
-    """Beliefs of several sources: what is known of architectures before anything is measured (``Costs``)."""
+    """Beliefs of several sources: what is known of architectures before anything is measured (``Costs``, ``Promises``).
 
-    def __init__(self, beliefs: Sequence[Belief]) -> None:
-        self.beliefs = {belief.name: belief for belief in beliefs}
+    Args:
+        beliefs: no two of one name.
+        others: what else is known, of other names.
+    """
+
+    def __init__(self, beliefs: Sequence[Belief], others: Costs | None = None) -> None:
+        self.beliefs, self.others = tuple(beliefs), others
 
     @property
     def metrics(self) -> Collection[str]:
         """See ``Costs``."""
-        return self.beliefs.keys()
+        return [*(belief.name for belief in self.beliefs), *(() if self.others is None else self.others.metrics)]
 
     def of(self, architectures: Sequence[Architecture]) -> Mapping[str, Array]:
-        """See ``Costs``; normal scores, larger is better in the source."""
-        return {name: belief(architectures) for name, belief in self.beliefs.items()}
+        """See ``Costs``; of beliefs normal scores, larger is better in the source."""
+        others = {} if self.others is None else self.others.of(architectures)
+        return {**others, **{belief.name: belief(architectures) for belief in self.beliefs}}
 
     @property
     def promising(self) -> Mapping[str, Sequence[Architecture]]:
-        """By source, of what it expects most, best first."""
-        return {name: belief.promising for name, belief in self.beliefs.items()}
+        """See ``Promises``."""
+        return {belief.name: belief.promising for belief in self.beliefs}

@@ -38,7 +38,11 @@ def first(
         turn, odd = divmod(index, _EVERY)
         listed = left[turn % len(left)] if left and not odd else []
         architecture = next((a for a in listed if a not in found), None)
-        chosen = Proposal(architecture, "prior") if architecture else next((p for p in rest if p.architecture not in found), None)
+        chosen = (
+            Proposal(architecture, "prior")
+            if architecture
+            else next((p for p in rest if p.architecture not in found), None)
+        )
         if chosen is not None:
             found[chosen.architecture] = chosen
     return list(found.values())
