@@ -70,7 +70,7 @@ def _named(source: Source) -> Source:
     if source.named is not None or source.fitted:
         return source
     if not Path(source.place).is_dir():
-        raise InputError("source", source, f"which metric is meant? give {source}:METRIC")
+        raise InputError("source", str(source), f"which metric is meant? give {source}:METRIC")
     return Source(source.place, Named(load_run(source.place).objective.metric))
 
 

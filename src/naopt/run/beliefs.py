@@ -46,7 +46,7 @@ def other_beliefs(history: Sequence[str], space: SearchSpace, objective: Objecti
     for source in sources:
         if source.own:
             rule = f"is told to no search here; as knowledge from another task it is {source}:METRIC"
-            raise InputError("history", source, rule)
+            raise InputError("history", str(source), rule)
     return beliefs_of(sources, space, objective)
 
 
@@ -65,7 +65,7 @@ def beliefs_of(sources: Sequence[Source], space: SearchSpace, objective: Objecti
     for source in sources:
         if source.fitted:
             if source.named is not None:
-                raise InputError("history", source, "holds what was fitted, which has its metric; leave that out")
+                raise InputError("history", str(source), "holds what was fitted, which has its metric; leave that out")
             found += read_beliefs(source.place, space)
         else:
             scores = read_scores(source, space, objective)

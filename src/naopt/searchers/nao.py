@@ -126,7 +126,7 @@ class NAOSearcher(Searcher):
         failed = sum(not measurement.ok for _, measurement in self.history)
         missing = self.initial + min(failed, self.initial) - told - out
         if missing > 0:
-            return self._random(min(count, missing), known, rng)
+            return self._random(min(count, missing), known, rng, told + out)
         wanted = count if pending else min(count, self.new_per_round)
         if self.options.rounds is not None:
             done = (told + out - self.initial) // self.new_per_round
@@ -137,22 +137,24 @@ class NAOSearcher(Searcher):
             told = max(0, told - (told - self.initial) % self.new_per_round)
         architectures, scores = scored(self.history[:told], self.objective)
         if len(scores) < fewest_scores(self.initial, pending):
-            return self._random(wanted, known, rng)
+            return self._random(wanted, known, rng, told + out)
         self.rounds.learn(self.history[:told])
         chosen, log = self.rounds.propose(architectures, scores, known, pending, wanted, rng)
         sign = self.objective.sign
         predicted = [p.predicted for p in chosen if p.predicted is not None]
         self._log = log | {f"from_{origin}": sum(p.origin == origin for p in chosen) for origin in _ORIGINS}
+        if promising := sum(p.origin == "prior" for p in chosen):
+            self._log["from_prior"] = promising
         self._log["predicted_mean"] = sign * mean(predicted) if predicted else None
         return [
             Proposal(p.architecture, p.origin, None if p.predicted is None else sign * p.predicted, p.parent)
             for p in chosen
         ]
 
-    def _random(self, count: int, known: Known, rng: np.random.Generator) -> list[Proposal]:
+    def _random(self, count: int, known: Known, rng: np.random.Generator, begun: int) -> list[Proposal]:
         unlikely = Unlikely(self._feasible.learn(self.history))
         drawn = [Proposal(a, "random") for a in sample_likely(self.space, known, unlikely, count, rng)]
-        return first(self.problem.priors, known, len(self.history), count, drawn)
+        return first(self.problem.priors, known, begun, count, drawn)
 
 
 _ORIGINS = ("ascent", "neighbour", "refill")

@@ -71,7 +71,7 @@ def read_history(
     for source in (source for source in map(Source.parse, sources) if source.own):
         rows = list(_read(source.place, space, objective, task, contents or {}))
         if not any(objective.metric in measurement.metrics for _, measurement in rows):
-            raise InputError("history", source, f"has no {objective.metric} of an architecture of {space.name}")
+            raise InputError("history", str(source), f"has no {objective.metric} of an architecture of {space.name}")
         for architecture, measurement in rows:
             found.setdefault(architecture, Prior(architecture, measurement, source.place))
     return list(found.values())
@@ -111,14 +111,14 @@ def read_scores(source: Source, space: SearchSpace, objective: Objective | None 
         goal, task = table.info(metric).goal, table.name
         rows = list(measured_in_table(place, space, metric))
     if None not in (goal, source.named.goal) and goal != source.named.goal:
-        raise InputError("history", source, f"its {metric} is to be {goal}imised")
+        raise InputError("history", str(source), f"its {metric} is to be {goal}imised")
     known = Objective(metric, goal or source.named.goal or "max")
     values: dict[Architecture, float] = {}
     for architecture, measurement in rows:
         if (score := known.score(measurement)) is not None:
             values.setdefault(architecture, score)
     if not values:
-        raise InputError("history", source, f"has no {metric} of an architecture of {space.name}")
+        raise InputError("history", str(source), f"has no {metric} of an architecture of {space.name}")
     return Scores(source.short, values, metric, task)
 
 
