@@ -72,8 +72,14 @@ def embedding_of(space: SearchSpace, settings: EmbeddingSettings) -> Embedding:
     """The embedding alone, which takes no decoder that would have to be trained."""
     sample = _sample(space, settings)
     key = _key(space, settings, sample)
-    made = _memory.get(key) or _load(space, key)
-    return Embedding.learn(space, sample) if made is None else made.embedding
+    if key in _memory:
+        return _memory[key].embedding
+    if key not in _alone:
+        if len(_alone) >= _MOST_IN_MEMORY:
+            _alone.pop(next(iter(_alone)))
+        made = _load(space, key)
+        _alone[key] = Embedding.learn(space, sample) if made is None else made.embedding
+    return _alone[key]
 
 
 def _sample(space: SearchSpace, settings: EmbeddingSettings) -> list[Architecture]:
@@ -82,6 +88,7 @@ def _sample(space: SearchSpace, settings: EmbeddingSettings) -> list[Architectur
 
 
 _memory: dict[str, Pretrained] = {}
+_alone: dict[str, Embedding] = {}
 _MOST_IN_MEMORY = 4
 
 
