@@ -31,13 +31,14 @@ def with_beliefs(config: RunConfig, problem: Problem, space: SearchSpace, direct
     Raises:
         InputError: as ``read_scores`` and ``read_beliefs``, or a searcher that takes no prior knowledge.
     """
+    kept = None if directory is None else directory / BELIEFS
+    if kept is not None and kept.is_file():
+        return replace(problem, priors=Beliefs(read_beliefs(kept, space), problem.priors))
     sources = [source for source in map(Source.parse, config.history) if not source.own]
     if not sources:
         return problem
     check_informed(config.searcher)
-    kept = None if directory is None else directory / BELIEFS
-    found = read_beliefs(kept, space) if kept and kept.is_file() else beliefs_of(sources, space, problem.objective)
-    return replace(problem, priors=Beliefs(found, problem.priors))
+    return replace(problem, priors=Beliefs(beliefs_of(sources, space, problem.objective), problem.priors))
 
 
 def other_beliefs(history: Sequence[str], space: SearchSpace, objective: Objective) -> list[Belief]:

@@ -28,17 +28,17 @@ class Source:
 
     @classmethod
     def parse(cls, text: str) -> Source:
-        """``SOURCE`` or ``SOURCE:METRIC``, where the metric may have a goal (``min:loss``); a name may have colons.
+        """``SOURCE`` or ``SOURCE:METRIC``, where the metric may have a goal (``min:loss``).
+
+        A source that is there may have colons in its name; in one that is not, the first colon ends the name.
 
         Raises:
             InputError: no metric after the colon.
         """
-        at = len(text)
-        while at > 0 and not _is_source(text[:at]):
-            at = text.rfind(":", 0, at)
-        if at in (-1, len(text)):
-            return cls(at_home(text))
-        return cls(at_home(text[:at]), Named.parse(text[at + 1 :]))
+        colons = [at for at, letter in enumerate(text) if letter == ":"]
+        ends = [len(text), *reversed(colons)]
+        at = next((end for end in ends if _is_source(text[:end])), min(ends))
+        return cls(at_home(text)) if at == len(text) else cls(at_home(text[:at]), Named.parse(text[at + 1 :]))
 
     @property
     def own(self) -> bool:
