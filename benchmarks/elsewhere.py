@@ -5,15 +5,16 @@
 The table is searched by each of two metrics (``--metrics``), with what the other one says as a history: all of the
 table; the 150 queries of a search by it (five searches, a fifth of the trials each); 150 random rows. And with
 histories that mislead: all of the other metric negated; negated random rows; shuffled, five times; a column that has
-little to do with it (``--unrelated``). The same seeds everywhere; a difference is that to no history, trial by trial,
-where a trial that does not find the optimum within the budget counts as the budget. Trials are kept in one folder a
-history, and the same command goes on where it was stopped; the table is written there too, as ``elsewhere.md`` and
-``elsewhere.json``.
+little to do with it (``--unrelated``). The same seeds everywhere; a search ends at the optimum. A difference is that to
+no history, trial by trial; a trial that does not find the optimum counts as one query more than the budget. Trials are
+kept in one folder a metric, and the same command goes on where it was stopped; the table is written there too, as
+``elsewhere.md`` and ``elsewhere.json``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +24,14 @@ import numpy as np
 
 from benchmarks.output import failed, note, publish
 from naopt.api.searching import search
-from naopt.bench import Comparison, Journal, SearchTrial, run_trial, searcher_settings
+from naopt.bench import Comparison, searcher_settings
 from naopt.errors import NaoptError, UnknownNameError
+from naopt.files import write_text
 from naopt.latent.belief_files import save_beliefs
 from naopt.latent.beliefs import Belief
 from naopt.metrics import censored_median, paired_summary
 from naopt.problem import Objective
+from naopt.searchers import make_searcher, searchers
 from naopt.spaces import Architecture
 from naopt.tables import Table, load_table
 
@@ -102,41 +105,51 @@ HISTORIES: dict[str, tuple[str, int, Callable[[Sources, int], Scores] | None]] =
 """By name what it is, how many there are of the kind, and what makes one."""
 
 
-def run(base: Comparison, sources: Sources, names: Sequence[str], out: Path) -> dict[str, list[SearchTrial]]:
-    """All trials by history; those that the folder holds already are not run again."""
-    found: dict[str, list[SearchTrial]] = {}
-    for name in names:
-        _, parts, make = HISTORIES[name]
-        trials: dict[int, SearchTrial] = {}
-        for part in range(parts):
-            history: tuple[str, ...] = ()
-            if make is not None:
-                file = out / f"{name}-{part}.safetensors"
-                if not file.is_file():
-                    save_beliefs([Belief.fit(name, base.table.space, make(sources, part), metric=sources.other)], file)
-                history = (str(file),)
-            comparison = replace(base, history=history)
-            journal = Journal(out / f"{name}-{part}", comparison)
-            done = {trial.trial: trial for trial in journal.trials}
-            for number in range(part, base.trials, parts):
-                if number not in done:
-                    done[number] = run_trial(comparison, _NAO, number)
-                    journal.append(done[number])
-                    note(f"{base.metric} {name}, trial {number}: {done[number].queries_to_optimum}")
-                trials[number] = done[number]
-        found[name] = [trials[number] for number in range(base.trials)]
-    return found
+def queries(comparison: Comparison, number: int) -> int:
+    """How many queries one search needs to the optimum, where it ends; one more than the budget if it needs more."""
+    kind, seed = searchers.get(_NAO), comparison.trial_seed(number)
+    problem = replace(comparison.problem, priors=comparison.priors)
+    settings, budget = comparison.settings[_NAO], comparison.budget
+    searcher = make_searcher(kind, comparison.table.space, problem, settings, seed=seed, budget=budget)
+    best, asked = comparison.optimum[0], 0
+    while asked < budget and (proposals := searcher.ask(budget - asked)):
+        for proposal in proposals:
+            asked += 1
+            row = comparison.table.row(proposal.architecture)
+            if row is not None and comparison.searched[row] == best:
+                return asked
+            searcher.tell(proposal.architecture, comparison.evaluator.evaluate(proposal.architecture, seed))
+    return budget + 1
 
 
-def rows_of(base: Comparison, found: dict[str, list[SearchTrial]]) -> list[dict[str, Any]]:
-    """The table's rows; queries of trials that do not find the optimum count as the budget in means."""
-    hits = {
-        name: np.array([float(trial.queries_to_optimum or base.budget) for trial in trials])
-        for name, trials in found.items()
-    }
+def run(base: Comparison, sources: Sources, name: str, out: Path) -> list[int]:
+    """``queries`` of all trials with one kind of history; those that the folder holds already are not run again."""
+    _, parts, make = HISTORIES[name]
+    kept = out / f"{name}.json"
+    found: dict[str, int] = json.loads(kept.read_text()) if kept.is_file() else {}
+    for part in range(parts):
+        missing = [number for number in range(part, base.trials, parts) if str(number) not in found]
+        if not missing:
+            continue
+        history: tuple[str, ...] = ()
+        if make is not None:
+            file = out / f"{name}-{part}.safetensors"
+            if not file.is_file():
+                save_beliefs([Belief.fit(name, base.table.space, make(sources, part), metric=sources.other)], file)
+            history = (str(file),)
+        comparison = replace(base, history=history)
+        for number in missing:
+            found[str(number)] = queries(comparison, number)
+            write_text(kept, json.dumps(found))
+            note(f"{base.metric} {name}, trial {number}: {found[str(number)]}")
+    return [found[str(number)] for number in range(base.trials)]
+
+
+def rows_of(base: Comparison, found: dict[str, list[int]]) -> list[dict[str, Any]]:
+    """The table's rows."""
     rows = []
-    for name, trials in found.items():
-        median = censored_median([trial.queries_to_optimum or np.inf for trial in trials])
+    for name, needed in found.items():
+        median = censored_median([count if count <= base.budget else np.inf for count in needed])
         row: dict[str, Any] = {
             "metric": base.metric,
             "history": name,
@@ -144,10 +157,11 @@ def rows_of(base: Comparison, found: dict[str, list[SearchTrial]]) -> list[dict[
             "found": median.found,
             "median": median.median,
             "median_ci95": list(median.ci95),
-            "mean": float(hits[name].mean()),
+            "mean": float(np.mean(needed)),
         }
-        if "none" in hits and name != "none":
-            difference = paired_summary(hits[name], hits["none"]).difference
+        if "none" in found and name != "none":
+            pair = (np.array(each, dtype=np.float64) for each in (needed, found["none"]))
+            difference = paired_summary(*pair).difference
             row |= {"minus_none": difference.mean, "minus_none_ci95": list(difference.ci95)}
         rows.append(row)
     return rows
@@ -193,7 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             base = Comparison(table, metric, metric, settings, options.budget, options.trials)
             out = options.out / metric.replace("/", "-")
             out.mkdir(parents=True, exist_ok=True)
-            rows += rows_of(base, run(base, Sources(table, other, options.unrelated), names, out))
+            sources = Sources(table, other, options.unrelated)
+            rows += rows_of(base, {name: run(base, sources, name, out) for name in names})
     except NaoptError as error:
         raise failed(error) from error
     document = {"table": table.name, "budget": options.budget, "trials": options.trials, "rows": rows}

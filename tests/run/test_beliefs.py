@@ -53,7 +53,7 @@ class Stop(Observer):
     def __init__(self, results: int) -> None:
         self.left = results
 
-    def measured(self, trial: Trial) -> None:  # noqa: ARG002
+    def measured(self, trial: Trial) -> None:
         self.left -= 1
         if not self.left:
             raise KeyError("killed")
