@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from naopt.measurement import Goal, Measurement
+from naopt.problem import Problem
 from naopt.searchers import Objective, Proposal, Searcher
 from naopt.spaces import Architecture, GenericSpace, Position, SearchSpace
+from naopt.testing.drives import ToyCosts
 
 Measure = Callable[[Architecture], Measurement]
 FAILED = Measurement({}, 1.0, "diverged", "loss is not finite")
@@ -36,9 +38,10 @@ def scored(value: float) -> Measurement:
 def create(
     kind: type[Searcher], space: SearchSpace, budget: int = 40, seed: int = 0, goal: Goal = "max", **settings: Any
 ) -> Any:
-    """A searcher for the metric ``score``."""
+    """A searcher for the metric ``score``; one that needs something known beforehand is given the toy cost."""
     parsed = kind.settings_type.parse(settings)
-    return kind(space, Objective("score", goal), parsed, seed=seed, budget=budget)
+    problem = Problem((Objective("score", goal),), priors=ToyCosts() if kind.needs_priors else None)
+    return kind(space, problem, parsed, seed=seed, budget=budget)
 
 
 def drive(searcher: Searcher, measure: Measure, budget: int) -> list[Proposal]:

@@ -18,7 +18,7 @@ KINDS: dict[str, list[float]] = {
 }
 """From the largest to the smallest."""
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    **{name: (name, SETTINGS.get(name, {})) for name in searchers.names()},
+    **{name: (name, SETTINGS.get(name, {})) for name in searchers.names() if not searchers.get(name).needs_priors},
     **VARIANTS,
     "bananas-standard": ("bananas", {**SETTINGS["bananas"], "normalisation": "standard"}),
     "nao-joint-min-max": ("nao", {**VARIANTS["nao-joint"][1], "normalisation": "min-max"}),

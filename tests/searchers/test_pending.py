@@ -35,6 +35,7 @@ ROUND_SIZES = {
     "seminas": 8,
     "tnao": 4,
     "tpe": 1,
+    "zero-cost": 40,
 }
 
 

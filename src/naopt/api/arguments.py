@@ -81,6 +81,11 @@ def parse_limits(limits: Limits) -> tuple[Limit, ...]:
     return tuple(each if isinstance(each, Limit) else Limit.parse(each) for each in given)
 
 
+def parse_columns(columns: Sequence[str] | str) -> tuple[str, ...]:
+    """Names of columns; text is one of them, or several separated by commas."""
+    return tuple(columns.split(",")) if isinstance(columns, str) else tuple(columns)
+
+
 def parse_measuring(evaluate: Evaluate) -> Measuring:
     """What measures, a table loaded from its file or name. Raises ``InputError`` if there is no such table."""
     return load_table(evaluate) if isinstance(evaluate, str | Path) else evaluate

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naopt import bench
-from naopt.api.arguments import Limits, parse_limits
+from naopt.api.arguments import Limits, parse_columns, parse_limits
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.evaluators.table import parse_noise
@@ -113,7 +113,7 @@ def compare(
     against: str | None = None,
     limits: Limits = (),
     known: Sequence[str] = (),
-    prior_columns: Sequence[str] = (),
+    prior_columns: Sequence[str] | str = (),
     history: Sequence[str] | str = (),
     scalarise: str | Scalarisation | None = None,
     reference: Mapping[str, float] | None = None,
@@ -176,7 +176,7 @@ def compare(
         every=every,
         limits=parse_limits(limits),
         known=tuple(known),
-        prior_columns=tuple(prior_columns),
+        prior_columns=parse_columns(prior_columns),
         history=(history,) if isinstance(history, str) else tuple(history),
         scalarisation=Scalarisation.parse(scalarise) if isinstance(scalarise, str) else scalarise,
         reference=dict(reference or {}),

@@ -20,6 +20,7 @@ from naopt.api.arguments import (
     engine_name,
     name_of,
     parse_callbacks,
+    parse_columns,
     parse_config,
     parse_enqueued,
     parse_evaluator,
@@ -70,7 +71,7 @@ def search(
     objective: Wanted = None,
     limits: Limits = (),
     scalarise: str = "",
-    prior_columns: Sequence[str] = (),
+    prior_columns: Sequence[str] | str = (),
     searcher: str = "nao",
     settings: Mapping[str, Any] | Settings | None = None,
     seed: int = 0,
@@ -106,7 +107,8 @@ def search(
             of the last two one or several.
         scalarise: how several objectives become one, for a searcher that takes one: ``"weights"``, ``"chebyshev"``,
             ``"weights=0.7,0.3"``.
-        prior_columns: of a table, that the searcher may look at before a query, and learns what they are worth.
+        prior_columns: one or several of a table, that the searcher may look at before a query, and learns what they are
+            worth.
         searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.
         settings: of the searcher.
         seed: of all randomness.
@@ -151,7 +153,7 @@ def search(
             "min": {limit.metric: limit.value for limit in bounds if limit.bound == "min"},
             "function": name_of(evaluate),
             "scalarise": scalarise,
-            "prior_columns": tuple(prior_columns),
+            "prior_columns": parse_columns(prior_columns),
             "budget": budget,
             "searcher": searcher,
             "seed": seed,

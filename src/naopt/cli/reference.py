@@ -49,6 +49,12 @@ Section `training`, of searches with a task, and what `naopt train --set` change
 defaults; a preset of `naopt train` is a set of its own.
 """
 
+PROXIES = """## Proxies
+
+Section `proxy`: what networks are shown for [zero-cost proxies](../how-to/zero-cost.md). These keys always need the
+section before them: `--set proxy.batch_size=32`.
+"""
+
 FINAL = """## Final training
 
 What `naopt train --preset NAME` starts from: the defaults above with the values of these tables. Without `--preset` it
@@ -86,6 +92,7 @@ _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
 def settings_page() -> str:
     """The page, as Markdown."""
     from naopt.one_shot.kinds import searcher_names, searcher_settings
+    from naopt.proxies import ProxySettings
     from naopt.run.config import SECTIONS, RunConfig
 
     sections = {*SECTIONS, "space_options", "searcher_settings"}
@@ -104,7 +111,7 @@ def settings_page() -> str:
         parts.append(f"## Searcher {name}\n")
         presets = {key: values for key, values in getattr(settings, "presets", {}).items() if values}
         parts.append(settings_table(settings, presets) if settings.model_fields else "No settings.\n")
-    parts += [TRAINING, *_training_tables(), FINAL, *_preset_tables()]
+    parts += [TRAINING, *_training_tables(), PROXIES, settings_table(ProxySettings, {}), FINAL, *_preset_tables()]
     return "\n".join(parts)
 
 

@@ -21,6 +21,7 @@ from naopt.one_shot.kinds import shares_weights
 from naopt.run.config import RunConfig
 from naopt.run.setup import Setup, prepare
 
+_PROXIES = 3
 _STEPS, _SECONDS = 6, 10.0
 """Of shared weights: how many steps are timed, and for how long at most."""
 
@@ -74,11 +75,33 @@ def _time_one(setup: Setup) -> tuple[dict[str, Any], list[str]]:
         "estimate_seconds": seconds,
     }
     many = f" with {workers} workers" if workers > 1 else ""
+    proxies = []
+    if (each := proxy_seconds(setup)) is not None:
+        document["proxy_seconds"] = each
+        proxies = [f"proxies:    {in_words(each)} an architecture, {each / measurement.seconds:.2g} of its training"]
     return document, [
+        *proxies,
         f"tried:      {text}",
         f"            {', '.join(f'{name} {value:.5g}' for name, value in measurement.metrics.items())}",
         f"estimate:   {in_words(measurement.seconds)} each, about {in_words(seconds)} for {budget}{many}",
     ]
+
+
+def proxy_seconds(setup: Setup) -> float | None:
+    """What the proxies of one architecture take, whether they are in the cache or not; ``None`` without proxies."""
+    from naopt.evaluators.proxy_costs import ProxyCosts
+
+    known = setup.problem.priors
+    if not isinstance(known, ProxyCosts):
+        return None
+    times: list[float] = []
+    known.meter.prepare()
+    for number in range(_PROXIES):
+        architecture = setup.space.sample(np.random.default_rng([setup.config.seed, number]))
+        begun = time.perf_counter()
+        known.meter.measure(architecture, list(known.metrics), known.seed)
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times)
 
 
 def _time_steps(setup: Setup) -> tuple[dict[str, Any], list[str]]:

@@ -17,6 +17,9 @@ def search(
         str | None, typer.Option(help="Train on a task: digits, images:PATH, cifar10:PATH, ptb:PATH, text:PATH ...")
     ] = None,
     table: Annotated[str | None, typer.Option(help="Look up in a table: a file or a built-in name.")] = None,
+    zero_cost: Annotated[
+        bool, typer.Option("--zero-cost", help="Train nothing: search by zero-cost proxies (naswot, synflow ...).")
+    ] = False,
     supernet: Annotated[
         str | None, typer.Option(metavar="DIR", help="Measure with the shared weights of a weight-sharing run.")
     ] = None,
@@ -93,6 +96,7 @@ def search(
         "space": space,
         "task": task,
         "table": table,
+        "zero_cost": zero_cost or None,
         "supernet": supernet,
         "noise": noise,
         "metric": metric,

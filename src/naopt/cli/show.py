@@ -44,6 +44,9 @@ def show(
     device_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="With --task: latency_ms too, as this calibration predicts it.")
     ] = None,
+    zero_cost: Annotated[
+        bool, typer.Option("--zero-cost", help="With --task: zero-cost proxies of the network, untrained.")
+    ] = False,
     settings: SetOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -54,7 +57,8 @@ def show(
 
     check_output("--svg", svg, [subject], force=force)
     run = find_run(subject)
-    given = {"--task": task, "--device-file": device_file, "--set": settings and settings[0]}
+    given: dict[str, object] = {"--task": task, "--device-file": device_file, "--set": settings and settings[0]}
+    given["--zero-cost"] = zero_cost and subject
     for option, value in given.items():
         if value and run is not None:
             raise InputError(option, value, "is for an architecture; a run shows what it has measured")
@@ -67,7 +71,8 @@ def show(
         if svg is not None:
             write_drawing(found, architecture, svg)
         costs = {} if task is None else _costs(found, architecture, task, device_file, settings)
-        _show_architecture(found, architecture, costs, as_json=as_json)
+        proxies = _proxies(found, architecture, task, settings) if zero_cost and task is not None else {}
+        _show_architecture(found, architecture, costs, proxies, as_json=as_json)
         return
     from naopt.cli.show_run import show_run
 
@@ -91,13 +96,11 @@ def _costs(
     space: SearchSpace, architecture: Architecture, task: str, device_file: str | None, settings: list[str] | None
 ) -> dict[str, float]:
     """What is known of the network, by name. Raises ``InputError`` if nothing is."""
-    from naopt.configuration import parse_setting
     from naopt.errors import InputError
     from naopt.evaluators.known_costs import known_costs
     from naopt.evaluators.workloads import create_workload
 
-    values = {key.removeprefix("training."): value for key, value in map(parse_setting, settings or [])}
-    workload = create_workload(task, values)
+    workload = create_workload(task, _training(settings))
     workload.check_space(space)
     costs = known_costs(workload, space, device_file or "")
     if costs is None:
@@ -105,8 +108,50 @@ def _costs(
     return {name: float(values[0]) for name, values in costs.of([architecture]).items()}
 
 
+def _training(settings: list[str] | None) -> dict[str, Any]:
+    """Settings of networks and training: all but those of proxies."""
+    from naopt.configuration import parse_setting
+
+    pairs = dict(map(parse_setting, settings or []))
+    return {key.removeprefix("training."): value for key, value in pairs.items() if not key.startswith("proxy.")}
+
+
+def _proxies(
+    space: SearchSpace, architecture: Architecture, task: str, settings: list[str] | None
+) -> dict[str, dict[str, Any]]:
+    """Value, seconds and source of each zero-cost proxy, by name. Raises ``InputError`` for what has no network."""
+    import math
+
+    from naopt.configuration import parse_setting
+    from naopt.evaluators.proxy_meter import ProxyMeter
+    from naopt.evaluators.seeds import evaluation_seed
+    from naopt.evaluators.workloads import create_workload
+    from naopt.proxies import ProxySettings, proxies, proxies_for
+
+    pairs = dict(map(parse_setting, settings or []))
+    chosen = {key.removeprefix("proxy."): value for key, value in pairs.items() if key.startswith("proxy.")}
+    workload = create_workload(task, _training(settings))
+    meter = ProxyMeter(space, workload, ProxySettings.parse(chosen, "proxy setting"))
+    names = proxies_for(workload.task.kind)
+    found = meter.timed(architecture, names, evaluation_seed(0, architecture))
+    return {
+        name: {
+            "value": None if math.isnan(value) else value,
+            "seconds": seconds,
+            "meaning": proxies.get(name).meaning,
+            "source": proxies.get(name).source,
+        }
+        for name, (value, seconds) in found.items()
+    }
+
+
 def _show_architecture(
-    space: SearchSpace, architecture: Architecture, costs: Mapping[str, float], *, as_json: bool
+    space: SearchSpace,
+    architecture: Architecture,
+    costs: Mapping[str, float],
+    proxies: Mapping[str, Mapping[str, Any]],
+    *,
+    as_json: bool,
 ) -> None:
     from itertools import islice
 
@@ -132,6 +177,7 @@ def _show_architecture(
         "neighbours": neighbours,
         "edges": edges,
         **({"costs": dict(costs)} if costs else {}),
+        **({"zero_cost": dict(proxies)} if proxies else {}),
     }
     if as_json:
         emit(document)
@@ -144,6 +190,9 @@ def _show_architecture(
     say(f"neighbours:  {neighbours}")
     for name, value in costs.items():
         say(f"{name + ':':<12} {f'{value:,.0f}' if value.is_integer() else f'{value:.4g}'}")
+    for name, proxy in proxies.items():
+        shown = "unknown" if proxy["value"] is None else f"{proxy['value']:.6g}"
+        say(f"{name + ':':<12} {shown:<12} {proxy['seconds']:.3f} s  {proxy['meaning']} ({proxy['source']})")
     for part in graph.parts:
         say(f"{part}:")
         for index, node in enumerate(graph.nodes):

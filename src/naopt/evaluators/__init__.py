@@ -5,6 +5,7 @@ from naopt.evaluators.function import FunctionEvaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads import Workload, create_workload
+from naopt.evaluators.zero_cost import ZeroCostEvaluator
 from naopt.training.settings import TrainingSettings
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "TrainingEvaluator",
     "TrainingSettings",
     "Workload",
+    "ZeroCostEvaluator",
     "create_workload",
     "evaluators",
 ]

@@ -37,18 +37,19 @@ class SeveralCosts:
         return {name: values for part in self._parts for name, values in part.of(architectures).items()}
 
 
-def known_costs(workload: Workload, space: SearchSpace, device_file: str = "") -> Costs | None:
-    """Closed forms, and latencies that a device file predicts; ``None`` if nothing is known.
+def known_costs(
+    workload: Workload, space: SearchSpace, device_file: str = "", proxies: Costs | None = None
+) -> Costs | None:
+    """Closed forms, latencies that a device file predicts, and proxies; ``None`` if nothing is known.
 
     Raises:
         InputError: a device file that cannot be read, or is not for such networks, or for what are no images.
     """
-    closed = workload.costs(space)
-    if not device_file:
-        return closed
-    from naopt.devices import read_device
+    found = [costs for costs in (workload.costs(space), proxies) if costs is not None]
+    if device_file:
+        from naopt.devices import read_device
 
-    if not isinstance(workload, ImageWorkload):
-        raise InputError("device file", device_file, f"is for networks on images, not on {workload.task.kind}")
-    device = read_device(device_file).costs(space, workload.settings, workload.shapes)
-    return SeveralCosts([device] if closed is None else [closed, device])
+        if not isinstance(workload, ImageWorkload):
+            raise InputError("device file", device_file, f"is for networks on images, not on {workload.task.kind}")
+        found.append(read_device(device_file).costs(space, workload.settings, workload.shapes))
+    return SeveralCosts(found) if len(found) > 1 else next(iter(found), None)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from naopt.errors import InputError
 from naopt.evaluators.workloads import ImageWorkload, TextWorkload, Workload
+from naopt.measurement import MetricInfo
+from naopt.networks.costs import COST_METRICS
 from naopt.proxies import ProxySettings, proxies, proxies_for
 
 if TYPE_CHECKING:
@@ -42,6 +44,11 @@ def check_proxies(workload: Workload, names: Sequence[str]) -> None:
         proxies.get(name)
         if name not in known:
             raise InputError("proxy", name, f"is not for {workload.task.kind}, which has {', '.join(known)}")
+
+
+def proxy_info(name: str) -> MetricInfo:
+    """Which way a proxy is better as a metric: sizes are costs there as everywhere, so less of them is."""
+    return MetricInfo("min" if name in COST_METRICS else proxies.get(name).goal)
 
 
 class ProxyMeter:

@@ -12,6 +12,8 @@ from naopt.devices.setting import LATENCY, SPREAD
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator, evaluators
 from naopt.evaluators.known_costs import known_costs
+from naopt.evaluators.proxy_costs import ProxyCosts
+from naopt.evaluators.proxy_meter import proxy_info
 from naopt.evaluators.workloads import create_workload
 from naopt.evaluators.workloads.images import ImageWorkload
 from naopt.measurement import Measurement, MetricInfo, Status
@@ -78,6 +80,7 @@ class TrainingEvaluator(Evaluator):
         latency_batch: measure ``latency_ms`` of batches of so many images after each training, with its ``spread``; 0
             for not. What is measured depends on the machine and on what else it does.
         device_file: a calibration of ``naopt device calibrate``, by which ``latency_ms`` is known without training.
+        proxies: zero-cost proxies that are known without training too.
 
     What networks cost in parameters, multiply-adds, activations and memory is known in closed form (``costs``), where
     the operations of the space are.
@@ -100,6 +103,7 @@ class TrainingEvaluator(Evaluator):
         measure_test: bool = False,
         latency_batch: int = 0,
         device_file: str = "",
+        proxies: ProxyCosts | None = None,
     ) -> None:
         if threads < 1:
             raise InputError("threads", threads, "must be at least 1")
@@ -118,7 +122,9 @@ class TrainingEvaluator(Evaluator):
             if not isinstance(self.workload, ImageWorkload):
                 raise InputError(LATENCY, task, "is measured of networks on images only")
             self.metrics |= {LATENCY: MetricInfo("min", "ms"), SPREAD: MetricInfo("min")}
-        self._costs = known_costs(self.workload, space, device_file)
+        self._costs = known_costs(self.workload, space, device_file, proxies)
+        if proxies is not None:
+            self.metrics |= {name: proxy_info(name) for name in proxies.metrics}
         self._loaded: Loaded | None = None
 
     def costs(self) -> Costs | None:

@@ -11,24 +11,19 @@ from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator, evaluators
 from naopt.evaluators.known_costs import known_costs
-from naopt.evaluators.proxy_meter import ProxyMeter, check_proxies
+from naopt.evaluators.proxy_meter import ProxyMeter, check_proxies, proxy_info
 from naopt.evaluators.training import failure_status, select_device
 from naopt.evaluators.workloads import create_workload
-from naopt.measurement import Measurement, MetricInfo
-from naopt.networks.costs import COST_METRICS
-from naopt.proxies import ProxySettings, proxies, proxies_for
+from naopt.measurement import Measurement
+from naopt.proxies import ProxySettings, proxies_for
 from naopt.traces import trace
 
 if TYPE_CHECKING:
     from naopt.problem import Costs
     from naopt.spaces import Architecture, SearchSpace
 
-_DEFAULT = {"images": "naswot", "text": "grad_norm"}
-
-
-def proxy_info(name: str) -> MetricInfo:
-    """Which way a proxy is better: sizes are costs here as everywhere, so less of them is."""
-    return MetricInfo("min" if name in COST_METRICS else proxies.get(name).goal)
+DEFAULT_PROXY = {"images": "naswot", "text": "grad_norm"}
+"""By kind of task: what is searched by where nobody says what."""
 
 
 @evaluators.register("zero-cost")
@@ -39,13 +34,15 @@ class ZeroCostEvaluator(Evaluator):
         space: of the architectures.
         task: its name and source, ``digits`` or ``cifar10:PATH``.
         training: overrides of the task's recipe, or complete settings: of the networks, and of what is done to images.
-        names: of proxies; by default all that networks for the task have.
+        names: of the proxies that are computed; by default all that networks for the task have.
         settings: what networks are shown.
         device: where.
         threads: CPU threads; part of what fixes the bits of a result.
+        device_file: a calibration of ``naopt device calibrate``, by which ``latency_ms`` is known too.
 
     Raises:
-        InputError: an unknown task, setting, proxy or device, or a space that has no networks for the task.
+        InputError: an unknown task, setting, proxy or device, a device file that is not for such networks, or a space
+            that has no networks for the task.
     """
 
     thread_safe = False  # the random state of torch is the process's
@@ -60,6 +57,7 @@ class ZeroCostEvaluator(Evaluator):
         settings: ProxySettings | None = None,
         device: str = "cpu",
         threads: int = 1,
+        device_file: str = "",
     ) -> None:
         if threads < 1:
             raise InputError("threads", threads, "must be at least 1")
@@ -69,8 +67,9 @@ class ZeroCostEvaluator(Evaluator):
         self.names = tuple(names) or tuple(proxies_for(kind))
         check_proxies(self.workload, self.names)
         self.meter = ProxyMeter(space, self.workload, settings or ProxySettings(), device=device, threads=threads)
-        self.metrics = {name: proxy_info(name) for name in self.names}
-        self.default_metric = _DEFAULT[kind] if _DEFAULT[kind] in self.names else self.names[0]
+        self.metrics = {name: proxy_info(name) for name in proxies_for(kind)}
+        self.default_metric = DEFAULT_PROXY[kind] if DEFAULT_PROXY[kind] in self.names else self.names[0]
+        self._costs = known_costs(self.workload, space, device_file)
 
     @property
     def settings(self) -> Settings:
@@ -78,8 +77,8 @@ class ZeroCostEvaluator(Evaluator):
         return self.workload.settings
 
     def costs(self) -> Costs | None:
-        """What networks cost, in closed form."""
-        return known_costs(self.workload, self.space)
+        """Closed forms, and what a device file predicts."""
+        return self._costs
 
     def check(self) -> None:
         """See ``Evaluator.check``."""

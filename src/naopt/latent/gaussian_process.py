@@ -23,7 +23,7 @@ _Kind = Literal["rbf", "matern", "linear"]
 _JITTER = 1e-6
 _NOISE, _FIRST_NOISE = 0.05, 0.1
 _WIDTH_WEIGHT, _WIDTH_LENGTH, _WIDTH_NOISE = 1.5, 1.0, 1.5
-_LINEAR, _WIDTH_LINEAR = 0.1, 1.5
+_LINEAR, _BESIDE = 0.1, 0.03
 _FAILED = 1e10
 _FARTHEST = 10.0
 """Bound of the parameters' logarithms; a line search must not leave what can be computed."""
@@ -38,8 +38,9 @@ class GaussianProcess:
     length scales around 1, the noise variance around 0.05. Targets should have mean 0 and variance about 1.
 
     The last ``linear`` groups have linear kernels instead: straight lines through 0 whose slopes are normal, with the
-    weight for their variance, of either sign. Their features should have mean 0 and variance 1; their length scales
-    mean nothing.
+    weight for their variance, of either sign. They are those of as many groups before them once more, which should have
+    mean 0 and variance 1; their length scales mean nothing. Both are expected to weigh little: 0.1, and 0.03 for the
+    others.
 
     All linear algebra is in one thread, whatever the caller's setting.
 
@@ -200,10 +201,10 @@ class GaussianProcess:
 
     def _fitted(self, squares: list[Array], targets: Array) -> Array:
         count, linear = len(squares), self.linear
-        equal = np.full(count - linear, -np.log(count - linear))
-        centre = np.r_[equal, np.full(linear, np.log(_LINEAR)), np.zeros(count), np.log(_NOISE)]
-        of_weights = np.r_[np.full(count - linear, _WIDTH_WEIGHT), np.full(linear, _WIDTH_LINEAR)]
-        width = np.r_[of_weights, np.full(count, _WIDTH_LENGTH), _WIDTH_NOISE]
+        equal = np.full(count - 2 * linear, -np.log(max(1, count - 2 * linear)))
+        little = np.repeat(np.log([_BESIDE, _LINEAR]), linear)
+        centre = np.r_[equal, little, np.zeros(count), np.log(_NOISE)]
+        width = np.r_[np.full(count, _WIDTH_WEIGHT), np.full(count, _WIDTH_LENGTH), _WIDTH_NOISE]
         diagonal = np.diag_indices(len(targets))
 
         def loss(parameters: Array) -> tuple[float, Array]:

@@ -1,4 +1,4 @@
-"""Sees what networks compute, however they write it: modules, functions and methods end in the same operators."""
+"""Sees what networks compute, whether they write it as modules, functions or methods."""
 
 from __future__ import annotations
 
@@ -7,42 +7,50 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakIdKeyDictionary
 
-_aten = torch.ops.aten
-_RELU = {_aten.relu.default, _aten.relu_.default}
-_CLAMPED = {_aten.hardtanh.default, _aten.hardtanh_.default}
-"""ReLU6 is one, with a lower bound of 0."""
+_RELU = frozenset({"relu", "relu_", "relu6"})
 
 
-class Codes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Codes(TorchFunctionMode):
     """Inside, counts for each pair of images the rectified units that are active for both or for neither.
 
-    A unit that several branches read counts once.
-
-    Attributes:
-        kernel: ``(n, n)`` float64; ``None`` as long as nothing was rectified.
+    A unit counts once for each convolution that reads it, and once if none does: in published networks each
+    convolution has a ReLU of its own, where ours share the ReLU of a state.
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.kernel: Tensor | None = None
+        super().__init__()
+        self._found: list[list[Any]] = []
+        self._alive: WeakIdKeyDictionary = WeakIdKeyDictionary()
 
-    def __torch_dispatch__(
+    @property
+    def kernel(self) -> Tensor | None:
+        """``(n, n)`` float64; ``None`` if nothing was rectified."""
+        counted: list[Tensor] = [max(1, readers) * agree for agree, readers in self._found]
+        return torch.stack(counted).sum(0) if counted else None
+
+    def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Carries out, and looks at what was rectified."""
-        out = func(*args, **(kwargs or {}))
-        if func in _RELU or (func in _CLAMPED and args[1:2] == (0,)):
-            active = out.flatten(1).gt(0).to(torch.float32)
+        """Carries out, and looks at what was rectified, and who reads it."""
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if name == "conv2d" and args and args[0] in self._alive:
+            self._alive[args[0]][1] += 1
+        out = func(*args, **kwargs)
+        if name in _RELU or (name == "hardtanh" and (*args[1:2], kwargs.get("min_val"))[0] == 0):
+            active = out.detach().flatten(1).gt(0).to(torch.float32)
             both = (active @ active.T).double()  # whole numbers below 2^24: exact in any order
             alone = both.diagonal()
             agree = active.shape[1] - alone[:, None] - alone[None, :] + 2 * both
-            self.kernel = agree if self.kernel is None else self.kernel + agree
+            self._alive[out] = entry = [agree, 0]
+            self._found.append(entry)
         return out
 
 
-class GlobalPool(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class GlobalPool(TorchFunctionMode):
     """Inside, keeps what the last global average pool reads.
 
     Attributes:
@@ -50,10 +58,10 @@ class GlobalPool(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.read: Tensor | None = None
 
-    def __torch_dispatch__(
+    def __torch_function__(
         self,
         func: Callable[..., Any],
         types: Sequence[type],
@@ -61,6 +69,9 @@ class GlobalPool(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Carries out, and looks at what was pooled."""
-        if func is _aten.mean.dim and args[0].dim() == 4 and {dim % 4 for dim in args[1]} == {2, 3}:
+        kwargs = kwargs or {}
+        name, (over,) = getattr(func, "__name__", ""), args[1:2] or (kwargs.get("dim"),)
+        pooled = name == "mean" and isinstance(over, tuple | list) and {dim % 4 for dim in over} == {2, 3}
+        if (pooled and args[0].dim() == 4) or (name == "adaptive_avg_pool2d" and over in (1, (1, 1))):
             self.read = args[0]
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs)

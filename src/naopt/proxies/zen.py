@@ -45,7 +45,7 @@ def _once(probe: Probe, generator: torch.Generator) -> float:
             weight.copy_(torch.randn(weight.shape, generator=generator))
         for norm in norms:
             norm.momentum = 1.0  # running statistics are those of the last batch
-        noise, change = torch.randn((2, probe.size, *probe.shape), generator=generator).to(probe.device)
+        noise, change = torch.randn((2, probe.size, *probe.shape), generator=generator).to(probe.batches[0][0])
         with GlobalPool() as first:
             network(noise)
         scale = sum(math.log(float(_variance(norm) + norm.eps)) / 2 for norm in norms)

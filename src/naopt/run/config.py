@@ -21,8 +21,16 @@ from naopt.execution.failures import ALIKE
 from naopt.files import at_home, is_there, write_bytes
 from naopt.texts import read_toml
 
-SECTIONS = ("space", "searcher", "training")
-_UNLESS: dict[str, object] = {"max": {}, "min": {}, "known": (), "latency_batch": 1, "prior_columns": (), "proxies": ()}
+SECTIONS = ("space", "searcher", "training", "proxy")
+_UNLESS: dict[str, object] = {
+    "max": {},
+    "min": {},
+    "known": (),
+    "latency_batch": 1,
+    "zero_cost": False,
+    "prior_columns": (),
+    "proxies": (),
+}
 """Values that a file does not have, for they say nothing."""
 
 
@@ -50,6 +58,8 @@ class RunConfig(Settings):
         device_file: of ``naopt device calibrate``: latencies that it predicts are known without training.
         latency_batch: how many images at a time a measured ``latency_ms`` is for.
         training: settings of training; what is left out comes from the task's recipe.
+        zero_cost: nothing is trained: zero-cost proxies are what is measured, the objective is one of them.
+        proxy: what networks are shown for zero-cost proxies; what is left out has its default.
         budget: how many architectures are measured in all.
         seed: of all randomness.
         workers: processes that evaluate; changes nothing but the time.
@@ -92,6 +102,8 @@ class RunConfig(Settings):
     searcher: str = "nao"
     searcher_settings: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
+    zero_cost: bool = False
+    proxy: dict[str, Any] = Field(default_factory=dict)
     budget: int = Field(100, ge=1)
     seed: int = Field(0, ge=0)
     workers: int = Field(1, ge=1)
@@ -140,7 +152,7 @@ class RunConfig(Settings):
             if "name" in sections[name]:
                 top[name] = sections[name].pop("name")
             top[options] = sections[name]
-        return cls.parse({**top, "training": sections["training"]}, "option")
+        return cls.parse({**top, "training": sections["training"], "proxy": sections["proxy"]}, "option")
 
     def to_values(self) -> dict[str, Any]:
         """The keys of a configuration file; inverse of ``from_values``."""
@@ -150,7 +162,7 @@ class RunConfig(Settings):
             **top,
             "space": {"name": self.space, **self.space_options},
             "searcher": {"name": self.searcher, **self.searcher_settings},
-            **({"training": self.training} if self.training else {}),
+            **{name: options for name in ("training", "proxy") if (options := getattr(self, name))},
         }
 
     def write(self, path: Path) -> None:
@@ -182,7 +194,7 @@ def read_values(path: Path, errors: str = "strict") -> dict[str, Any]:
 
 def section_options(name: str, value: Any) -> dict[str, Any]:
     """The options of a configuration file's section. Raises ``InputError`` if it is none."""
-    if isinstance(value, str) and name != "training":
+    if isinstance(value, str) and name in ("space", "searcher"):
         return {"name": value}
     if not isinstance(value, dict):
         raise InputError(f"section {name}", value, "must be a table of options")

@@ -14,6 +14,7 @@ from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.one_shot.kinds import searcher_kind, shares_weights
 from naopt.problem import Problem
+from naopt.proxies import ProxySettings
 from naopt.run.config import RunConfig
 from naopt.searchers import Searcher, searchers
 
@@ -47,6 +48,7 @@ def with_priors(config: RunConfig, problem: Problem, evaluator: Evaluator) -> tu
             evaluator.workload,
             proxies,
             config.seed,
+            settings=ProxySettings.parse(config.proxy, "proxy setting"),
             device=evaluator.device,
             threads=evaluator.threads,
         )

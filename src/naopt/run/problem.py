@@ -11,14 +11,16 @@ from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
 from naopt.measurement import MetricInfo
 from naopt.problem import Named, Problem, closest_to, limits_of, named_objectives
+from naopt.proxies import proxies_for
 from naopt.run.config import RunConfig
 from naopt.searchers.base import Known
 from naopt.searchers.forbidden import Forbidden
 from naopt.spaces import Architecture, SearchSpace
+from naopt.tasks import find_task
 
 _SMALL = 100_000
 _WALKS = 20
-_FIRST = 64
+_FIRST = 4
 _SEED = 0x6C696D
 
 
@@ -39,7 +41,7 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
     named = named_objectives(config.metric, infos) or (Named(evaluator.default_metric),)
     for each in named:
         if each.metric not in infos:
-            raise UnknownNameError("metric", each.metric, [*infos, *([LATENCY] if config.task else [])])
+            raise UnknownNameError("metric", each.metric, {*infos, *_others(config)})
     objectives = tuple(each.among(infos) for each in named)
     limits = limits_of(config.max, config.min)
     for limit in limits:
@@ -48,6 +50,11 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
     problem = Problem(objectives, limits, costs)
     check_limits(problem, evaluator.space)
     return problem
+
+
+def _others(config: RunConfig) -> list[str]:
+    """Metrics that are measured, or known, only where somebody names them."""
+    return [LATENCY, *proxies_for(find_task(config.task)[0].kind)] if config.task else []
 
 
 def check_limits(problem: Problem, space: SearchSpace) -> None:

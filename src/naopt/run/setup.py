@@ -12,18 +12,22 @@ from naopt.devices.setting import LATENCY
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import FunctionEvaluator
+from naopt.evaluators.proxy_costs import ProxyCosts
 from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.workloads import WORKLOADS, create_workload
+from naopt.evaluators.zero_cost import DEFAULT_PROXY, ZeroCostEvaluator
 from naopt.execution import Engine, FailurePolicy, create_engine
 from naopt.execution.whole import Manner
 from naopt.files import is_there
 from naopt.latent.beliefs import Belief, Beliefs
+from naopt.networks.costs import COST_METRICS
 from naopt.one_shot import OneShotSettings
 from naopt.one_shot.candidates import CandidateSearcher
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.one_shot.kinds import searcher_kind, shares_weights
 from naopt.problem import Objective, Problem, named_objectives
+from naopt.proxies import ProxySettings, proxies_for
 from naopt.run.beliefs import with_beliefs
 from naopt.run.config import RunConfig
 from naopt.run.names import SUPERNET
@@ -139,6 +143,11 @@ def prepare(
         raise InputError("noise", config.noise, "has a use only with a table")
     if config.device_file and not config.task:
         raise InputError("device file", config.device_file, "has a use only where networks are trained: --task")
+    if config.zero_cost and (not config.task or shares_weights(config.searcher)):
+        rule = "has no use with a searcher that trains shared weights" if config.task else "give --task"
+        raise InputError("zero-cost", config.searcher, rule)
+    if config.proxy and not config.task:
+        raise InputError("proxy", ", ".join(config.proxy), "has a use only where networks are built: --task")
     if config.known and not config.table:
         raise InputError("known", ", ".join(config.known), "has a use only with a table")
     if shares_weights(config.searcher) and not config.task:
@@ -174,6 +183,8 @@ def prepare(
     config, problem = with_priors(config, read_problem(config, evaluator), evaluator)
     problem = with_beliefs(config, problem, evaluator.space, directory)
     _check_several(config, problem, shares=shares_weights(config.searcher))
+    if issubclass(kind, Searcher):
+        kind.check(problem, settings)
     metric = ",".join(objective.metric for objective in problem.objectives)
     batch = config.workers if config.search_batch == "workers" else config.search_batch
     enqueued = [evaluator.space.parse(text) for text in config.enqueue]
@@ -238,16 +249,31 @@ def _train(config: RunConfig) -> tuple[RunConfig, Evaluator]:
     space = create_space(name, config.space_options)
     file = str(Path(config.device_file).resolve()) if config.device_file else ""
     named = {each.metric for each in named_objectives(config.metric)} | {*config.max, *config.min}
+    shown = ProxySettings.parse(config.proxy, "proxy setting")
+    work = create_workload(spec, config.training)
+    update = {"device_file": file, "task": spec, "space": name, "training": _dump(work.settings)}
+    device, threads = config.device, config.threads
+    names = [each for each in proxies_for(work.task.kind) if each in named]
+    if names or config.zero_cost:
+        update["proxy"] = _dump(shown)
+    if config.zero_cost:
+        names = names or [DEFAULT_PROXY[work.task.kind]]
+        measuring = ZeroCostEvaluator(
+            space, spec, work.settings, names=names, settings=shown, device=device, threads=threads, device_file=file
+        )
+        return config.model_copy(update=update), measuring
+    names = [each for each in names if each not in COST_METRICS]
+    proxies = ProxyCosts(space, work, names, config.seed, settings=shown, device=device, threads=threads)
     evaluator = TrainingEvaluator(
         space,
         spec,
-        config.training,
-        device=config.device,
-        threads=config.threads,
+        work.settings,
         latency_batch=config.latency_batch if LATENCY in named and not file else 0,
         device_file=file,
+        device=device,
+        threads=threads,
+        proxies=proxies if names else None,
     )
-    update = {"device_file": file, "task": spec, "space": name, "training": _dump(evaluator.settings)}
     return config.model_copy(update=update), evaluator
 
 

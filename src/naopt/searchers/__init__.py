@@ -21,6 +21,7 @@ from naopt.searchers.scalarised import Scalarisation, Scalarised
 from naopt.searchers.seminas import SemiNASSearcher
 from naopt.searchers.tnao import TNAOSearcher
 from naopt.searchers.tpe import TPESearcher
+from naopt.searchers.zero_cost import ZeroCostSearcher
 
 __all__ = [
     "BananasSearcher",
@@ -46,6 +47,7 @@ __all__ = [
     "SemiNASSearcher",
     "TNAOSearcher",
     "TPESearcher",
+    "ZeroCostSearcher",
     "make_searcher",
     "searchers",
 ]

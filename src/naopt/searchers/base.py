@@ -108,8 +108,10 @@ class Searcher(ABC):
     """Whether proposals depend on the scores that are told."""
     several: ClassVar[bool] = False
     """Whether it searches for trade-offs between several objectives."""
+    needs_priors: ClassVar[bool] = False
+    """Whether it is of use only where something is known beforehand, ``Problem.priors``; without it refuses."""
     informed: ClassVar[bool] = False
-    """Whether it learns from the problem's priors, too."""
+    """Whether it makes use of the problem's priors, if there are any."""
     limited: ClassVar[bool] = False
     """Whether it is told what breaks a limit like anything else. Others are told that it failed, and why."""
 
@@ -127,6 +129,10 @@ class Searcher(ABC):
     def objective(self) -> Objective:
         """The first one; most searchers have no other."""
         return self.problem.objective
+
+    @classmethod  # noqa: B027
+    def check(cls, problem: Problem, settings: Settings) -> None:
+        """Raises ``InputError`` for a problem that lacks what the settings ask for; called before a search begins."""
 
     @abstractmethod
     def ask(self, count: int, pending: Sequence[Architecture] = ()) -> Sequence[Proposal]:

@@ -8,11 +8,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from naopt.configuration import PresetSettings
+from naopt.configuration import PresetSettings, Settings
 from naopt.measurement import Measurement
 from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher, sample_new, searchers
+from naopt.searchers.priors import BestDrawn, read_priors
 from naopt.spaces import Architecture, SearchSpace
+
+_WHAT = "searcher evolution, warmup_proxy"
+_DRAWS = 10
+"""Random architectures for each of the first population, where a proxy chooses."""
 
 
 class EvolutionSettings(PresetSettings):
@@ -35,6 +40,11 @@ class EvolutionSettings(PresetSettings):
     attempts: int = Field(20, ge=1)
     """Mutations of a parent that are tried for a child that was not measured before; then a random architecture
     takes its place."""
+    warmup_proxy: str = ""
+    """The first population is the best of random architectures by what is known before training: names, separated by
+    commas, ``min:NAME`` where less is better, the mean of the ranks deciding; or ``all``. Empty for any random ones."""
+    warmup_draws: int | None = Field(None, ge=1)
+    """How many random architectures the first population is chosen from; unset for ten times as many."""
     batch: int = Field(1, ge=1)
     """Children of one round; more than 1 keeps several workers busy, with a population that is that much older."""
 
@@ -47,10 +57,12 @@ class EvolutionSearcher(Searcher):
     Algorithm 1. The population is the latest ``population`` architectures that have a score, so nothing but the
     history is kept. Departures: no architecture is measured twice (where a child was, the parent is mutated again), and
     failed measurements do not enter the population. Asked while others are pending it is asynchronous, as the paper's
-    is: each result that comes makes room for one child of those that are measured.
+    is: each result that comes makes room for one child of those that are measured. With ``warmup_proxy`` the random
+    first population is the best of many random architectures (Abdelfattah et al. 2021, section 5).
     """
 
     settings_type = EvolutionSettings
+    informed = True
 
     def __init__(
         self, space: SearchSpace, problem: Problem | Objective, settings: EvolutionSettings, *, seed: int, budget: int
@@ -58,6 +70,18 @@ class EvolutionSearcher(Searcher):
         super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.options = settings
         self._scored: list[tuple[Architecture, float]] = []
+        self._warmup: BestDrawn | None = None
+        if settings.warmup_proxy:
+            draws = settings.warmup_draws or _DRAWS * settings.population
+            order = read_priors(self.problem, settings.warmup_proxy, _WHAT)
+            self._warmup = BestDrawn(space, self.problem, order, draws=draws, seed=seed)
+
+    @classmethod
+    def check(cls, problem: Problem, settings: Settings) -> None:
+        """See ``Searcher.check``."""
+        assert isinstance(settings, EvolutionSettings)
+        if settings.warmup_proxy:
+            read_priors(problem, settings.warmup_proxy, _WHAT)
 
     def tell(self, architecture: Architecture, measurement: Measurement) -> None:
         """Takes note of one measurement; one with a score is the youngest of the population."""
@@ -86,7 +110,9 @@ class EvolutionSearcher(Searcher):
         missing = self.options.population - len(self._scored)
         if missing > 0:
             wanted = count if pending else min(count, missing)
-            return [Proposal(a, "random") for a in sample_new(self.space, known, wanted, rng)]
+            best = [] if self._warmup is None else self._warmup.take(wanted, known, 1)
+            drawn = sample_new(self.space, Known(known, best), wanted - len(best), rng) if len(best) < wanted else []
+            return [*(Proposal(a, "warmup") for a in best), *(Proposal(a, "random") for a in drawn)]
         population = self.population
         found: dict[Architecture, Proposal] = {}
         wanted = count if pending else min(count, self.options.batch)

@@ -7,7 +7,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,10 +76,13 @@ class SearcherCase:
         space: SearchSpace | None = None,
         problem: Problem | None = None,
     ) -> Searcher:
-        """A fresh searcher; for the toy metric if no problem is given."""
+        """A fresh searcher; for the toy metric if no problem is given. The toy cost is known beforehand if need be."""
+        wanted = Problem.of(problem or Objective("score", goal))
+        if self.searcher.needs_priors and wanted.priors is None:
+            wanted = replace(wanted, priors=ToyCosts())
         return self.searcher(
             space or self.space,
-            problem or Objective("score", goal),
+            wanted,
             self.settings if self.settings is not None else self.searcher.settings_type(),
             seed=seed,
             budget=budget or self.budget,
