@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from naopt.errors import InputError
 from naopt.measurement import GOALS, Goal, Measurement, MetricInfo, check_goal
@@ -174,15 +174,6 @@ class Costs(Protocol):
 
     def of(self, architectures: Sequence[Architecture]) -> Mapping[str, NDArray[np.float64]]:
         """By name ``(n,)``; NaN where an architecture has none."""
-
-
-@runtime_checkable
-class Promises(Protocol):
-    """Prior knowledge that knows which way is better, and so what is promising."""
-
-    @property
-    def promising(self) -> Mapping[str, Sequence[Architecture]]:
-        """By its name, of what most is expected, best first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from naopt.errors import InputError
 from naopt.latent.belief_files import read_beliefs, save_beliefs
 from naopt.latent.beliefs import MOST_ROWS, Belief, Beliefs
 from naopt.metrics import spearman
-from naopt.problem import Promises
+from naopt.latent.priors import Promises
 from naopt.spaces import Architecture, GenericSpace, NASBench201Space, Position
 
 SPACE = GenericSpace([Position(name, tuple("abcd")) for name in "xyz"], "letters")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from naopt.latent.embedding import product
 from naopt.latent.targets import Targets
 from naopt.latent.threads import one_thread
-from naopt.problem import Promises
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +27,15 @@ _OF_PRIORS = 0x7072696F
 _ASKED, _FEWEST_ASKED = 8, 16
 
 Describe = Callable[[Sequence["Architecture"]], "Array"]
+
+
+@runtime_checkable
+class Promises(Protocol):
+    """Prior knowledge that knows which way is better, and so what is promising."""
+
+    @property
+    def promising(self) -> Mapping[str, Sequence[Architecture]]:
+        """By its name, of what most is expected, best first; the values of these names are normal scores."""
 
 
 class Priors:

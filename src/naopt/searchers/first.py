@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import islice
 
-from naopt.problem import Costs, Promises
+from naopt.latent.priors import Promises
+from naopt.problem import Costs
 from naopt.searchers.base import Proposal
 from naopt.spaces import Architecture
 
