@@ -56,7 +56,8 @@ class Sources:
     def _scores(self, metric: str) -> Scores:
         sign = Objective(metric, self.table.info(metric).goal).sign
         values = sign * self.table.values(metric)
-        return {self.table.architecture(row): float(values[row]) for row in np.flatnonzero(np.isfinite(values))}
+        rows = np.flatnonzero(np.isfinite(values)).tolist()
+        return {self.table.architecture(row): float(values[row]) for row in rows}
 
     def whole(self, part: int) -> Scores:  # noqa: ARG002
         """All rows."""
@@ -160,8 +161,8 @@ def rows_of(base: Comparison, found: dict[str, list[int]]) -> list[dict[str, Any
             "mean": float(np.mean(needed)),
         }
         if "none" in found and name != "none":
-            pair = (np.array(each, dtype=np.float64) for each in (needed, found["none"]))
-            difference = paired_summary(*pair).difference
+            first, second = (np.array(each, dtype=np.float64) for each in (needed, found["none"]))
+            difference = paired_summary(first, second).difference
             row |= {"minus_none": difference.mean, "minus_none_ci95": list(difference.ci95)}
         rows.append(row)
     return rows

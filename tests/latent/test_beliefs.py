@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import NormalDist
 
@@ -13,8 +14,8 @@ from safetensors.numpy import load_file, save_file
 from naopt.errors import InputError
 from naopt.latent.belief_files import read_beliefs, save_beliefs
 from naopt.latent.beliefs import MOST_ROWS, Belief, Beliefs
-from naopt.metrics import spearman
 from naopt.latent.priors import Promises
+from naopt.metrics import spearman
 from naopt.spaces import Architecture, GenericSpace, NASBench201Space, Position
 
 SPACE = GenericSpace([Position(name, tuple("abcd")) for name in "xyz"], "letters")
@@ -118,7 +119,7 @@ def test_several_sources_beside_other_knowledge(belief: Belief) -> None:
     class Sizes:
         metrics = ("size",)
 
-        def of(self, architectures: list[Architecture]) -> dict[str, np.ndarray]:
+        def of(self, architectures: Sequence[Architecture]) -> dict[str, np.ndarray]:
             return {"size": np.array([float(sum(a.tokens)) for a in architectures])}
 
     other = Belief.fit("two", SPACE, {a: -score for a, score in scores(EVERY[1::3]).items()})
