@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from naopt.problem import Costs
+from naopt.measurement import Measurement
+from naopt.problem import Costs, Objective, Problem
 from naopt.searchers.base import Proposal
 from naopt.searchers.first import candidates_elsewhere, first, first_count
+from naopt.searchers.nao import NAOSearcher, NAOSettings
 from naopt.spaces import Architecture, GenericSpace, Position
 
 SPACE = GenericSpace([Position("x", tuple(map(str, range(100))))], "line")
@@ -59,3 +61,18 @@ def test_candidates_are_what_is_promising_and_not_known() -> None:
     found = candidates_elsewhere(Sources(), {AT[0], AT[99]})
     assert {architecture.tokens[0] for architecture in found} == set(range(1, 99))
     assert len(found) == 98
+
+
+def test_workers_that_never_wait_get_the_same_first_ones() -> None:
+    """What is pending counts, so the turn of sources and random ones does not depend on what was told."""
+    options = NAOSettings(unlabelled=60, pretraining_steps=2, decoder_size=8, initial=6)
+    problem = Problem((Objective("score"),), priors=Sources())
+    searcher = NAOSearcher(SPACE, problem, options, seed=0, budget=12)
+    asked: list[Proposal] = []
+    for number in range(6):
+        asked += searcher.ask(1, [proposal.architecture for proposal in asked[number // 2 :]])
+        if number % 2:
+            searcher.tell(asked[number // 2].architecture, Measurement({"score": float(number)}))
+    assert [proposal.origin for proposal in asked] == ["prior", "random"] * 3
+    assert [proposal.architecture.tokens[0] for proposal in asked[::2]] == [99, 0, 98]
+    assert len({proposal.architecture for proposal in asked}) == 6
