@@ -81,6 +81,11 @@ def test_proxies_beside_others(tmp_path: Path, capsys: pytest.CaptureFixture[str
         ([*SEARCH, "--zero-cost", "--set", "proxy.batch=3"], "proxy setting 'batch': unknown"),
         ([*SEARCH, "--searcher", "zero-cost"], "needs something that is known before training: give --proxies"),
         ([*SEARCH, "--searcher", "evolution", "--set", "warmup_proxy=all"], "give --proxies"),
+        ([*SEARCH, "--searcher", "evolution", "--proxies", "l2"], "has a use only with it: all, or names"),
+        (
+            [*SEARCH, "--searcher", "zero-cost", "--proxies", "l2", "--set", "searcher.proxy=snip"],
+            "prior 'snip': unknown",
+        ),
         (["search", "--table", "digits-nao11", "--zero-cost"], "zero-cost 'nao': give --task"),
         (["search", "--table", "digits-nao11", "--set", "proxy.batch_size=3"], "where networks are built: --task"),
     ],

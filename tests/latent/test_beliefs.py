@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from naopt.errors import InputError
 from naopt.latent.belief_files import read_beliefs, save_beliefs
 from naopt.latent.beliefs import MOST_ROWS, Belief, Beliefs
-from naopt.latent.priors import Promises
+from naopt.latent.priors import Priors, Promises
 from naopt.metrics import spearman
 from naopt.spaces import Architecture, GenericSpace, NASBench201Space, Position
 
@@ -134,6 +134,13 @@ def test_several_sources_beside_other_knowledge(belief: Belief) -> None:
         "one": EVERY[values["one"].argmax()],
         "two": EVERY[values["two"].argmax()],
     }
+
+
+def test_normal_scores_are_a_prior_as_they_are(belief: Belief) -> None:
+    def describe(architectures: Sequence[Architecture]) -> np.ndarray:
+        return np.array([a.tokens for a in architectures], dtype=np.float64)
+
+    assert np.array_equal(Priors(SPACE, Beliefs([belief]), describe)(EVERY)[:, 0], belief(EVERY))
 
 
 # Files.

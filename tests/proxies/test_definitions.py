@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from naopt.networks.base import ChildNetwork
 from naopt.networks.operations import BatchNorm
 from naopt.proxies import proxies
-from naopt.proxies.probe import Batch, ImageProbe
+from naopt.proxies.probe import Batch, First, ImageProbe
 from naopt.proxies.zen import zen
 
 Array = NDArray[np.float64]
@@ -135,6 +135,18 @@ def test_jacob_cov() -> None:
     eigenvalues = np.linalg.eigvalsh(np.corrcoef(rows)) + 1e-5
     expected = -float((np.log(eigenvalues) + 1 / eigenvalues).sum())
     assert value("jacob_cov") == pytest.approx(expected, rel=1e-4)
+
+
+def test_jacob_cov_sees_half_as_many_images_as_one_has_numbers() -> None:
+    rng = np.random.default_rng(0)
+    rows = torch.from_numpy(rng.normal(size=(9, 8)))
+
+    class Given(ImageProbe):
+        first = First(jacobian=rows)
+
+    values = np.linalg.eigvalsh(np.corrcoef(rows[:4].numpy())) + 1e-5
+    found = proxies.get("jacob_cov").compute(Given(build(), batches(), (), {}))
+    assert found == pytest.approx(-float((np.log(values) + 1 / values).sum()))
 
 
 def test_synflow_is_what_the_output_loses_without_a_weight() -> None:

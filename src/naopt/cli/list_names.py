@@ -19,6 +19,7 @@ class Kind(StrEnum):
     TASKS = "tasks"
     OPERATIONS = "operations"
     ACTIVATIONS = "activations"
+    PROXIES = "proxies"
     TABLES = "tables"
 
 
@@ -66,6 +67,11 @@ def _summaries(kind: Kind) -> dict[str, str]:
         from naopt.spaces.activations import activation_specs
 
         return {name: activation_specs.get(name).formula for name in activation_specs.names()}
+    if kind is Kind.PROXIES:
+        from naopt.proxies import proxies
+
+        found = {name: proxies.get(name) for name in proxies.names()}
+        return {name: f"{proxy.meaning} ({proxy.source})" for name, proxy in found.items()}
     from naopt.tables import builtin_tables
 
     return dict.fromkeys(builtin_tables(), "")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FORMAT = 1
 """Raised when what a proxy gives changes."""
 DEFAULT_PROXIES: Mapping[str, tuple[str, ...]] = {
-    "images": ("naswot", "synflow", "zico"),
+    "images": ("jacob_cov", "naswot", "synflow"),
     "text": ("grad_norm", "l2", "snip"),
 }
 """By kind of task: what is taken where nobody says which."""

@@ -54,9 +54,9 @@ def proxy_info(name: str) -> MetricInfo:
 class ProxyMeter:
     """Computes proxies of networks at their initialisation, on training data or noise.
 
-    Networks are built without dropouts, drop-path and auxiliary heads, from the canonical form, so that equal
-    architectures have equal values. A value depends on the architecture and the seed, and not on which other proxies
-    are computed beside it, nor on what was computed before.
+    Networks are built without dropouts, drop-path and auxiliary heads, from the canonical form where that is an equal
+    architecture, so that equal architectures have equal values. A value depends on the architecture and the seed, and
+    not on which other proxies are computed beside it, nor on what was computed before.
 
     Args:
         space: of the architectures.
@@ -124,7 +124,7 @@ class ProxyMeter:
         self.prepare()
         assert self._loaded is not None
         loaded, device = self._loaded, torch.device(self.device)
-        plain = self.space.architecture(self.space.canonical(architecture.tokens))
+        plain = self._representative(architecture)
 
         def fresh() -> nn.Module:
             torch.manual_seed(seed)
@@ -147,6 +147,11 @@ class ProxyMeter:
             value = self.measure(architecture, [name], seed)[name]
             found[name] = value, time.perf_counter() - start
         return found
+
+    def _representative(self, architecture: Architecture) -> Architecture:
+        """One of all architectures that are equal; where the canonical form is another query, each is its own."""
+        canonical = self.space.architecture(self.space.canonical(architecture.tokens))
+        return canonical if canonical == architecture else architecture
 
     def _known(self, architecture: Architecture) -> dict[str, float]:
         if self._costs is None:

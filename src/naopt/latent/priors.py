@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _DRAWN, _FEW = 1000, 64
-_FARTHEST = 4.0
+_FARTHEST = 2.5
 _MOST_KEPT = 50_000
 _OF_PRIORS = 0x7072696F
 _ASKED, _FEWEST_ASKED = 8, 16
@@ -43,8 +43,9 @@ class Priors:
 
     The scale is learned from the same 1,000 architectures in every search of the space (64 where a look takes time), so
     it depends neither on the search nor on what else was looked at, and stays as it is under any rising map of the
-    values. Between the values of these it is linear, beyond their ends it goes on, up to 4 deviations. What is not
-    known is the mean, 0.
+    values. Between and beyond the values of these it is linear, and ends 2.5 deviations from the mean. What is not
+    known is the mean, 0. What ``Promises`` know is on a scale of this kind already, and is taken as it is: its tail is what
+    matters.
 
     A process sees each prior twice: by a kernel of its own, and by a linear one, because a line goes on where a kernel
     goes back to its mean. Weights of both are learned, so the sign of a prior means nothing, and one that tells nothing
@@ -129,7 +130,7 @@ class Priors:
         for column, name, scale in zip(columns.T, self.names, self._scales, strict=True):
             known = np.isfinite(values[name])
             if name in self._normal:
-                column[known] = values[name][known].clip(-_FARTHEST, _FARTHEST)
+                column[known] = values[name][known]
             elif scale is not None and known.any():
                 column[known] = scale.transform(values[name][known]).clip(-_FARTHEST, _FARTHEST)
         return columns

@@ -254,7 +254,7 @@ def _train(config: RunConfig) -> tuple[RunConfig, Evaluator]:
     update = {"device_file": file, "task": spec, "space": name, "training": _dump(work.settings)}
     device, threads = config.device, config.threads
     names = [each for each in proxies_for(work.task.kind) if each in named]
-    if names or config.zero_cost:
+    if names or config.zero_cost or config.proxies:
         update["proxy"] = _dump(shown)
     if config.zero_cost:
         names = names or [DEFAULT_PROXY[work.task.kind]]

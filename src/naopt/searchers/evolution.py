@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from naopt.configuration import PresetSettings, Settings
+from naopt.errors import InputError
 from naopt.measurement import Measurement
 from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher, sample_new, searchers
@@ -82,6 +83,8 @@ class EvolutionSearcher(Searcher):
         assert isinstance(settings, EvolutionSettings)
         if settings.warmup_proxy:
             read_priors(problem, settings.warmup_proxy, _WHAT)
+        elif problem.priors is not None:
+            raise InputError(_WHAT, "", "what is known beforehand has a use only with it: all, or names")
 
     def tell(self, architecture: Architecture, measurement: Measurement) -> None:
         """Takes note of one measurement; one with a score is the youngest of the population."""
