@@ -44,8 +44,8 @@ class Priors:
     The scale is learned from the same 1,000 architectures in every search of the space (64 where a look takes time), so
     it depends neither on the search nor on what else was looked at, and stays as it is under any rising map of the
     values. Between and beyond the values of these it is linear, and ends 2.5 deviations from the mean. What is not
-    known is the mean, 0. What ``Promises`` know is on a scale of this kind already, and is taken as it is: its tail is what
-    matters.
+    known is the mean, 0. What ``Promises`` know is on a scale of this kind already, and is taken as it is: its tail is
+    what matters.
 
     A process sees each prior twice: by a kernel of its own, and by a linear one, because a line goes on where a kernel
     goes back to its mean. Weights of both are learned, so the sign of a prior means nothing, and one that tells nothing
