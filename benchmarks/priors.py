@@ -30,15 +30,17 @@ from naopt.tables import Table, load_table
 
 NONE, TOGETHER, STRONG, NEGATED, NOISE, EVERYTHING = "none", "together", "strong", "negated", "noise", "everything"
 _NEGATED, _NOISE = "prior/negated", "prior/noise"
-_SEED = 0x6E6F6973
+_SEED, _DRAWS = 0x6E6F6973, 8
+"""Of noise there are so many columns, which trials take in turn: one alone may lead astray, or the right way."""
 
 Found = dict[tuple[str, str], list[SearchTrial]]
 """Trials by searcher and variant."""
 
 
 def with_misleading(table: Table, strong: str | None) -> Table:
-    """The table with a column of normal noise, and the strong one negated."""
-    made = {_NOISE: np.random.default_rng(_SEED).standard_normal(len(table))}
+    """The table with columns of normal noise, and the strong one negated."""
+    rng = np.random.default_rng(_SEED)
+    made = {f"{_NOISE}/{number}": rng.standard_normal(len(table)) for number in range(_DRAWS)}
     if strong is not None:
         made[_NEGATED] = -table.values(strong)
     infos = {**table.infos, **dict.fromkeys(made, MetricInfo())}
@@ -56,9 +58,14 @@ def variants_of(columns: Sequence[str], strong: str | None) -> dict[str, tuple[s
     return {**found, NOISE: (_NOISE,), EVERYTHING: (*known, _NOISE)}
 
 
+def columns_of(columns: Sequence[str], trial: int) -> tuple[str, ...]:
+    """Those of a trial."""
+    return tuple(f"{_NOISE}/{trial % _DRAWS}" if column == _NOISE else column for column in columns)
+
+
 def run_variant(base: Comparison, searcher: str, columns: tuple[str, ...], trial: int) -> SearchTrial:
     """One search with some columns, in this process."""
-    return run_trial(replace(base, prior_columns=columns), searcher, trial)
+    return run_trial(replace(base, prior_columns=columns_of(columns, trial)), searcher, trial)
 
 
 def run(base: Comparison, variants: Mapping[str, tuple[str, ...]], workers: int, out: Path | None) -> Found:
@@ -67,7 +74,9 @@ def run(base: Comparison, variants: Mapping[str, tuple[str, ...]], workers: int,
     done: dict[tuple[str, str, int], SearchTrial] = {}
     for variant, columns in variants.items():
         if out is not None:
-            journals[variant] = Journal(out / variant.replace("/", "-"), replace(base, prior_columns=columns))
+            journals[variant] = Journal(
+                out / variant.replace("/", "-"), replace(base, prior_columns=columns_of(columns, 0))
+            )
             done |= {(trial.searcher, variant, trial.trial): trial for trial in journals[variant].trials}
     keys = [(name, variant, trial) for trial in range(base.trials) for name in base.settings for variant in variants]
     of_label = {f"{name}, {variant}, trial {trial}": (name, variant, trial) for name, variant, trial in keys}

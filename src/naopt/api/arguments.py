@@ -82,7 +82,7 @@ def parse_limits(limits: Limits) -> tuple[Limit, ...]:
 
 
 def parse_columns(columns: Sequence[str] | str) -> tuple[str, ...]:
-    """Names of columns; text is one of them, or several separated by commas."""
+    """Names of columns or proxies; text is one of them, or several separated by commas."""
     return tuple(columns.split(",")) if isinstance(columns, str) else tuple(columns)
 
 

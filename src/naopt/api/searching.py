@@ -72,6 +72,7 @@ def search(
     limits: Limits = (),
     scalarise: str = "",
     prior_columns: Sequence[str] | str = (),
+    proxies: Sequence[str] | str = (),
     searcher: str = "nao",
     settings: Mapping[str, Any] | Settings | None = None,
     seed: int = 0,
@@ -109,6 +110,7 @@ def search(
             ``"weights=0.7,0.3"``.
         prior_columns: one or several of a table, that the searcher may look at before a query, and learns what they are
             worth.
+        proxies: zero-cost proxies of the networks that a ``TrainingEvaluator`` trains, likewise; ``"default"``.
         searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.
         settings: of the searcher.
         seed: of all randomness.
@@ -154,6 +156,7 @@ def search(
             "function": name_of(evaluate),
             "scalarise": scalarise,
             "prior_columns": parse_columns(prior_columns),
+            "proxies": parse_columns(proxies),
             "budget": budget,
             "searcher": searcher,
             "seed": seed,

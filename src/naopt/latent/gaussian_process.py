@@ -23,7 +23,7 @@ _Kind = Literal["rbf", "matern", "linear"]
 _JITTER = 1e-6
 _NOISE, _FIRST_NOISE = 0.05, 0.1
 _WIDTH_WEIGHT, _WIDTH_LENGTH, _WIDTH_NOISE = 1.5, 1.0, 1.5
-_LINEAR, _BESIDE = 0.1, 0.03
+_LINEAR, _BESIDE = 0.05, 0.03
 _FAILED = 1e10
 _FARTHEST = 10.0
 """Bound of the parameters' logarithms; a line search must not leave what can be computed."""
@@ -39,8 +39,8 @@ class GaussianProcess:
 
     The last ``linear`` groups have linear kernels instead: straight lines through 0 whose slopes are normal, with the
     weight for their variance, of either sign. They are those of as many groups before them once more, which should have
-    mean 0 and variance 1; their length scales mean nothing. Both are expected to weigh little: 0.1, and 0.03 for the
-    others.
+    mean 0 and variance 1; their length scales mean nothing. Both are expected to weigh little: 0.05, and 0.03 for
+    the others.
 
     All linear algebra is in one thread, whatever the caller's setting.
 
