@@ -29,7 +29,7 @@ Enqueued = Architecture | Mapping[str, object] | str
 """An architecture, its values, or its text form."""
 
 Known = Result | str | Path
-"""The result of a search with a directory, such a directory, a table or a CSV file."""
+"""The result of a search with a directory, such a directory, a table or a CSV file; as text also ``SOURCE:METRIC``."""
 
 Wanted = Objective | str | Sequence[Objective | str] | None
 """One objective, or several."""

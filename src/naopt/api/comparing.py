@@ -114,6 +114,7 @@ def compare(
     limits: Limits = (),
     known: Sequence[str] = (),
     prior_columns: Sequence[str] | str = (),
+    history: Sequence[str] | str = (),
     scalarise: str | Scalarisation | None = None,
     reference: Mapping[str, float] | None = None,
 ) -> ComparisonResult:
@@ -135,6 +136,7 @@ def compare(
         limits: that have to be kept: ``"latency_ms<=5"``, ``Limit("params", "max", 2e6)``, one or several.
         known: columns that cost no query; those that are called like a cost by default, ``["none"]`` for none.
         prior_columns: that searchers may look at before a query, and learn what they are worth.
+        history: of other tasks or metrics (``"SOURCE:METRIC"``, files of ``naopt prior save``), that they learn from.
         scalarise: how several objectives become one for searchers that take one: ``"chebyshev"``, ``"weights"``,
             ``"weights=0.7,0.3"``.
         reference: of several objectives, by metric, what hypervolume is measured from; by default a tenth of the
@@ -175,6 +177,7 @@ def compare(
         limits=parse_limits(limits),
         known=tuple(known),
         prior_columns=parse_columns(prior_columns),
+        history=(history,) if isinstance(history, str) else tuple(history),
         scalarisation=Scalarisation.parse(scalarise) if isinstance(scalarise, str) else scalarise,
         reference=dict(reference or {}),
     )

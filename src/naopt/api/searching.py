@@ -47,7 +47,6 @@ from naopt.run import record as records
 from naopt.run.config import RunConfig
 from naopt.run.run import SearchRun, open_run
 from naopt.run.setup import prepare
-from naopt.store.history import read_history
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +124,8 @@ def search(
             function then runs in this process.
         as_values: whether the function gets values or an ``Architecture``, if it is not as said above.
         enqueue: architectures, values or texts that are measured first.
-        history: results, directories of runs, tables and CSV files whose measurements the searcher is told.
+        history: results, directories of runs, tables and CSV files whose measurements the searcher is told; with a
+            metric (``"SOURCE:METRIC"``), and files of ``naopt prior save``, what it learns from as from another task.
         schedule: ``"rounds"``, of which the result depends on the seed alone, or ``"async"``: no worker ever waits.
         batch: enlarge smaller rounds to so many, or to as many as there are workers.
         time: what the whole search may take, in seconds or as text: ``"2h"``, ``"90s"``.
@@ -260,7 +260,7 @@ def _carried_out(run: SearchRun, functions: Sequence[Callback]) -> Result:
 
 def _in_memory(config: RunConfig, evaluator: Evaluator, functions: Sequence[Callback]) -> Result:
     setup = prepare(config, None, evaluator)
-    prior = read_history(setup.config.history, setup.space, setup.objective)
+    prior = setup.history()
     evaluator.check()
     memory, raised, began = Memory(setup), None, clock.monotonic()
     result = Result(memory.record)

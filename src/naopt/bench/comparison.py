@@ -26,8 +26,9 @@ from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.prior_columns import prior_columns
 from naopt.evaluators.table import Noise, TableEvaluator, check_noise
-from naopt.evaluators.table_costs import TableCosts
-from naopt.problem import Limit, Named, Problem, named_objectives
+from naopt.latent.beliefs import Beliefs
+from naopt.problem import Costs, Limit, Named, Problem, named_objectives
+from naopt.run.beliefs import other_beliefs
 from naopt.searchers import Scalarisation, searchers
 from naopt.searchers.base import one_only
 from naopt.tables import Table
@@ -59,6 +60,8 @@ class Comparison:
         reference: of several objectives, by metric, what hypervolume is measured from; a tenth of the range of all rows
             that count below the worst of them, where nothing is said.
         prior_columns: that searchers may look at before a query, as prior knowledge.
+        history: sources of other tasks or metrics (``SOURCE:METRIC``, files of ``naopt prior save``): what is expected
+            from them is prior knowledge, too.
 
     Raises:
         InputError: a number out of range, a budget beyond the table, an unknown metric, a report metric that is
@@ -82,6 +85,7 @@ class Comparison:
     scalarisation: Scalarisation | None = None
     reference: Mapping[str, float] = field(default_factory=dict)
     prior_columns: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1}
@@ -185,10 +189,13 @@ class Comparison:
         return TableEvaluator(self.table, self.problem.metrics, self.noise, self.known)
 
     @cached_property
-    def priors(self) -> TableCosts | None:
-        """What searchers know before. Raises ``InputError`` as ``prior_columns``."""
+    def priors(self) -> Costs | None:
+        """What searchers know before. Raises ``InputError`` as ``prior_columns``, and as ``other_beliefs``."""
         wanted = [*(objective.metric for objective in self.problem.objectives), self.report_metric]
-        return prior_columns(self.table, self.prior_columns, wanted)
+        columns = prior_columns(self.table, self.prior_columns, wanted)
+        if not self.history:
+            return columns
+        return Beliefs(other_beliefs(self.history, self.table.space, self.problem.objective), columns)
 
     @cached_property
     def feasible(self) -> NDArray[np.bool_]:

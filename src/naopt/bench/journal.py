@@ -198,6 +198,7 @@ class Journal(TrialFolder[SearchTrial]):
             "scalarise": comparison.scalarisation and str(comparison.scalarisation),
             "known": sorted(comparison.known) or None,
             "priors": sorted(comparison.prior_columns) or None,
+            "history": sorted(comparison.history) or None,
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}
         kinds = {name: registry.get(searcher_name(name)) for name in searchers}

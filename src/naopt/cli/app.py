@@ -22,6 +22,7 @@ from naopt.cli.common import note
 from naopt.cli.device import device_app
 from naopt.cli.export import export
 from naopt.cli.list_names import list_names
+from naopt.cli.prior import prior_app
 from naopt.cli.probe import probe
 from naopt.cli.quality import quality
 from naopt.cli.ranking import ranking
@@ -93,6 +94,7 @@ app.command("zoo")(zoo)
 app.command("list")(list_names)
 app.add_typer(table_app, name="table")
 app.add_typer(device_app, name="device")
+app.add_typer(prior_app, name="prior")
 
 
 def run(arguments: Sequence[str]) -> int:

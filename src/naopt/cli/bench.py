@@ -30,7 +30,15 @@ from naopt.cli.study import (
     own_folder,
     progress,
 )
-from naopt.cli.wanted import KnownOption, MaxOption, MinOption, PriorColumnsOption, ScalariseOption, by_metric
+from naopt.cli.wanted import (
+    KnownOption,
+    MaxOption,
+    MinOption,
+    OtherHistoryOption,
+    PriorColumnsOption,
+    ScalariseOption,
+    by_metric,
+)
 
 if TYPE_CHECKING:
     from naopt.bench import Comparison, Journal, SearchTrial
@@ -65,6 +73,7 @@ def bench(
     at_least: MinOption = None,
     known: KnownOption = None,
     prior_columns: PriorColumnsOption = None,
+    history: OtherHistoryOption = None,
     scalarise: ScalariseOption = None,
     reference: ReferenceOption = None,
     against: AgainstOption = None,
@@ -106,6 +115,7 @@ def bench(
         limits=limits_of(by_metric("--max", at_most), by_metric("--min", at_least)),
         known=tuple(known.split(",")) if known else (),
         prior_columns=tuple(prior_columns.split(",")) if prior_columns else (),
+        history=tuple(history or ()),
         scalarisation=Scalarisation.parse(scalarise) if scalarise else None,
         reference=by_metric("--reference", reference),
     )

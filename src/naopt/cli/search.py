@@ -67,7 +67,10 @@ def search(
     ] = None,
     history: Annotated[
         list[str] | None,
-        typer.Option(metavar="DIR|FILE", help="Told first: what another run, a table or a CSV file has; repeat."),
+        typer.Option(
+            metavar="SOURCE[:METRIC]",
+            help="Told first: what a run, a table or a CSV file has; with :METRIC it is of another task; repeat.",
+        ),
     ] = None,
     workers_per_device: Annotated[
         int | None, typer.Option("--workers-per-device", help="Processes that may share a CUDA device; 1 by default.")

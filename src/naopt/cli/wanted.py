@@ -34,6 +34,14 @@ KnownOption = Annotated[
 ]
 
 
+OtherHistoryOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--history",
+        metavar="SOURCE:METRIC",
+        help="Learned from as from another task: a run, a table, a CSV file, or what naopt prior save made; repeat.",
+    ),
+]
 PriorColumnsOption = Annotated[
     str | None,
     typer.Option(

@@ -58,8 +58,7 @@ def pretrained(space: SearchSpace, settings: EmbeddingSettings) -> Pretrained:
 
     They depend on the space and the settings alone, not on a search's seed: all searches of a space share them.
     """
-    rng = np.random.default_rng(0)
-    sample = [space.sample(rng) for _ in range(settings.unlabelled)]
+    sample = _sample(space, settings)
     key = _key(space, settings, sample)
     if key not in _memory:
         if len(_memory) >= _MOST_IN_MEMORY:
@@ -69,7 +68,27 @@ def pretrained(space: SearchSpace, settings: EmbeddingSettings) -> Pretrained:
     return _memory[key]
 
 
+def embedding_of(space: SearchSpace, settings: EmbeddingSettings) -> Embedding:
+    """The embedding alone, which takes no decoder that would have to be trained."""
+    sample = _sample(space, settings)
+    key = _key(space, settings, sample)
+    if key in _memory:
+        return _memory[key].embedding
+    if key not in _alone:
+        if len(_alone) >= _MOST_IN_MEMORY:
+            _alone.pop(next(iter(_alone)))
+        made = _load(space, key)
+        _alone[key] = Embedding.learn(space, sample) if made is None else made.embedding
+    return _alone[key]
+
+
+def _sample(space: SearchSpace, settings: EmbeddingSettings) -> list[Architecture]:
+    rng = np.random.default_rng(0)
+    return [space.sample(rng) for _ in range(settings.unlabelled)]
+
+
 _memory: dict[str, Pretrained] = {}
+_alone: dict[str, Embedding] = {}
 _MOST_IN_MEMORY = 4
 
 

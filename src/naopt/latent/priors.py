@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -29,13 +29,23 @@ _ASKED, _FEWEST_ASKED = 8, 16
 Describe = Callable[[Sequence["Architecture"]], "Array"]
 
 
+@runtime_checkable
+class Promises(Protocol):
+    """Prior knowledge that knows which way is better, and so what is promising."""
+
+    @property
+    def promising(self) -> Mapping[str, Sequence[Architecture]]:
+        """By its name, of what most is expected, best first; the values of these names are normal scores."""
+
+
 class Priors:
     """Prior values, each on the scale of the normal quantile of its rank among random architectures of the space.
 
     The scale is learned from the same 1,000 architectures in every search of the space (64 where a look takes time), so
     it depends neither on the search nor on what else was looked at, and stays as it is under any rising map of the
     values. Between and beyond the values of these it is linear, and ends 2.5 deviations from the mean. What is not
-    known is the mean, 0.
+    known is the mean, 0. What ``Promises`` know is on a scale of this kind already, and is taken as it is: its tail is
+    what matters.
 
     A process sees each prior twice: by a kernel of its own, and by a linear one, because a line goes on where a kernel
     goes back to its mean. Weights of both are learned, so the sign of a prior means nothing, and one that tells nothing
@@ -55,6 +65,7 @@ class Priors:
         self.space, self.slow = space, slow
         self._costs, self._describe = costs, describe
         self.names = tuple(costs.metrics)
+        self._normal = frozenset(costs.promising) if isinstance(costs, Promises) else frozenset()
         self._rows: dict[Architecture, Array] = {}
         self._looked: set[Architecture] = set()
         self._every: tuple[Sequence[Architecture], Array] | None = None
@@ -118,7 +129,9 @@ class Priors:
         values, columns = self._costs.of(architectures), np.zeros((len(architectures), len(self.names)))
         for column, name, scale in zip(columns.T, self.names, self._scales, strict=True):
             known = np.isfinite(values[name])
-            if scale is not None and known.any():
+            if name in self._normal:
+                column[known] = values[name][known]
+            elif scale is not None and known.any():
                 column[known] = scale.transform(values[name][known]).clip(-_FARTHEST, _FARTHEST)
         return columns
 

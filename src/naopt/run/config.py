@@ -74,7 +74,8 @@ class RunConfig(Settings):
         search_batch: rounds that the searcher wants smaller are enlarged to so many, ``workers`` for the number of
             those.
         enqueue: texts of architectures to be measured first.
-        history: runs, tables and CSV files whose measurements the searcher is told before it begins.
+        history: runs, tables and CSV files whose measurements the searcher is told before it begins; with a metric
+            (``SOURCE:METRIC``), and files of ``naopt prior save``, what it learns from as from another task.
         retries: how often an evaluation that failed is repeated, with other seeds.
         smaller_batch: halve the batch of a training whose memory runs out, and try again.
         stop_after: stop after so many failures in a row; 0 for never.

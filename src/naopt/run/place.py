@@ -13,7 +13,7 @@ from pathlib import Path
 from naopt.errors import InputError
 from naopt.files import make_folder, refuse_dangling
 from naopt.locking import locked
-from naopt.run.names import CONFIG, LOCK
+from naopt.run.names import BELIEFS, CONFIG, LOCK
 from naopt.store.store import DATABASE
 
 _NOTHING = {"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -21,6 +21,7 @@ _NOTHING = {"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"}
 _LEFT = {
     LOCK,
     f"{CONFIG}.part",
+    f"{BELIEFS}.part",
     *(f"{DATABASE}.part{end}" for end in ("", "-wal", "-shm", "-journal")),
 }
 """And what is left of a run that was killed while it began."""
@@ -82,6 +83,6 @@ def _filled(directory: Path) -> Iterator[Path]:
         try:
             yield directory
         except BaseException:
-            for name in (CONFIG, DATABASE, *_LEFT):
+            for name in (BELIEFS, CONFIG, DATABASE, *_LEFT):
                 (directory / name).unlink(missing_ok=True)
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from naopt.evaluators.zero_cost import DEFAULT_PROXY, ZeroCostEvaluator
 from naopt.execution import Engine, FailurePolicy, create_engine
 from naopt.execution.whole import Manner
 from naopt.files import is_there
+from naopt.latent.beliefs import Belief, Beliefs
 from naopt.networks.costs import COST_METRICS
 from naopt.one_shot import OneShotSettings
 from naopt.one_shot.candidates import CandidateSearcher
@@ -27,6 +28,7 @@ from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.one_shot.kinds import searcher_kind, shares_weights
 from naopt.problem import Objective, Problem, named_objectives
 from naopt.proxies import ProxySettings, proxies_for
+from naopt.run.beliefs import with_beliefs
 from naopt.run.config import RunConfig
 from naopt.run.names import SUPERNET
 from naopt.run.priors import with_priors
@@ -37,6 +39,8 @@ from naopt.searchers.base import one_only
 from naopt.searchers.making import make_searcher
 from naopt.searchers.scalarised import Scalarisation
 from naopt.spaces import Architecture, SearchSpace, create_space
+from naopt.store.history import Prior, read_history
+from naopt.store.sources import Source
 from naopt.tables import load_table
 from naopt.tasks import find_task, located
 
@@ -58,6 +62,16 @@ class Setup:
     def objective(self) -> Objective:
         """The first one."""
         return self.problem.objective
+
+    def history(self) -> list[Prior]:
+        """What the searcher is told first. Raises ``InputError`` as ``read_history``."""
+        config, contents = self.config, self.evaluator.table_contents
+        return read_history(config.history, self.space, self.objective, config.task, contents)
+
+    @property
+    def beliefs(self) -> Sequence[Belief]:
+        """What it knows from other tasks."""
+        return self.problem.priors.beliefs if isinstance(self.problem.priors, Beliefs) else ()
 
     def searcher(self) -> Searcher:
         """A fresh searcher; one that shares weights has named its candidates before, and here names no more."""
@@ -167,6 +181,7 @@ def prepare(
         raise InputError("task", "", "give --task, --table or --supernet")
     assert evaluator is not None
     config, problem = with_priors(config, read_problem(config, evaluator), evaluator)
+    problem = with_beliefs(config, problem, evaluator.space, directory)
     _check_several(config, problem, shares=shares_weights(config.searcher))
     if issubclass(kind, Searcher):
         kind.check(problem, settings)
@@ -175,7 +190,7 @@ def prepare(
     enqueued = [evaluator.space.parse(text) for text in config.enqueue]
     check_enqueued(problem, evaluator.space, enqueued)
     enqueue = tuple(map(evaluator.space.format, enqueued))
-    history = tuple(str(Path(source).resolve()) if is_there(source) else source for source in config.history)
+    history = tuple(str(Source.parse(source).absolute()) for source in config.history)
     update = {"metric": metric, "searcher_settings": _dump(settings), "search_batch": batch, "enqueue": enqueue}
     config = config.model_copy(update={**update, "history": history})
     return Setup(config, evaluator.space, evaluator, problem, settings)

@@ -12,16 +12,17 @@ from naopt._version import __version__
 from naopt.evaluators.base import Evaluator
 from naopt.execution.observer import Observer
 from naopt.files import at_home, whole_file
+from naopt.latent.belief_files import save_beliefs
 from naopt.run.config import RunConfig
 from naopt.run.contents import CONTENTS
-from naopt.run.names import CONFIG
+from naopt.run.names import BELIEFS, CONFIG
 from naopt.run.place import check_free, made
 from naopt.run.record import RunRecord
 from naopt.run.run import SearchRun, open_run
 from naopt.run.search_state import SearchState
 from naopt.run.setup import Setup
 from naopt.spaces import positions_document
-from naopt.store.history import Prior, read_history
+from naopt.store.history import Prior
 from naopt.store.meta import problem_document
 from naopt.store.store import DATABASE, create_database
 from naopt.values import plain
@@ -64,7 +65,7 @@ def new_run(
     state = SearchState(directory, config, evaluator, observers)
     state.config = state.setup.config
     check_free(directory)
-    prior = read_history(state.config.history, state.setup.space, state.setup.objective)
+    prior = state.setup.history()
     run = SearchRun(directory, state)
     run.phases[0].check()
     _make(directory, state.setup, prior)
@@ -120,4 +121,6 @@ def _make(directory: Path, setup: Setup, prior: Sequence[Prior]) -> None:
     with made(directory) as place:
         with whole_file(place / DATABASE) as draft:
             create_database(draft, meta, prior)
+        if setup.beliefs:
+            save_beliefs(setup.beliefs, place / BELIEFS)
         setup.config.write(place / CONFIG)  # last: with it the directory is a run's

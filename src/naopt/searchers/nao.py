@@ -13,6 +13,7 @@ from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher, searchers
 from naopt.searchers.candidates import FEWEST_SCORES, fewest_scores, scored
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
+from naopt.searchers.first import first, first_count
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
 
@@ -55,6 +56,7 @@ class NAOSearcher(Searcher):
 
         most = _MOST_INITIAL_LIMITED if self._limited else _MOST_INITIAL
         few = max(FEWEST_SCORES, min(most, round(_INITIAL_SHARE * budget)))
+        few = first_count(self.problem.priors, few)
         self.initial = count(settings.initial, settings.initial_share, few, FEWEST_SCORES)
         self.new_per_round = count(settings.new_per_round, settings.round_share, _NEW)
         self.seeds = count(settings.seeds, settings.seeds_share, _SEEDS)
@@ -128,7 +130,7 @@ class NAOSearcher(Searcher):
         failed = sum(not measurement.ok for _, measurement in self.history)
         missing = self.initial + min(failed, self.initial) - told - out
         if missing > 0:
-            return self._random(min(count, missing), known, rng)
+            return self._random(min(count, missing), known, rng, told + out)
         wanted = count if pending else min(count, self.new_per_round)
         if self.options.rounds is not None:
             done = (told + out - self.initial) // self.new_per_round
@@ -139,21 +141,24 @@ class NAOSearcher(Searcher):
             told = max(0, told - (told - self.initial) % self.new_per_round)
         architectures, scores = scored(self.history[:told], self.objective)
         if len(scores) < fewest_scores(self.initial, pending):
-            return self._random(wanted, known, rng)
+            return self._random(wanted, known, rng, told + out)
         self.rounds.learn(self.history[:told])
         chosen, log = self.rounds.propose(architectures, scores, known, pending, wanted, rng)
         sign = self.objective.sign
         predicted = [p.predicted for p in chosen if p.predicted is not None]
         self._log = log | {f"from_{origin}": sum(p.origin == origin for p in chosen) for origin in _ORIGINS}
+        if promising := sum(p.origin == "prior" for p in chosen):
+            self._log["from_prior"] = promising
         self._log["predicted_mean"] = sign * mean(predicted) if predicted else None
         return [
             Proposal(p.architecture, p.origin, None if p.predicted is None else sign * p.predicted, p.parent)
             for p in chosen
         ]
 
-    def _random(self, count: int, known: Known, rng: np.random.Generator) -> list[Proposal]:
+    def _random(self, count: int, known: Known, rng: np.random.Generator, begun: int) -> list[Proposal]:
         unlikely = Unlikely(self._feasible.learn(self.history))
-        return [Proposal(a, "random") for a in sample_likely(self.space, known, unlikely, count, rng)]
+        drawn = [Proposal(a, "random") for a in sample_likely(self.space, known, unlikely, count, rng)]
+        return first(self.problem.priors, known, begun, count, drawn)
 
 
 _ORIGINS = ("ascent", "neighbour", "refill")

@@ -16,6 +16,7 @@ from naopt.problem import Problem
 from naopt.searchers.base import Known, Proposal, sample_new
 from naopt.searchers.candidates import SMALL, mutants
 from naopt.searchers.feasible import Feasible
+from naopt.searchers.first import candidates_elsewhere
 from naopt.searchers.forbidden import Forbidden
 from naopt.searchers.nao_rounds import Found, NAORounds
 from naopt.searchers.nao_settings import NAOSettings
@@ -51,6 +52,7 @@ class EmbeddingRounds(NAORounds):
         self, space: SearchSpace, options: NAOSettings, seeds: int, seed: int, problem: Problem | None = None
     ) -> None:
         fields = {name: getattr(options, name) for name in EmbeddingSettings.model_fields}
+        self._costs = None if problem is None else problem.priors
         self.priors: Priors | None = None
         if problem is not None and problem.priors is not None:
             self.priors = Priors(space, problem.priors, self._embedded, slow=problem.slow_priors)
@@ -98,6 +100,8 @@ class EmbeddingRounds(NAORounds):
         found: Found = {}
         log |= self.ascend(found, seeds, rng)
         self.add_neighbours(found, seeds, rng)
+        for architecture in candidates_elsewhere(self._costs, Known(known, found)):
+            found[architecture] = Proposal(architecture, "prior")
         if self.feasible.concludes or known.forbidden or self.several:
             self._add_likely(found, ranking, rng)
         if known.forbidden and self.space.size <= SMALL:

@@ -17,6 +17,7 @@ from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher
 from naopt.searchers.candidates import best_first, fewest_scores, scored
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
+from naopt.searchers.first import first, first_count
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
         self.priors: Priors | None = None
         if self.informed and self.problem.priors is not None:
             self.priors = Priors(space, self.problem.priors, self._side_by_side, slow=self.problem.slow_priors)
+            self.initial = first_count(self.problem.priors, initial)
         self._shared: tuple[int, Learned[ModelT]] | None = None
 
     # What each searcher says.
@@ -215,9 +217,11 @@ class PredictorSearcher(Searcher, Generic[PoolT, ModelT]):
         if self.priors is not None:
             self.priors.begin([*(architecture for architecture, _ in self.history), *pending])
         turn = self.turn(count if pending else min(count, self.batch), pending)
-        missing = self.initial - len(self.history) - len(pending)
-        if missing > 0:
-            return self._random(min(count, missing), "random", turn)
+        begun = len(self.history) + len(pending)
+        if (missing := self.initial - begun) > 0:
+            drawn = self._random(min(count, missing), "random", turn)
+            promised = self.problem.priors if self.informed else None
+            return first(promised, turn.known, begun, min(count, missing), drawn)
         if not self.can_learn(pending):
             return self._random(turn.wanted, "random", turn)
         candidates = self.candidates(best_first(*scored(self.history, self.objective)), turn)
