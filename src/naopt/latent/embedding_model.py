@@ -32,10 +32,10 @@ _FLAT = 1e-12
 class EmbeddingModel(PerformanceModel):
     """Scores are a Gaussian process over the points of ``Embedding``, with one kernel for each of its blocks.
 
-    Targets are the likeliest power of the scores (``Targets``), so one outlier at 10 % accuracy neither squeezes the others
-    together nor bends the process. What the paper fits jointly is parted here: encoder and decoder come from the space alone
-    (``pretrained``), measurements move nothing but the process, which takes milliseconds and knows what it does not
-    know.
+    Targets are the likeliest power of the scores (``Targets``), so one outlier at 10 % accuracy neither squeezes the
+    others together nor bends the process. What the paper fits jointly is parted here: encoder and decoder come from the
+    space alone (``pretrained``), measurements move nothing but the process, which takes milliseconds and knows what it
+    does not know.
 
     Args:
         space: of the architectures.

@@ -153,8 +153,8 @@ class LatentSettings(Settings):
 
     # Targets and loss.
     normalisation: Literal["rank", "yeo-johnson", "min-max", "standard"] = "rank"
-    """Targets: normal scores of the ranks, the likeliest power of the scores, the pool's range mapped to [0, 1], or zero
-    mean and unit variance."""
+    """Targets: normal scores of the ranks, the likeliest power of the scores, the pool's range mapped to [0, 1], or
+    zero mean and unit variance."""
     loss: Literal["mse", "logistic", "hinge", "listmle", "bpr"] = "mse"
     """Prediction loss: squared error (Eq. 1), or one of the order alone: ``logistic`` and ``hinge`` over all pairs of a
     batch, ``bpr`` over drawn pairs, ``listmle`` over the whole order."""

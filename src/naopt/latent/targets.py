@@ -25,10 +25,11 @@ class Targets:
     """A monotone map between scores and targets, fitted on a pool of scores.
 
     ``rank`` maps a score to the normal quantile of its mid-rank, so that one outlier at 10 % accuracy neither
-    squeezes the others together nor saturates anything. ``yeo-johnson`` does the same to outliers, but keeps how far
-    scores are apart: what differs by less than the noise is not pulled apart because it is on top, and ties matter
-    little (the power of Yeo & Johnson 2000 by its likelihood, as Cowen-Rivers et al. 2022 do it for a process). ``min-max`` (paper and program) maps the pool's range to
-    [0, 1], ``standard`` its mean and deviation to 0 and 1. A constant pool maps to a constant target in the middle.
+    squeezes the others together nor saturates anything. ``yeo-johnson`` is the power of Yeo & Johnson 2000 by its
+    likelihood (as in Cowen-Rivers et al. 2022): outliers do no harm either, but scores stay as far apart as they are,
+    so that what differs by less than the noise is not pulled apart because it is on top, and ties matter little.
+    ``min-max`` (paper and program) maps the pool's range to [0, 1], ``standard`` its mean and deviation to 0 and 1. A
+    constant pool maps to a constant target in the middle.
 
     Attributes:
         kind: see above.
