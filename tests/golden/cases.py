@@ -89,6 +89,8 @@ def cases() -> dict[str, tuple[dict[str, Any], tuple[int, ...]]]:
     found["nao/front"] = {**front, "known": ["cost"]}, SEEDS[:1]
     found["nao/limited"] = {**front, "metric": "score", "known": ["cost"], "max": {"cost": 50.0}}, SEEDS[:1]
     found["nao/front-limited"] = {**front, "known": ["none"], "max": {"cost": 50.0}}, SEEDS[:1]
+    best = {"name": "zero-cost", "draws": 60}
+    found["zero-cost"] = {"table": "whole", "prior_columns": ["cost"], "searcher": best, "budget": 12}, SEEDS
     noisy = {"table": "whole", "noise": "repeat", "searcher": {"name": "evolution", "population": 6}, "budget": 20}
     found["evolution/repeat"] = noisy, SEEDS
     shared = {"space": "nasbench201", "task": "digits", "training": _TRAINING, "budget": 6}

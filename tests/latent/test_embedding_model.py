@@ -53,9 +53,14 @@ def parameters_of(found: EmbeddingModel) -> np.ndarray:
 
 
 def naive_process(
-    found: EmbeddingModel, points: np.ndarray, targets: np.ndarray, others: np.ndarray, scales: list[float]
+    found: EmbeddingModel,
+    points: np.ndarray,
+    targets: np.ndarray,
+    others: np.ndarray,
+    scales: list[float],
+    level: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance with the model's parameters and given scales, by the textbook."""
+    """Mean and variance with the model's parameters and given scales, by the textbook; the level too, if not given."""
     parameters, blocks = parameters_of(found), list(found.pretrained.embedding.blocks.values())
     kind = found.settings.kernel
 
@@ -70,9 +75,17 @@ def naive_process(
 
     inside = covariance(points, points) + (np.exp(parameters[-1]) + 1e-6) * np.eye(len(points))
     across = covariance(others, points)
-    mean = across @ np.linalg.solve(inside, targets)
+    if level is None:
+        level = level_of(inside, targets)
+    mean = level + across @ np.linalg.solve(inside, targets - level)
     variance = np.exp(parameters[: len(blocks)]).sum() - (across * np.linalg.solve(inside, across.T).T).sum(axis=1)
     return mean, variance
+
+
+def level_of(inside: np.ndarray, targets: np.ndarray) -> float:
+    """Posterior mean of a standard normal level that is added to the process, whose covariance is given."""
+    both = inside + 1.0
+    return float(np.ones(len(targets)) @ np.linalg.solve(both, targets))
 
 
 def scales_of(found: EmbeddingModel, points: np.ndarray) -> list[float]:
@@ -85,19 +98,22 @@ def scales_of(found: EmbeddingModel, points: np.ndarray) -> list[float]:
 def test_predictions_and_what_is_left_out_are_the_textbooks(kernel: Any) -> None:
     found, some, scores = fitted(kernel=kernel)
     log = found.fit(some, scores)
-    points, targets = found.encode(some), Targets.fit(scores, "rank").transform(scores)
+    points, targets = found.encode(some), Targets.fit(scores, "yeo-johnson").transform(scores)
     scales = scales_of(found, points)
     others = drawn(NB201, 20, seed=1)
     mean, _ = naive_process(found, points, targets, found.encode(others), scales)
     np.testing.assert_allclose(found.means(others), mean, atol=1e-7)
-    np.testing.assert_allclose(found.predict(others), Targets.fit(scores, "rank").inverse(mean), atol=1e-7)
+    np.testing.assert_allclose(found.predict(others), Targets.fit(scores, "yeo-johnson").inverse(mean), atol=1e-7)
+    assert found._process is not None
+    assert found._process.level != 0
     left_out, variances = [], []
     for row in range(len(some)):
         rest = np.delete(np.arange(len(some)), row)
-        mean, variance = naive_process(found, points[rest], targets[rest], points[row : row + 1], scales)
+        mean, variance = naive_process(
+            found, points[rest], targets[rest], points[row : row + 1], scales, found._process.level
+        )
         left_out.append(mean[0])
         variances.append(variance[0] + np.exp(parameters_of(found)[-1]) + 1e-6)
-    assert found._process is not None
     np.testing.assert_allclose(found._process.left_out()[0], left_out, atol=1e-7)
     np.testing.assert_allclose(found._process.left_out()[1], variances, atol=1e-7)
     assert log["kendall_tau"] == pytest.approx(kendall_tau(scores, np.array(left_out)))
@@ -111,7 +127,7 @@ def test_predictions_and_what_is_left_out_are_the_textbooks(kernel: Any) -> None
 @pytest.mark.parametrize("over", ["expected", "measured"])
 def test_improvement_is_over_the_best_and_believes_what_is_pending(over: str) -> None:
     found, some, scores = fitted(best=over)
-    points, targets = found.encode(some), Targets.fit(scores, "rank").transform(scores)
+    points, targets = found.encode(some), Targets.fit(scores, "yeo-johnson").transform(scores)
     best = targets.max() if over == "measured" else found.means(some).max()
     others = found.encode(drawn(NB201, 15, seed=1))
     mean, variance = naive_process(found, points, targets, others, scales_of(found, points))
@@ -120,7 +136,10 @@ def test_improvement_is_over_the_best_and_believes_what_is_pending(over: str) ->
     np.testing.assert_array_equal(found.improvement(others, others[:0]), found.improvement(others))
     pending = others[:2]
     told = np.concatenate([points, pending])
-    mean, variance = naive_process(found, told, np.concatenate([targets, mean[:2]]), others, scales_of(found, told))
+    assert found._process is not None
+    mean, variance = naive_process(
+        found, told, np.concatenate([targets, mean[:2]]), others, scales_of(found, told), found._process.level
+    )
     expected = log_expected_improvement(mean, np.sqrt(variance), best)
     np.testing.assert_allclose(found.improvement(others, pending), expected, atol=1e-5)
     assert (found.improvement(others, pending)[:2] < found.improvement(others)[:2]).all()
@@ -203,19 +222,19 @@ def test_parameters_are_fitted_as_often_as_measurements_grow(
         assert sizes[7:] == [12, 18, 27, 41]
 
 
-def test_an_outlier_bends_nothing() -> None:
-    """Normal scores: the one architecture that failed is the worst, however bad it is."""
+def test_an_outlier_bends_little() -> None:
+    """The one architecture that failed is the worst, however bad it is."""
     some = drawn(NB201, 30)
     scores = worth(some)
-    order = []
+    means = []
     for bad in (scores.min() - 1e-3, -1e9):
         found = model()
         found.fit([*some, NB201.architecture([0] * 6)], np.append(scores, bad))
-        order.append(np.argsort(found.means(drawn(NB201, 50, seed=1))).tolist())
-    assert order[0] == order[1]
+        means.append(found.means(drawn(NB201, 50, seed=1)))
+    assert kendall_tau(*means) > 0.8
 
 
-@pytest.mark.parametrize("normalisation", ["rank", "min-max", "standard"])
+@pytest.mark.parametrize("normalisation", ["yeo-johnson", "rank", "min-max", "standard"])
 def test_it_learns(normalisation: Any) -> None:
     some = drawn(NB201, 80)
     found = model(normalisation=normalisation)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm, rankdata
+from scipy.stats import norm, rankdata, yeojohnson, yeojohnson_llf
 
 from naopt.latent.targets import Normalisation, Targets
 
-KINDS: list[Normalisation] = ["rank", "min-max", "standard"]
+KINDS: list[Normalisation] = ["yeo-johnson", "rank", "min-max", "standard"]
 pools = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=40)
 
 
@@ -51,6 +51,32 @@ def test_two_architectures_are_told_apart() -> None:
     for kind in KINDS:
         low, high = Targets.fit(scores, kind).transform(scores)
         assert low < high
+
+
+def test_the_power_is_the_likeliest_of_scipys() -> None:
+    rng = np.random.default_rng(0)
+    for scores in (rng.normal(size=50), -rng.exponential(size=50), rng.uniform(size=50) ** 2):
+        low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
+        plain = (scores - middle) / (high - low) * 1.349
+        powers = np.linspace(0, 2, 41)
+        power = powers[np.argmax([yeojohnson_llf(power, plain) for power in powers])]
+        expected = yeojohnson(plain, power)
+        expected = (expected - expected.mean()) / expected.std()
+        np.testing.assert_allclose(Targets.fit(scores, "yeo-johnson").transform(scores), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("outlier", [10.0, -1e3, -1e9, -1e200])
+def test_an_outlier_hardly_squeezes_powers(outlier: float) -> None:
+    targets = Targets.fit(np.append(np.linspace(97, 98, 20), outlier), "yeo-johnson")
+    assert np.ptp(targets.transform(np.linspace(97, 98, 20))) > 1.8
+    assert targets.targets[0] > -5
+
+
+def test_the_best_is_not_pulled_away_by_powers() -> None:
+    """Ten lie within a tenth of the best, the others far below: normal scores part these, powers do not."""
+    scores = np.concatenate([np.linspace(60, 90, 10), np.linspace(93, 93.1, 10)])
+    rank, power = (np.ptp(Targets.fit(scores, kind).transform(scores)[10:]) for kind in ("rank", "yeo-johnson"))
+    assert rank > 1.5 > 0.1 > power
 
 
 def test_an_outlier_does_not_squeeze_rank_targets() -> None:

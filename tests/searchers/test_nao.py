@@ -66,10 +66,10 @@ def embedded(search: NAOSearcher) -> EmbeddingRounds:
 # Rounds.
 
 
-@pytest.mark.parametrize(("budget", "initial"), [(1, 2), (6, 2), (12, 2), (30, 5), (60, 10), (150, 10), (1000, 10)])
+@pytest.mark.parametrize(("budget", "initial"), [(1, 2), (6, 2), (12, 2), (24, 4), (30, 5), (60, 5), (1000, 5)])
 def test_default_counts(budget: int, initial: int) -> None:
     search = create(NAOSearcher, NB201, budget)
-    assert (search.initial, search.new_per_round, search.seeds) == (initial, 2, 5)
+    assert (search.initial, search.new_per_round, search.seeds) == (initial, 1, 5)
 
 
 def test_counts_and_shares() -> None:

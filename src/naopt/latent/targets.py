@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 Normalisation = Literal["yeo-johnson", "rank", "min-max", "standard"]
 
-_POWERS = np.linspace(-1, 3, 41)
+_POWERS = np.linspace(0, 2, 41)
+"""From the logarithm of what lies above the middle to that of what lies below."""
 _QUARTILES = 1.349
 """How far those of a normal distribution are apart, in deviations."""
+_FAR = 10.0
+_LEAST = 1e-100
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Targets:
             targets = ndtri((ranks - 0.5) / len(given))
         elif kind == "min-max":
             targets = (scores - low) / spread if spread > 0 else np.full(len(scores), 0.5)
+        elif spread == 0:
+            targets = np.zeros(len(scores))
         else:
             targets = _standardised(_likeliest_power(scores) if kind == "yeo-johnson" else scores)
         return cls(kind, distinct, np.asarray(targets, dtype=np.float64)[first], unit)
@@ -81,14 +86,15 @@ def _standardised(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 def _likeliest_power(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scores to the power by which they look most normal: Yeo & Johnson 2000, Eq. 2.1 and 3.1.
 
-    Median and quartiles come to 0 and about -0.67 and 0.67 first, for a mean and a deviation are those of the outliers.
+    Median and quartiles come to 0 and about -0.67 and 0.67 first, for a mean and a deviation are those of the outliers;
+    what is more than ``_FAR`` away comes closer by a logarithm, for no power helps against a perplexity of a million.
     The powers stand on a grid, so that rounding does not choose among them.
     """
     low, middle, high = np.quantile(scores, [0.25, 0.5, 0.75])
-    scale = (high - low) / _QUARTILES or float(scores.std())
-    if scale == 0:
-        return scores
-    scores = (scores - middle) / scale
+    scale = (high - low) / _QUARTILES if high > low else float(scores.std())
+    scores = (scores - middle) / max(scale, _LEAST)
+    beyond = np.maximum(np.abs(scores) - _FAR, 0)
+    scores = np.sign(scores) * (np.minimum(np.abs(scores), _FAR) + np.log1p(beyond))
     sizes = np.log1p(np.abs(scores))
     tilt = float((np.sign(scores) * sizes).sum())
     powered = [_powered(scores, sizes, power) for power in _POWERS.tolist()]

@@ -243,6 +243,8 @@ class NAOSharing(OneShotSearcher):
             return JointRounds(self.space, options, self.options.seeds, self.seed)
         from naopt.searchers.nao_embedding import EmbeddingRounds
 
+        # Losses by shared weights are mostly noise: what the tables of weight sharing were measured with is kept.
+        options = options.model_copy(update={"normalisation": "rank", "mean": "zero"})
         return EmbeddingRounds(self.space, options, self.options.seeds, self.seed)
 
     def _weigh(self, trainer: PathTrainer) -> None:

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NAOSearcher", "NAOSettings"]
 
-_MOST_INITIAL, _INITIAL_SHARE = 10, 1 / 6
-_SEEDS, _NEW = 5, 2
-_MOST_INITIAL_LIMITED = 5
-"""Limits on known costs leave little: there what was learned from few tells more than chance."""
+_MOST_INITIAL, _MOST_INITIAL_SEVERAL, _INITIAL_SHARE = 5, 10, 1 / 6
+_SEEDS = 5
+_NEW, _NEW_SEVERAL = 1, 2
 
 
 @searchers.register("nao")
@@ -54,11 +53,11 @@ class NAOSearcher(Searcher):
         def count(given: int | None, share: float | None, default: int, least: int = 1) -> int:
             return given or (default if share is None else max(least, round(share * budget)))
 
-        most = _MOST_INITIAL_LIMITED if self._limited else _MOST_INITIAL
+        most = _MOST_INITIAL_SEVERAL if self._trades else _MOST_INITIAL
         few = max(FEWEST_SCORES, min(most, round(_INITIAL_SHARE * budget)))
         few = first_count(self.problem.priors, few)
         self.initial = count(settings.initial, settings.initial_share, few, FEWEST_SCORES)
-        self.new_per_round = count(settings.new_per_round, settings.round_share, _NEW)
+        self.new_per_round = count(settings.new_per_round, settings.round_share, _NEW_SEVERAL if self._trades else _NEW)
         self.seeds = count(settings.seeds, settings.seeds_share, _SEEDS)
         self._rounds: NAORounds | None = None
         self._feasible = Feasible(space)

@@ -95,13 +95,13 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
 
     # Rounds.
     initial: int | None = Field(None, ge=1)
-    """Random architectures before the first fit; if unset a sixth of the budget, 10 at most (5 under limits on known
-    costs), or with the joint model its share of the budget."""
+    """Random architectures before the first fit; if unset a sixth of the budget, 5 at most (10 with several
+    objectives or limits that have to be measured), or with the joint model its share of the budget."""
     initial_share: float | None = Field(None, gt=0, le=1)
     """The same as a share of the budget."""
     new_per_round: int | None = Field(None, ge=1)
-    """Architectures that a round asks for, which can be measured at the same time; if unset 2, or with the joint model
-    its share of the budget."""
+    """Architectures that a round asks for, which can be measured at the same time; if unset 1 (2 with several
+    objectives or limits that have to be measured), or with the joint model its share of the budget."""
     round_share: float | None = Field(None, gt=0, le=1)
     """The same as a share of the budget."""
     rounds: int | None = Field(None, ge=1)
