@@ -47,6 +47,7 @@ def test_a_trial_selects_by_what_it_saw(goal: str) -> None:
     assert run_trial(what, "line", 0).search_metric != found.search_metric
 
 
+@pytest.mark.usefixtures("stub_searchers")
 def test_noise_without_repeats_is_refused() -> None:
     with pytest.raises(InputError, match="noise 'repeat': metric score of table cube has one value a row"):
         comparison(cube())

@@ -134,7 +134,7 @@ def test_mistakes_are_said_in_one_line(text: str, says: str) -> None:
 
 
 def test_who_can_take_several_is_said() -> None:
-    with pytest.raises(InputError, match=r"dppnet, monas, nao, nsga2, random, or --scalarise"):
+    with pytest.raises(InputError, match=r"dppnet, monas, nao, nsga2, random, zero-cost, or --scalarise"):
         create("")
     with pytest.raises(InputError, match="needs several objectives"):
         create("weights", Problem(PROBLEM.objectives[:1]))

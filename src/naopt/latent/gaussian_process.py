@@ -296,6 +296,5 @@ def _kernel(kind: _Kind, squares: Array) -> tuple[Array, Array]:
     if kind == "rbf":
         value = _value(kind, squares)
         return value, -0.5 * value
-    distance = np.sqrt(5.0 * squares)
-    decay = np.exp(-distance)
+    decay = np.exp(-(distance := np.sqrt(5.0 * squares)))
     return (1 + distance + distance * distance / 3) * decay, -(5.0 / 6.0) * (1 + distance) * decay

@@ -20,7 +20,7 @@ _POWERS = np.linspace(0, 2, 41)
 _QUARTILES = 1.349
 """How far those of a normal distribution are apart, in deviations."""
 _FAR = 10.0
-_LEAST = 1e-100
+_LEAST = 1e-290
 
 
 @dataclass(frozen=True)

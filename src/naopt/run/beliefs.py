@@ -32,13 +32,20 @@ def with_beliefs(config: RunConfig, problem: Problem, space: SearchSpace, direct
         InputError: as ``read_scores`` and ``read_beliefs``, or a searcher that takes no prior knowledge.
     """
     kept = None if directory is None else directory / BELIEFS
-    if kept is not None and kept.is_file():
+    if kept is not None and _is_there(kept):
         return replace(problem, priors=Beliefs(read_beliefs(kept, space), problem.priors))
     sources = [source for source in map(Source.parse, config.history) if not source.own]
     if not sources:
         return problem
     check_informed(config.searcher)
     return replace(problem, priors=Beliefs(beliefs_of(sources, space, problem.objective), problem.priors))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # Whoever opens the run says why it cannot be read.
+        return False
 
 
 def other_beliefs(history: Sequence[str], space: SearchSpace, objective: Objective) -> list[Belief]:

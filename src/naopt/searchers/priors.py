@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from naopt.errors import InputError, UnknownNameError
 from naopt.problem import Costs, Named, Problem
@@ -55,7 +54,9 @@ def best_first(priors: Costs, named: Sequence[Named], architectures: Sequence[Ar
     total = np.zeros(len(architectures))
     for each in named:
         turned = values[each.metric] * (-1 if each.goal == "min" else 1)
-        total += rankdata(np.where(np.isnan(turned), -np.inf, turned))
+        turned = np.where(np.isnan(turned), -np.inf, turned)
+        ordered = np.sort(turned)
+        total += np.searchsorted(ordered, turned) + np.searchsorted(ordered, turned, "right")
     order: list[int] = np.argsort(-total, kind="stable").tolist()
     return order
 
