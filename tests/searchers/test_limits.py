@@ -201,9 +201,9 @@ def test_all_that_a_limit_leaves_competes_wherever_it_lies() -> None:
 
 def test_rounds_under_a_limit_are_the_ordinary_ones() -> None:
     searcher = nao_after([], ROOM)
-    assert (searcher.initial, searcher.round_size) == (5, 1)
+    assert (searcher.initial, searcher.round_size) == (5, 2)
     free = NAOSearcher(SPACE, Objective("quality"), NAOSettings.parse(SETTINGS["nao"]), seed=0, budget=60)
-    assert (free.initial, free.round_size) == (5, 1)
+    assert (free.initial, free.round_size) == (5, 2)
     given = NAOSettings.parse({"initial": 7, "new_per_round": 3})
     mine = NAOSearcher(SPACE, problem(), given, seed=0, budget=60)
     assert (mine.initial, mine.round_size) == (7, 3)

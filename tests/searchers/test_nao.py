@@ -69,7 +69,7 @@ def embedded(search: NAOSearcher) -> EmbeddingRounds:
 @pytest.mark.parametrize(("budget", "initial"), [(1, 2), (6, 2), (12, 2), (24, 4), (30, 5), (60, 5), (1000, 5)])
 def test_default_counts(budget: int, initial: int) -> None:
     search = create(NAOSearcher, NB201, budget)
-    assert (search.initial, search.new_per_round, search.seeds) == (initial, 1, 5)
+    assert (search.initial, search.new_per_round, search.seeds) == (initial, 2, 5)
 
 
 def test_counts_and_shares() -> None:

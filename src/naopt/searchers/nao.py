@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["NAOSearcher", "NAOSettings"]
 
 _MOST_INITIAL, _MOST_INITIAL_SEVERAL, _INITIAL_SHARE = 5, 10, 1 / 6
-_SEEDS = 5
-_NEW, _NEW_SEVERAL = 1, 2
+_SEEDS, _NEW = 5, 2
 
 
 @searchers.register("nao")
@@ -57,7 +56,7 @@ class NAOSearcher(Searcher):
         few = max(FEWEST_SCORES, min(most, round(_INITIAL_SHARE * budget)))
         few = first_count(self.problem.priors, few)
         self.initial = count(settings.initial, settings.initial_share, few, FEWEST_SCORES)
-        self.new_per_round = count(settings.new_per_round, settings.round_share, _NEW_SEVERAL if self._trades else _NEW)
+        self.new_per_round = count(settings.new_per_round, settings.round_share, _NEW)
         self.seeds = count(settings.seeds, settings.seeds_share, _SEEDS)
         self._rounds: NAORounds | None = None
         self._feasible = Feasible(space)

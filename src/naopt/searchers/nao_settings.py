@@ -100,8 +100,8 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
     initial_share: float | None = Field(None, gt=0, le=1)
     """The same as a share of the budget."""
     new_per_round: int | None = Field(None, ge=1)
-    """Architectures that a round asks for, which can be measured at the same time; if unset 1 (2 with several
-    objectives or limits that have to be measured), or with the joint model its share of the budget."""
+    """Architectures that a round asks for, which can be measured at the same time; if unset 2, or with the joint model
+    its share of the budget. With 1 a search on one worker needs a few queries less."""
     round_share: float | None = Field(None, gt=0, le=1)
     """The same as a share of the budget."""
     rounds: int | None = Field(None, ge=1)
