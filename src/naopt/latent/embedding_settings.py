@@ -23,7 +23,8 @@ class EmbeddingSettings(Settings):
     embedding."""
     normalisation: Literal["yeo-johnson", "rank", "min-max", "standard"] | None = None
     """Targets: the likeliest power of the scores, normal scores of their ranks, the pool's range mapped to [0, 1], or
-    zero mean and unit variance; if unset the first, and with several objectives the second."""
+    zero mean and unit variance; if unset the first, and with several objectives or `history` of other tasks the
+    second."""
     mean: Literal["estimated", "zero"] | None = None
     """What the Gaussian process returns to far from what was measured: the generalised least-squares mean of the
     targets, in which many measurements of one region count as few, or the mean of what was measured; if unset the

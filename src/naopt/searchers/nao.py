@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from naopt.errors import InputError
+from naopt.latent.priors import Promises
 from naopt.metrics.scale import mean
 from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher, searchers
@@ -104,7 +105,10 @@ class NAOSearcher(Searcher):
         from naopt.searchers.nao_embedding import EmbeddingRounds
 
         best = self.options.best or ("measured" if self._limited else "expected")
-        options = self.options.model_copy(update={"best": best})
+        # What other tasks say are normal scores of ranks: targets are a line of them if they are such scores, too.
+        elsewhere = isinstance(self.problem.priors, Promises)
+        normalisation = self.options.normalisation or ("rank" if elsewhere else "yeo-johnson")
+        options = self.options.model_copy(update={"best": best, "normalisation": normalisation})
         return EmbeddingRounds(self.space, options, self.seeds, self.seed, self.problem)
 
     def round_log(self) -> dict[str, Any]:

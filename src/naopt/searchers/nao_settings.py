@@ -87,7 +87,8 @@ class NAOSettings(LatentSettings, EmbeddingSettings):
 
     normalisation: Literal["yeo-johnson", "rank", "min-max", "standard"] | None = None  # type: ignore[assignment]
     """Targets: the likeliest power of the scores, normal scores of their ranks, the pool's range mapped to [0, 1], or
-    zero mean and unit variance; if unset the first, and with several objectives or the joint model the second."""
+    zero mean and unit variance; if unset the first, and with several objectives, the joint model or `history` of other
+    tasks the second."""
 
     model: Literal["embedding", "joint"] = "embedding"
     """An embedding learned from the space alone with a Gaussian process on it, or encoder, predictor and decoder fitted
