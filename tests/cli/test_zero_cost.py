@@ -85,7 +85,7 @@ def test_proxies_beside_others(tmp_path: Path, capsys: pytest.CaptureFixture[str
             [*SEARCH, "--searcher", "zero-cost", "--proxies", "l2", "--set", "searcher.proxy=snip"],
             "prior 'snip': unknown",
         ),
-        (["search", "--table", "digits-nao11", "--zero-cost"], "zero-cost 'nao': give --task"),
+        (["search", "--table", "digits-nao11", "--zero-cost"], "zero-cost 'digits-nao11': give --task"),
         (["search", "--table", "digits-nao11", "--set", "proxy.batch_size=3"], "where networks are built: --task"),
     ],
 )

@@ -51,6 +51,14 @@ class Blind(Toy):
         return first, self.norm(torch.zeros_like(last))
 
 
+class Shifted(Toy):
+    """The same with biases of convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one.bias, self.two.bias = nn.Parameter(torch.full((2,), -0.3)), nn.Parameter(torch.full((2,), 0.4))
+
+
 def build(kind: type[Toy] = Toy) -> Callable[[], Toy]:
     def fresh() -> Toy:
         torch.manual_seed(1)
@@ -167,6 +175,10 @@ def test_synflow_is_what_the_output_loses_without_a_weight() -> None:
                 flat[index] = before
             assert parameter.dim() > 1 or "norm" in name or "bias" in name
     assert value("synflow") == pytest.approx(math.log1p(lost), rel=1e-5)
+
+
+def test_biases_are_no_synaptic_flow() -> None:
+    assert value("synflow", Shifted) == pytest.approx(value("synflow"), rel=1e-9)
 
 
 def test_zen() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from naopt.spaces import Architecture, SearchSpace
 
 _log = logging.getLogger(__name__)
-_FORMAT = 1
+_FORMAT = 2
 """Raised when what a proxy gives changes."""
 DEFAULT_PROXIES: Mapping[str, tuple[str, ...]] = {
     "images": ("jacob_cov", "naswot", "synflow"),

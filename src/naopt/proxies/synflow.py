@@ -20,14 +20,18 @@ def synflow(probe: Probe) -> float:
     Tanaka et al. 2020; summed over a network by Abdelfattah et al. 2021. As in the latter's program there is no batch
     normalisation: it would make a constant map zero, and hide how flow grows from layer to layer. Here norms are in
     evaluation mode, where one that has seen no data hands its input on (divided by ``sqrt(1 + 1e-5)``). The logarithm
-    is ours, as sums have up to a hundred digits; it changes no order, and gives a network without a path 0.
+    is ours, as sums have up to a hundred digits; it changes no order, and gives a network without a path 0. Biases are
+    nought, for what they add is no flow of the input.
     """
     import torch
 
     network = probe.fresh().double().eval()
     with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.abs_()
+        for name, parameter in network.named_parameters():
+            if name.rpartition(".")[2] == "bias":
+                parameter.zero_()
+            else:
+                parameter.abs_()
     ones = torch.full((1, *probe.shape), _FAINT, dtype=torch.float64, device=probe.device)
     weights = list(probe.weights_of(network).values())
     flows = torch.autograd.grad(network(ones).sum(), weights, allow_unused=True)

@@ -145,7 +145,7 @@ def prepare(
         raise InputError("device file", config.device_file, "has a use only where networks are trained: --task")
     if config.zero_cost and (not config.task or shares_weights(config.searcher)):
         rule = "has no use with a searcher that trains shared weights" if config.task else "give --task"
-        raise InputError("zero-cost", config.searcher, rule)
+        raise InputError("zero-cost", config.searcher if config.task else config.table or "", rule)
     if config.proxy and not config.task:
         raise InputError("proxy", ", ".join(config.proxy), "has a use only where networks are built: --task")
     if config.known and not config.table:
