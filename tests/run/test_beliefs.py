@@ -12,14 +12,13 @@ import pytest
 import naopt
 from naopt.cli.app import run
 from naopt.errors import InputError
-from naopt.execution.observer import Observer
-from naopt.execution.trial import Trial
 from naopt.latent.belief_files import read_beliefs
 from naopt.measurement import MetricInfo
 from naopt.run import RunConfig, RunRecord, load_run, resume_run, start_run
 from naopt.spaces import GenericSpace, Position
 from naopt.store.store import RunStore
 from naopt.tables import Table, save_table
+from tests.run.toys import Stop
 
 SPACE = GenericSpace([Position("x", tuple(map(str, range(9)))), Position("y", tuple(map(str, range(9))))], "square")
 TINY = {"unlabelled": 60, "pretraining_steps": 2, "decoder_size": 8, "starts": 2, "steps": 1, "neighbours": 2}
@@ -45,18 +44,6 @@ def config(*history: str, **options: Any) -> RunConfig:
 
 def archive(record: RunRecord) -> list[tuple[tuple[int, ...], str]]:
     return [(trial.architecture.tokens, trial.origin) for trial in record.trials]
-
-
-class Stop(Observer):
-    """Stops a search, as a kill does, after so many results."""
-
-    def __init__(self, results: int) -> None:
-        self.left = results
-
-    def measured(self, trial: Trial) -> None:
-        self.left -= 1
-        if not self.left:
-            raise KeyError("killed")
 
 
 def test_a_search_begins_with_what_is_promising_elsewhere() -> None:

@@ -13,8 +13,7 @@ from naopt.measurement import Measurement
 from naopt.run import RunConfig, load_run, open_run, resume_run, start_run
 from naopt.spaces import Architecture
 from tests.ranking.toys import TINY
-from tests.run.toys import FATES, ToyEvaluator, write_table
-from tests.store.test_history import Stop
+from tests.run.toys import FATES, Stop, ToyEvaluator, write_table
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import numpy as np
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator
+from naopt.execution.observer import Observer
+from naopt.execution.trial import Trial
 from naopt.measurement import Measurement, MetricInfo
 from naopt.searchers import Objective, Proposal, RandomSearcher, Searcher
 from naopt.spaces import Architecture, GenericSpace, Position
@@ -25,6 +27,18 @@ OBJECTIVE = Objective("score")
 
 def toy(fate: str, value: int = 0) -> Architecture:
     return SPACE.architecture([FATES.index(fate), value])
+
+
+class Stop(Observer):
+    """Stops a search, as a kill does, after so many results."""
+
+    def __init__(self, results: int) -> None:
+        self.left = results
+
+    def measured(self, trial: Trial) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyError("killed")
 
 
 class ToyEvaluator(Evaluator):

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from naopt.errors import InputError
-from naopt.execution.observer import Observer
-from naopt.execution.trial import Trial
 from naopt.measurement import Measurement, MetricInfo
 from naopt.run import RunConfig, load_run, resume_run, start_run
 from naopt.searchers import Objective
@@ -19,7 +17,7 @@ from naopt.spaces import GenericSpace, create_space, integer, ordinal
 from naopt.store.history import read_history
 from naopt.store.store import RunStore
 from naopt.tables import Table, save_table
-from tests.run.toys import FATES, SPACE, ToyEvaluator, toy, write_table
+from tests.run.toys import FATES, SPACE, Stop, ToyEvaluator, toy, write_table
 
 SCORE = Objective("score")
 TYPED = GenericSpace(
@@ -30,18 +28,6 @@ TYPED = GenericSpace(
 @pytest.fixture
 def config(tmp_path: Path) -> RunConfig:
     return RunConfig(table=str(write_table(tmp_path / "toy.npz")), metric="score", searcher="random", budget=12)
-
-
-class Stop(Observer):
-    """Stops a search, as a kill does, after so many results."""
-
-    def __init__(self, results: int) -> None:
-        self.left = results
-
-    def measured(self, trial: Trial) -> None:
-        self.left -= 1
-        if not self.left:
-            raise KeyError("killed")
 
 
 def prior(directory: Path) -> list[tuple[tuple[int, ...], dict[str, float], str]]:

@@ -109,7 +109,7 @@ class GaussianProcess:
     def left_out(self) -> tuple[Array, Array]:
         """What the process with these parameters predicts of each datum from all others.
 
-        Mean and variance, noise included, each ``(n,)``. Rasmussen & Williams 2006, Eq. 5.12.
+        Mean and variance, noise included, each ``(n,)``. The level stays. Rasmussen & Williams 2006, Eq. 5.12.
         """
         precision = np.diag(cho_solve((self._root, True), np.eye(len(self._given))))
         return self._given - self._solved / precision, 1 / precision

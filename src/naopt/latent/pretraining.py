@@ -127,10 +127,6 @@ def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architect
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _on_a_scale(space: SearchSpace) -> list[str]:
-    return [position.name for position in space.positions if columns_of(position) < len(position.choices)]
-
-
 def _name(key: str) -> str:
     return f"embedding-{key}.safetensors"
 

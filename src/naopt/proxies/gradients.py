@@ -44,9 +44,7 @@ def zico(probe: Probe) -> float:
 
 
 proxies.register("snip")(
-    Proxy(
-        "sum of |weight x gradient|", "Lee et al. 2019, SNIP", snip, kinds=_BOTH, records=("gradients",), backward=True
-    )
+    Proxy("sum of |weight x gradient|", "Lee et al. 2019, SNIP", snip, kinds=_BOTH, records=("gradients",))
 )
 proxies.register("grad_norm")(
     Proxy(
@@ -55,7 +53,6 @@ proxies.register("grad_norm")(
         grad_norm,
         kinds=_BOTH,
         records=("gradients",),
-        backward=True,
     )
 )
 proxies.register("zico")(
@@ -65,6 +62,5 @@ proxies.register("zico")(
         zico,
         kinds=_BOTH,
         records=("gradients",),
-        backward=True,
     )
 )

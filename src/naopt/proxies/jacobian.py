@@ -48,6 +48,5 @@ proxies.register("jacob_cov")(
         "Mellor et al. 2020 (first version)",
         jacob_cov,
         records=("jacobian",),
-        backward=True,
     )
 )

@@ -27,7 +27,6 @@ class Proxy:
         goal: which way better networks are.
         kinds: of tasks whose networks have it.
         records: what it reads of the pass of the first batch; one pass serves all proxies.
-        backward: whether it needs gradients.
     """
 
     meaning: str
@@ -36,7 +35,6 @@ class Proxy:
     goal: Goal = "max"
     kinds: tuple[str, ...] = ("images",)
     records: tuple[Record, ...] = ()
-    backward: bool = False
 
 
 proxies: Registry[Proxy] = Registry("proxy", "naopt.proxies")

@@ -45,6 +45,5 @@ proxies.register("synflow")(
         "logarithm of the synaptic flow",
         "Tanaka et al. 2020; Abdelfattah et al. 2021",
         synflow,
-        backward=True,
     )
 )

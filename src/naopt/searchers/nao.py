@@ -107,7 +107,7 @@ class NAOSearcher(Searcher):
         best = self.options.best or ("measured" if self._limited else "expected")
         # What other tasks say are normal scores of ranks: targets are a line of them if they are such scores, too.
         elsewhere = isinstance(self.problem.priors, Promises)
-        normalisation = self.options.normalisation or ("rank" if elsewhere else "yeo-johnson")
+        normalisation = self.options.normalisation or ("rank" if elsewhere else None)
         options = self.options.model_copy(update={"best": best, "normalisation": normalisation})
         return EmbeddingRounds(self.space, options, self.seeds, self.seed, self.problem)
 
