@@ -9,7 +9,8 @@ from safetensors.numpy import load_file
 
 from naopt.cli.app import run
 from naopt.errors import InputError
-from naopt.run import load_run
+from naopt.final.request import training_request
+from naopt.run import load_run, open_run
 from tests.run.toys import write_table
 
 CELL = "normal:conv3x3@0+conv1x1@1/reduction:conv3x3@0+conv1x1@1"
@@ -147,3 +148,17 @@ def test_bugs_in_training_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("naopt.final.phase.train_final", fail)
     with pytest.raises(ZeroDivisionError):
         run(["train", CELL, "--task", "digits", "--run", "out"])
+
+
+def test_images_are_as_large_as_in_the_search(capsys: pytest.CaptureFixture[str]) -> None:
+    """Unless somebody says otherwise, or the preset does."""
+    search = ["search", "--task", "digits", "--space", "conv-cell:nodes=1", "--searcher", "random", "--budget", "1"]
+    small = ["--set", "training.epochs=1", "--set", "train_limit=20", "--set", "filters=2", "--set", "image_size=6"]
+    assert run([*search, *small, "--set", "valid_limit=10", "--run", "found", "--engine", "inline"]) == 0
+    capsys.readouterr()
+    assert run(["train", "found", "--json", *TINY, "--set", "cells_per_stage=1"]) == 0
+    assert json.loads(capsys.readouterr().out)["input_shape"] == [1, 6, 6]
+    found = open_run("found")
+    for more, side in ({"overrides": {"image_size": 4}}, 4), ({"preset": "imagenet-final"}, 224):
+        request = training_request(*found.subject, "digits", suggested=found.suggested_settings, **more)
+        assert request.settings["image_size"] == side

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,8 +49,9 @@ def train(
 
     source, found, architecture = find_subject(subject, space, pick)
     values: dict[str, Any] = {}
+    suggested: Mapping[str, Any] = {}
     if task is None and source is not None:
-        task, values = source.suggested_task, dict(source.suggested_settings)
+        task, suggested = source.suggested_task, source.suggested_settings
     if task is None:
         if isinstance(found, GenericSpace):
             raise InputError("space", found.name, "has no networks that could be trained")
@@ -57,7 +59,15 @@ def train(
     values |= {} if config is None else section_options("training", read_values(config).get("training", {}))
     values |= {key.removeprefix("training."): value for key, value in map(parse_setting, settings or [])}
     request = training_request(
-        found, architecture, task, preset=preset, overrides=values, seed=seed, device=device, threads=threads
+        found,
+        architecture,
+        task,
+        preset=preset,
+        suggested=suggested,
+        overrides=values,
+        seed=seed,
+        device=device,
+        threads=threads,
     )
     own = None if source is None else source.place_of_training
     training = new_training(

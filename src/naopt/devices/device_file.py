@@ -13,7 +13,7 @@ from pydantic import Field
 
 from naopt.configuration import Settings
 from naopt.devices.predictor import MODELS, Key, Predictor
-from naopt.devices.setting import LATENCY, STRUCTURE, Setting
+from naopt.devices.setting import LATENCY, STRUCTURE, Setting, structure
 from naopt.errors import InputError
 from naopt.files import write_text
 from naopt.networks.costs import Layer, Shapes, describe
@@ -132,6 +132,7 @@ class DeviceModel:
         setting = self.calibration.setting
         if space.name != setting.space:
             raise InputError("device file", self.source, f"is for space {setting.space}, not {space.name}")
+        settings = structure(settings)
         for name in STRUCTURE:
             calibrated, here = getattr(setting.network, name), getattr(settings, name)
             if calibrated != here:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from naopt.configuration import Settings
+from naopt.errors import InputError
 from naopt.networks.settings import NetworkSettings
 
 LATENCY, SPREAD = "latency_ms", "latency_spread"
@@ -49,5 +50,11 @@ class Setting(Settings):
 
 
 def structure(settings: NetworkSettings) -> NetworkSettings:
-    """Settings of which all that training alone knows has its default."""
+    """Settings of which all that training alone knows has its default.
+
+    Raises:
+        InputError: ``parameters`` instead of ``filters``: layers are calibrated for networks of one width.
+    """
+    if settings.parameters is not None:
+        raise InputError("parameters", settings.parameters, "has no use with a device file; give filters")
     return NetworkSettings.parse({name: getattr(settings, name) for name in STRUCTURE})

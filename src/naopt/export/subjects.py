@@ -18,6 +18,7 @@ from naopt.export.facts import ImageFacts, LanguageFacts, NetworkFacts
 from naopt.files import utf8_path
 from naopt.final.names import RESULT, VOCABULARY, WEIGHTS
 from naopt.networks.build import build_network
+from naopt.networks.costs.sizing import sized
 from naopt.networks.language_model import LanguageModel, build_language_model
 from naopt.networks.language_settings import LanguageNetworkSettings, LanguageSettings
 from naopt.run import open_run
@@ -96,22 +97,24 @@ def read_trained(directory: str | Path, task: str | None = None) -> Subject:
 
 
 def _read_classifier(directory: Path, document: dict[str, Any]) -> tuple[nn.Module, ImageFacts]:  # noqa: ARG001
-    settings = TrainingSettings.parse(document["settings"], "training setting")
     space = create_space(document["space"])
+    architecture, classes = space.parse(document["architecture"]), tuple(document["classes"])
     channels, height, width = document["input_shape"]
+    settings = TrainingSettings.parse(document["settings"], "training setting")
+    settings = sized(space, architecture, settings, channels, len(classes))
     facts = ImageFacts(
         space=space,
-        architecture=space.parse(document["architecture"]),
+        architecture=architecture,
         task=document["task"].partition(":")[0],
         settings=settings,
-        classes=tuple(document["classes"]),
+        classes=classes,
         input_shape=(channels, height, width),
         mean=tuple(document["mean"]),
         deviation=tuple(document["deviation"]),
         per_image=settings.normalisation == "image",
         test_accuracy=document["test_accuracy"],
     )
-    return build_network(space, facts.architecture, settings, channels, len(facts.classes)), facts
+    return build_network(space, architecture, settings, channels, len(classes)), facts
 
 
 def _read_language_model(directory: Path, document: dict[str, Any]) -> tuple[nn.Module, LanguageFacts]:

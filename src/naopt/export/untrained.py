@@ -13,6 +13,7 @@ from naopt.export.facts import ImageFacts, LanguageFacts
 from naopt.export.subjects import CHECKED, Subject, images_of, language_model, sequences, words_of
 from naopt.networks.base import ChildNetwork
 from naopt.networks.build import build_network
+from naopt.networks.costs.sizing import sized
 from naopt.networks.language_settings import LanguageNetworkSettings
 from naopt.networks.settings import NetworkSettings
 from naopt.spaces import Architecture, EnumeratedSpace, RecurrentBaselineSpace, RecurrentCellSpace, SearchSpace
@@ -85,6 +86,7 @@ def _classifier(
         images, names = images_of(task)
     channels, height, width = images.shape[1:]
     mean, scale = (values.reshape(-1) for values in channel_statistics(images.numpy()))
+    settings = sized(space, architecture, settings, channels, len(names))
     network = build_network(space, architecture, settings, channels, len(names))
     facts = ImageFacts(
         space=space,

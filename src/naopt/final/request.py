@@ -9,6 +9,7 @@ from typing import Any
 
 from naopt.errors import InputError
 from naopt.evaluators.final import default_preset, final_workload
+from naopt.evaluators.presets import PRESETS
 from naopt.evaluators.workloads import Workload
 from naopt.final.names import TRAINING
 from naopt.spaces import Architecture, SearchSpace, create_space
@@ -62,6 +63,7 @@ def training_request(
     task: str,
     *,
     preset: str | None = None,
+    suggested: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -69,12 +71,25 @@ def training_request(
 ) -> TrainingRequest:
     """A request with complete settings and an absolute path to the data.
 
+    Args:
+        space: the architecture's space.
+        architecture: what to train.
+        task: on what.
+        preset: by default the task's.
+        suggested: settings that hold where the preset does not say them itself.
+        overrides: settings that hold in any case.
+        seed: of initialisation, order and augmentation.
+        device: where to train.
+        threads: CPU threads.
+
     Raises:
         InputError: an unknown task, preset or setting, or a space without networks for the task.
     """
     task = located(task)
     preset = preset or default_preset(task)
-    work = final_workload(task, preset, overrides)
+    said = PRESETS[preset].values if preset in PRESETS else {}
+    values = {name: value for name, value in (suggested or {}).items() if name not in said} | dict(overrides or {})
+    work = final_workload(task, preset, values)
     work.check_space(space)
     settings = work.settings.model_dump(mode="json")
     text = space.format(architecture)

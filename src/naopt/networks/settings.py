@@ -8,6 +8,9 @@ from pydantic import Field
 
 from naopt.configuration import Settings
 
+FEWEST, MOST = 2, 4096
+"""Filters that a network can have."""
+
 
 class NetworkSettings(Settings):
     """The skeleton that cells are put into (NAO, appendix; official program).
@@ -21,6 +24,8 @@ class NetworkSettings(Settings):
         cells_per_stage: N; the network has 3 N cells and two reductions (3 N + 2 cells in all for ``conv-cell``).
             ``insta`` has as many blocks as its option says.
         filters: F, the channels of the first stage's cells; doubled by each reduction.
+        parameters: instead of ``filters``: the most filters whose network has at most so many parameters, auxiliary
+            head left out, so that cells of equal size can be compared.
         drop_path_keep: probability that a branch of the last cell survives at the end of training; 1 switches it off.
         drop_identities: drop-path on identity branches too, as in the PyTorch port.
         dropout: probability that a feature is dropped before the classifier.
@@ -34,7 +39,8 @@ class NetworkSettings(Settings):
 
     skeleton: Literal["cifar", "imagenet"] = "cifar"
     cells_per_stage: int = Field(default=3, ge=1, le=100)
-    filters: int = Field(default=32, ge=2, le=4096)
+    filters: int = Field(default=32, ge=FEWEST, le=MOST)
+    parameters: int | None = Field(default=None, ge=1)
     drop_path_keep: float = Field(default=1.0, gt=0, le=1)
     drop_identities: bool = False
     dropout: float = Field(default=0.0, ge=0, lt=1)

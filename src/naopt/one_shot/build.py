@@ -27,6 +27,9 @@ def check_sharing(space: SearchSpace, work: Workload) -> None:
 
         if not has_supernet(space):
             raise InputError("space", space.name, "has no supernet; those of conv-cell, insta and nasbench201 have one")
+        if work.settings.parameters is not None:
+            rule = "has no use with shared weights, which have one width for all; give filters"
+            raise InputError("parameters", work.settings.parameters, rule)
     if isinstance(work, TextWorkload):
         from naopt.networks.supernet_recurrent import recurrent_space
 

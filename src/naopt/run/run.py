@@ -210,7 +210,7 @@ class SearchRun(Run):
     def suggested_settings(self) -> Mapping[str, Any]:
         """See ``Run``."""
         training = self.state.config.training
-        return {name: training[name] for name in ("alpha", "parts") if name in training}
+        return {name: training[name] for name in ("alpha", "image_size", "parts") if name in training}
 
     @property
     def place_of_training(self) -> Path | None:

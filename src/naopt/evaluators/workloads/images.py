@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from naopt.evaluators.workloads.base import Loaded, Workload
 from naopt.measurement import MetricInfo
-from naopt.networks.costs import NetworkCosts, describes
+from naopt.networks.costs import NetworkCosts, describes, sized
 from naopt.tasks import ImageTask, Limits
 from naopt.training.settings import TrainingSettings
 
@@ -75,7 +75,8 @@ class ImageWorkload(Workload):
         from naopt.networks.build import build_network
 
         channels, classes = loaded.facts["input_shape"][0], len(loaded.facts["classes"])
-        return build_network(space, architecture, self.settings, channels, classes)
+        settings = sized(space, architecture, self.settings, channels, classes)
+        return build_network(space, architecture, settings, channels, classes)
 
     def identity(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Classes, the shape of images, and their statistics, which tell one set of images from another."""

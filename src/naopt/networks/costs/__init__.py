@@ -3,7 +3,9 @@
 from naopt.networks.costs.describe import describe, describes
 from naopt.networks.costs.layers import Layer, Plan, Totals, totals
 from naopt.networks.costs.network_costs import COST_METRICS, NetworkCosts, Shape, Shapes
+from naopt.networks.costs.sizing import sized
 
 __all__ = [
-    "COST_METRICS", "Layer", "NetworkCosts", "Plan", "Shape", "Shapes", "Totals", "describe", "describes", "totals",
+    "COST_METRICS", "Layer", "NetworkCosts", "Plan", "Shape", "Shapes", "Totals", "describe", "describes", "sized",
+    "totals",
 ]  # fmt: skip

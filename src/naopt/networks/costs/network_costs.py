@@ -10,6 +10,7 @@ import numpy as np
 from naopt.networks.costs.describe import describe
 from naopt.networks.costs.layers import Map, Totals, totals
 from naopt.networks.costs.recurrent import language_totals
+from naopt.networks.costs.sizing import sized
 from naopt.networks.language_settings import LanguageNetworkSettings
 from naopt.networks.settings import NetworkSettings
 
@@ -52,7 +53,9 @@ class NetworkCosts:
             assert isinstance(self._shape, int)
             return language_totals(self._space, architecture, self._settings, self._shape)
         assert isinstance(self._shape, tuple)
-        return totals(describe(self._space, architecture, self._settings, *self._shape))
+        image, classes = self._shape
+        settings = sized(self._space, architecture, self._settings, image[0], classes)
+        return totals(describe(self._space, architecture, settings, image, classes))
 
     def of(self, architectures: Sequence[Architecture]) -> Mapping[str, NDArray[np.float64]]:
         """See ``naopt.problem.Costs``."""
