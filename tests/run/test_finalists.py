@@ -16,7 +16,7 @@ from tests.ranking.toys import MadeUpTraining, made_up, make_up_trainings, shari
 
 @pytest.fixture
 def training(monkeypatch: pytest.MonkeyPatch) -> type[MadeUpTraining]:
-    monkeypatch.setattr("naopt.run.phases.finalists.TrainingEvaluator", MadeUpTraining)
+    monkeypatch.setattr("naopt.run.finalist_training.TrainingEvaluator", MadeUpTraining)
     return make_up_trainings(monkeypatch)
 
 

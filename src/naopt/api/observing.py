@@ -8,8 +8,12 @@ from typing import Any
 
 from naopt.api.result import Result
 from naopt.api.trials import view_of
+from naopt.evaluators.base import Evaluator
+from naopt.execution import Deadline
 from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
+from naopt.measurement import Measurement
+from naopt.run.finalist_training import about_finalists, train_finalists
 from naopt.run.record import RunRecord
 from naopt.run.setup import Setup
 
@@ -31,10 +35,18 @@ class Memory(Observer):
     def __init__(self, setup: Setup, past: Sequence[Trial] = (), directory: Path | None = None) -> None:
         surrogates = sorted(setup.evaluator.surrogates)
         self._trials, self._rounds = list(past), list[dict[str, Any]]()
+        self._finalists: dict[int, Measurement] = {}
         remarks = list(setup.evaluator.remarks)
         self.meta: dict[str, Any] = {"surrogates": surrogates, "remarks": remarks, "seconds": 0.0}
         self.record = RunRecord(
-            directory or Path(), setup.config, setup.space, setup.problem, self._trials, self._rounds, self.meta
+            directory or Path(),
+            setup.config,
+            setup.space,
+            setup.problem,
+            self._trials,
+            self._rounds,
+            self.meta,
+            self._finalists,
         )
 
     def proposed(self, trials: Sequence[Trial], log: dict[str, Any]) -> None:
@@ -49,6 +61,13 @@ class Memory(Observer):
     def exhausted(self) -> None:
         """See ``Observer``."""
         self.meta["exhausted"] = True
+
+    def train_finalists(self, evaluator: Evaluator, deadline: Deadline) -> None:
+        """Trains the finalists of the search, which has ended. Raises ``TimeIsUpError`` when time is up."""
+        self.meta |= about_finalists(evaluator, self.record)
+        for index, found in train_finalists(evaluator, self.record, self.record.config.workers):
+            self._finalists[index] = found
+            deadline.check()
 
 
 class Callbacks(Observer):

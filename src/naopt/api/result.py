@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from naopt.api.trials import ResultTrial, view_of
 from naopt.errors import NaoptError
 from naopt.problem import Objective
+from naopt.run.finalist_figures import FinalistFigures, finalist_figures
 from naopt.run.instances import Instances
 from naopt.run.pick import Pick
 from naopt.run.record import RunRecord
@@ -102,6 +103,14 @@ class Result:
         With one objective these are the best.
         """
         return list(map(self._view, self.record.front()))
+
+    @property
+    def finalists(self) -> FinalistFigures | None:
+        """What the search measured of its finalists against what longer training gave; ``None`` without any.
+
+        The best of ``finalists.rows`` is ``best``, whose metrics are those of the search.
+        """
+        return finalist_figures(self.record)
 
     @property
     def instances(self) -> Instances | None:

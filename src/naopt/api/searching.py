@@ -90,6 +90,8 @@ def search(
     retries: int = 0,
     stop_after: int = 0,
     stop_alike: int = ALIKE,
+    finalists: int = 0,
+    finalist_preset: str = "",
 ) -> Result:
     """Searches for the best architecture of a space, as measured by a function.
 
@@ -133,6 +135,10 @@ def search(
         retries: how often an evaluation that failed is done again, each time with another seed.
         stop_after: stop after so many failures in a row; 0 for never.
         stop_alike: stop after so many evaluations if every one has failed with the same reason; 0 for never.
+        finalists: of a ``TrainingEvaluator``: so many of the best are trained longer in the end, with other seeds, and
+            the best of these is the pick; 0 for none.
+        finalist_preset: settings of final training to train them with (``"digits-final"``); by default the evaluator's,
+            with four times the epochs.
 
     Returns:
         What was found. ``finished`` is false if a callback stopped it, or, in memory, an interrupt (Ctrl-C).
@@ -171,6 +177,8 @@ def search(
             "retries": retries,
             "stop_after": stop_after,
             "stop_alike": stop_alike,
+            "finalists": finalists,
+            "finalist_preset": finalist_preset,
         },
         settings,
     )
@@ -268,7 +276,10 @@ def _in_memory(config: RunConfig, evaluator: Evaluator, functions: Sequence[Call
     start = Start((), [(known.architecture, known.measurement) for known in prior], setup.enqueued())
     try:
         with setup.engine(setup.config.workers) as engine:
-            measure_all(setup.searcher(), engine, setup.manner(), start, observers, Deadline(config.time or math.inf))
+            deadline = Deadline(config.time or math.inf)
+            measure_all(setup.searcher(), engine, setup.manner(), start, observers, deadline)
+        if setup.config.finalists:
+            memory.train_finalists(evaluator, deadline)
     except TimeIsUpError:
         memory.meta["time_is_up"] = setup.config.time
     except StopSearch:

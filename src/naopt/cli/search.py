@@ -48,6 +48,13 @@ def search(
     ] = None,
     searcher: Annotated[str | None, typer.Option(help="How to search; nao by default.")] = None,
     budget: Annotated[int | None, typer.Option(help="How many architectures to evaluate; 100 by default.")] = None,
+    finalists: Annotated[
+        int | None, typer.Option(metavar="K", help="Train the best K longer in the end, and pick among them.")
+    ] = None,
+    finalist_preset: Annotated[
+        str | None,
+        typer.Option(metavar="P", help="How: a preset of final training; by default as before, 4 times the epochs."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness; 0 by default.")] = None,
     run: Annotated[Path | None, typer.Option(help="The run's directory; runs/DATE-SPACE-SEARCHER by default.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that evaluate; 1 by default.")] = None,
@@ -109,6 +116,8 @@ def search(
         "device_file": device_file,
         "searcher": searcher,
         "budget": budget,
+        "finalists": finalists,
+        "finalist_preset": finalist_preset,
         "seed": seed,
         "workers": workers,
         "device": device,

@@ -12,6 +12,7 @@ from naopt.cli.show_front import front_document, print_front
 from naopt.cli.summary import run_document, run_lines, status, trial_document
 from naopt.errors import InputError
 from naopt.run import Run, RunRecord, Trial
+from naopt.run.finalist_figures import finalist_figures
 from naopt.run.names import REPORT
 from naopt.run.run import SearchRun, TrainingRun
 
@@ -72,6 +73,7 @@ def _(run: SearchRun, *, as_json: bool, failures: bool, rounds: bool, front: boo
         metric = record.objective.metric
         rows = [[t.index, t.measurement.metrics[metric], t.origin, t.text] for t in top if t.measurement is not None]
         print_table(["trial", metric, "origin", "architecture"], rows, "best:")
+        _say_finalists(record)
     if record.rounds:
         say()
         say("rounds:")
@@ -83,6 +85,19 @@ def _(run: SearchRun, *, as_json: bool, failures: bool, rounds: bool, front: boo
             f"{key} {_short(value)}" for key, value in log.items() if isinstance(value, int | float | str)
         )
         say(f"  {index}: {members.get(index, 0)} proposed" + (f"; {facts}" if facts else ""))
+
+
+def _say_finalists(record: RunRecord) -> None:
+    found = finalist_figures(record)
+    if found is None:
+        return
+    say()
+    rows = [
+        [row.index, row.search, row.reason if row.trained is None else row.trained, row.seconds, row.architecture]
+        for row in found.rows
+    ]
+    columns = ["trial", f"{found.search_metric} in the search", f"{found.metric} longer", "seconds", "architecture"]
+    print_table(columns, rows, "finalists:")
 
 
 def _failure(trial: Trial) -> dict[str, Any]:

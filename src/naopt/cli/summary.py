@@ -11,6 +11,7 @@ from naopt.cli.common import note
 from naopt.cli.show_curve import instance_document, instance_lines
 from naopt.report import write_report
 from naopt.run import Run, RunRecord, Trial
+from naopt.run.finalist_figures import finalist_figures
 from naopt.run.names import REPORT
 from naopt.run.priors import prior_weights
 from naopt.run.run import SearchRun, TrainingRun
@@ -81,7 +82,7 @@ def status(run: Run) -> str:
 @run_document.register
 def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
     record = run.record
-    best = record.best()
+    best, finalists = record.best(), finalist_figures(record)
     config = record.config
     return {
         "run": str(record.directory),
@@ -101,6 +102,7 @@ def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
         **({"prior_weights": weights} if (weights := prior_weights(record.rounds)) else {}),
         **instance_document(record),
         "best": None if best is None else trial_document(best),
+        **({} if finalists is None else {"finalists": finalists.document()}),
         "trajectory": record.trajectory(),
         "remarks": list(record.remarks),
         "report": None if report is None else str(report),
@@ -163,10 +165,12 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
         yield f"            {best.text}"
         if (knee := record.knee()) is not None and len(record.problem.objectives) > 1:
             yield f"front:      {len(record.front())} architectures; their knee, which train takes, is {knee.index}"
-        if trained := record.finalists:
-            chosen, own = record.standalone.metric, trained.get(best.index)
-            found = f"; {chosen} {best.measurement.metrics[chosen]:.6g}" if own is not None and own.ok else ""
-            yield f"finalists:  {len(trained)} trained stand-alone, the best of them is best{found}"
+        if (finalists := finalist_figures(record)) is not None:
+            first = finalists.rows[0]
+            found = "" if first.trained is None else f"; {finalists.metric} {first.trained:.6g}"
+            how = "stand-alone" if finalists.metric != objective.metric else "longer"
+            yield f"finalists:  {len(finalists.rows)} trained {how}, the best of them is best{found}"
+            yield f"            {finalists.sentence}"
     yield from instance_lines(record)
     for (kind, reason), count in list(record.failures().items())[:5]:
         yield f"{kind + ':':<11} {count} x {reason}"

@@ -68,7 +68,16 @@ class Watch:
         """An epoch is done."""
 
 
-def final_workload(task_spec: str, preset: str | None = None, overrides: Mapping[str, Any] | None = None) -> Workload:
+DATA_SETTINGS = ("alpha", "image_size", "parts")
+"""Settings of training that say how a task's data are read; what follows a search takes them from it."""
+
+
+def final_workload(
+    task_spec: str,
+    preset: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    suggested: Mapping[str, Any] | None = None,
+) -> Workload:
     """A task with settings of final training.
 
     Args:
@@ -76,12 +85,15 @@ def final_workload(task_spec: str, preset: str | None = None, overrides: Mapping
         preset: a name in ``PRESETS``, or ``recipe`` for the task's own recipe of a search; by default
             ``default_preset``.
         overrides: single settings.
+        suggested: single settings that hold where the preset does not say them itself.
 
     Raises:
         InputError: an unknown task, preset or setting.
     """
     preset = preset or default_preset(task_spec)
-    return create_workload(task_spec, overrides, None if preset == "recipe" else preset)
+    said = PRESETS[preset].values if preset in PRESETS else {}
+    values = {name: value for name, value in (suggested or {}).items() if name not in said} | dict(overrides or {})
+    return create_workload(task_spec, values, None if preset == "recipe" else preset)
 
 
 def default_preset(task_spec: str) -> str:

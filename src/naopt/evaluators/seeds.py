@@ -13,3 +13,8 @@ def evaluation_seed(seed: int, architecture: Architecture) -> int:
     numpy's ``SeedSequence`` is a hash that numpy promises to keep, so the value is the same everywhere.
     """
     return int(np.random.SeedSequence(seed, spawn_key=architecture.identity).generate_state(1)[0])
+
+
+def finalist_seed(seed: int, architecture: Architecture) -> int:
+    """The seed of a finalist's training, another than ``evaluation_seed``: spawned from that one."""
+    return int(np.random.SeedSequence(evaluation_seed(seed, architecture), spawn_key=(0,)).generate_state(1)[0])

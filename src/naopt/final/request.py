@@ -9,7 +9,6 @@ from typing import Any
 
 from naopt.errors import InputError
 from naopt.evaluators.final import default_preset, final_workload
-from naopt.evaluators.presets import PRESETS
 from naopt.evaluators.workloads import Workload
 from naopt.final.names import TRAINING
 from naopt.spaces import Architecture, SearchSpace, create_space
@@ -87,9 +86,7 @@ def training_request(
     """
     task = located(task)
     preset = preset or default_preset(task)
-    said = PRESETS[preset].values if preset in PRESETS else {}
-    values = {name: value for name, value in (suggested or {}).items() if name not in said} | dict(overrides or {})
-    work = final_workload(task, preset, values)
+    work = final_workload(task, preset, overrides, suggested)
     work.check_space(space)
     settings = work.settings.model_dump(mode="json")
     text = space.format(architecture)

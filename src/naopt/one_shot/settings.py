@@ -56,7 +56,3 @@ class OneShotSettings(Settings):
     settings' valid_batch_size."""
     rollbacks: int = Field(3, ge=0)
     """How often, at most, diverged weights go back to the last good epoch, with half the learning rate from then on."""
-    finalists: int = Field(0, ge=0)
-    """So many of the best candidates are trained stand-alone, as the training settings say, and the one that is best on
-    the validation data is the result (Li & Talwalkar; the PyTorch program of NAO-WS takes 5). With 0 the shared weights
-    decide."""

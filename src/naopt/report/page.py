@@ -14,6 +14,7 @@ from naopt.one_shot.evaluator import PREFIX
 from naopt.ranking.result import read_ranking
 from naopt.report import charts
 from naopt.report.elements import asset, code, duration, flat, json_block, number, rows_table, section
+from naopt.report.finalist_section import finalist_section
 from naopt.report.front_section import front_section
 from naopt.report.instance_section import instance_section
 from naopt.report.page_data import report_data
@@ -82,6 +83,7 @@ def render(record: RunRecord, against: RunRecord | None = None) -> str:
         _header(record),
         front_section(record) if len(record.problem.objectives) > 1 else _best(record),
         _figures(record, against),
+        finalist_section(record),
         instance_section(record),
         shared_training_section(record.directory),
         _ranking(record),

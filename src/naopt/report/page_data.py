@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from naopt.report.summary import finite, origin_statistics, parent_index, round_summaries
+from naopt.run.finalist_figures import finalist_figures
 
 if TYPE_CHECKING:
     from naopt.run.record import RunRecord
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
 def report_data(record: RunRecord, against: RunRecord | None = None) -> dict[str, Any]:
     """The page's data block: what its figures and tables show, as JSON values."""
     parents = parent_index(record.trials)
-    best = record.best()
+    best, finalists = record.best(), finalist_figures(record)
     return {
         "space": record.space.name,
         "searcher": record.config.searcher,
         "metric": record.objective.metric,
         "goal": record.objective.goal,
         **wanted(record),
+        **({} if finalists is None else {"finalists": finalists.document()}),
         "budget": record.config.budget,
         "finished": record.finished,
         "remarks": list(record.remarks),

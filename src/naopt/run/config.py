@@ -19,6 +19,7 @@ from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
 from naopt.execution.failures import ALIKE
 from naopt.files import at_home, is_there, write_bytes
+from naopt.one_shot import one_shot
 from naopt.texts import read_toml
 
 SECTIONS = ("space", "searcher", "training", "proxy")
@@ -30,6 +31,7 @@ _UNLESS: dict[str, object] = {
     "zero_cost": False,
     "prior_columns": (),
     "proxies": (),
+    "finalists": 0,
 }
 """Values that a file does not have, for they say nothing."""
 
@@ -61,6 +63,10 @@ class RunConfig(Settings):
         zero_cost: nothing is trained: zero-cost proxies are what is measured, the objective is one of them.
         proxy: what networks are shown for zero-cost proxies; what is left out has its default.
         budget: how many architectures are measured in all.
+        finalists: so many of the best are trained longer in the end, and the best of these is the pick; 0 for none.
+        finalist_preset: settings of final training that finalists are trained with, ``recipe`` for the task's own of a
+            search; empty for the search's with four times the epochs, and with just these where the search trains no
+            network alone (shared weights, zero-cost proxies).
         seed: of all randomness.
         workers: processes that evaluate; changes nothing but the time.
         threads: CPU threads of one training; changes the last bits of a result.
@@ -106,6 +112,8 @@ class RunConfig(Settings):
     zero_cost: bool = False
     proxy: dict[str, Any] = Field(default_factory=dict)
     budget: int = Field(100, ge=1)
+    finalists: int = Field(0, ge=0)
+    finalist_preset: str = ""
     seed: int = Field(0, ge=0)
     workers: int = Field(1, ge=1)
     threads: int = Field(1, ge=1)
@@ -153,6 +161,8 @@ class RunConfig(Settings):
             if "name" in sections[name]:
                 top[name] = sections[name].pop("name")
             top[options] = sections[name]
+        if "finalists" in top["searcher_settings"] and top.get("searcher") in one_shot.names():
+            top.setdefault("finalists", top["searcher_settings"].pop("finalists"))  # where it was at first
         return cls.parse({**top, "training": sections["training"], "proxy": sections["proxy"]}, "option")
 
     def to_values(self) -> dict[str, Any]:

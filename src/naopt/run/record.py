@@ -15,13 +15,12 @@ from naopt.execution.trial import Trial
 from naopt.files import at_home
 from naopt.measurement import Measurement
 from naopt.metrics import knee, non_dominated
-from naopt.one_shot import one_shot
 from naopt.one_shot.kinds import decides_for_each
 from naopt.problem import Objective, Problem
 from naopt.run.config import RunConfig
 from naopt.run.instances import Instances, read_instances
 from naopt.run.names import CONFIG, INSTANCES
-from naopt.run.order import best_first
+from naopt.run.order import best_first, leaders, trained_first
 from naopt.spaces import SearchSpace, space_from_document
 from naopt.store.meta import problem_of
 from naopt.store.store import DATABASE, RunStore
@@ -36,7 +35,8 @@ class RunRecord:
 
     Attributes:
         meta: versions, time of creation, seconds spent, positions of the space ... by name.
-        finalists: what training stand-alone gave, by trial index. The trials have its metrics beside their own.
+        finalists: what the training of finalists gave, by trial index. The trials have those of its metrics beside
+            their own that they do not have themselves.
     """
 
     directory: Path
@@ -81,18 +81,25 @@ class RunRecord:
 
     @property
     def wanted_finalists(self) -> list[Trial]:
-        """The best by the shared weights, as many as are to be trained stand-alone; none where weights are not shared.
+        """What is to be trained longer: what was chosen when the trainings began, else ``leaders``."""
+        noted = self.meta.get("wanted_finalists", {})
+        if noted.get("after") == len(self.evaluated):
+            return [self.trials[index] for index in noted["trials"]]
+        return leaders(self.trials, self.problem, self.config.finalists)
 
-        Equal ones are in the order of ``best_first``.
-        """
-        settings, shares = self.config.searcher_settings, self.config.searcher in one_shot.names()
-        return best_first(self.trials, self.problem, int(settings.get("finalists", 0)) if shares else 0)
+    @property
+    def finalists_trained(self) -> bool:
+        """Whether all of them are, if there are any."""
+        if not self.config.finalists:
+            return True
+        if not self.finalists:
+            return all(self.score(trial) is None for trial in self.evaluated)
+        return all(trial.index in self.finalists for trial in self.wanted_finalists)
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to be measured or trained."""
-        complete = len(self.finalists) >= len(self.wanted_finalists) and self.instances_measured
-        return self.measured and (self.time_is_up or complete)
+        return self.measured and (self.time_is_up or (self.finalists_trained and self.instances_measured))
 
     @property
     def instance_aware(self) -> bool:
@@ -143,14 +150,10 @@ class RunRecord:
     def ranked(self) -> list[Trial]:
         """Trials with a score, the best first; equal ones in the order of ``best_first``.
 
-        Finalists that were trained stand-alone come before all others, by what that gave.
+        Finalists that were trained come before all others, by what that gave.
         """
         scored = best_first(self.trials, self.problem, len(self.trials))
-        trained = {index for index, found in self.finalists.items() if found.ok}
-        if not trained:
-            return scored
-        first = best_first([t for t in scored if t.index in trained], Problem.of(self.standalone), len(trained))
-        return first + [trial for trial in scored if trial.index not in trained]
+        return trained_first(scored, self.finalists, self.standalone) if self.finalists else scored
 
     def best(self) -> Trial | None:
         """The first of ``ranked``; ``None`` if no evaluation succeeded."""
@@ -285,5 +288,6 @@ def record_of(directory: Path, config: RunConfig, store: RunStore, space: Search
 def _with_finalist(trial: Trial, found: Measurement | None) -> Trial:
     if found is None or trial.measurement is None:
         return trial
-    metrics = {**trial.measurement.metrics, **found.metrics}
+    own = trial.measurement.metrics
+    metrics = {**own, **{name: value for name, value in found.metrics.items() if name not in own}}
     return replace(trial, measurement=replace(trial.measurement, metrics=metrics))

@@ -11,6 +11,7 @@ from typing import Any
 
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
+from naopt.evaluators.final import DATA_SETTINGS
 from naopt.execution.observer import Observer
 from naopt.execution.phase import Phase
 from naopt.files import NotWrittenError, at_home
@@ -188,8 +189,8 @@ class SearchRun(Run):
         state, training = self.state, [self.training] if self.training else []
         if state.config.elsewhere:
             return [*training, Elsewhere(state)]
-        sharing = shares_weights(state.config.searcher)
-        first, last = ([SupernetTraining(state)], [Finalists(state)]) if sharing else ([], [])
+        first = [SupernetTraining(state)] if shares_weights(state.config.searcher) else []
+        last = [Finalists(state)] if state.config.finalists else []
         each = [MeasuringInstances(state)] if decides_for_each(state.config.searcher) else []
         return [*first, Measuring(state), *each, *last, *training]
 
@@ -210,7 +211,7 @@ class SearchRun(Run):
     def suggested_settings(self) -> Mapping[str, Any]:
         """See ``Run``."""
         training = self.state.config.training
-        return {name: training[name] for name in ("alpha", "image_size", "parts") if name in training}
+        return {name: training[name] for name in DATA_SETTINGS if name in training}
 
     @property
     def place_of_training(self) -> Path | None:

@@ -30,6 +30,7 @@ from naopt.problem import Objective, Problem, named_objectives
 from naopt.proxies import ProxySettings, proxies_for
 from naopt.run.beliefs import with_beliefs
 from naopt.run.config import RunConfig
+from naopt.run.finalist_training import check_finalists
 from naopt.run.names import SUPERNET
 from naopt.run.priors import with_priors
 from naopt.run.problem import check_enqueued, read_problem
@@ -193,6 +194,7 @@ def prepare(
     history = tuple(str(Source.parse(source).absolute()) for source in config.history)
     update = {"metric": metric, "searcher_settings": _dump(settings), "search_batch": batch, "enqueue": enqueue}
     config = config.model_copy(update={**update, "history": history})
+    check_finalists(config, evaluator, problem)
     return Setup(config, evaluator.space, evaluator, problem, settings)
 
 

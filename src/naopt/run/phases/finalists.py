@@ -1,11 +1,10 @@
-"""The last phase of a weight-sharing search: its best candidates are trained stand-alone; the best of them is best."""
+"""The last phase of a search with finalists: its best are trained longer, and the best of them is best."""
 
 from __future__ import annotations
 
-from naopt.evaluators.training import TrainingEvaluator
-from naopt.execution import Job, create_engine, evaluation_seed
 from naopt.execution.interrupt import stop_on_signal
 from naopt.execution.phase import Phase
+from naopt.run.finalist_training import about_finalists, train_finalists
 from naopt.run.search_state import SearchState
 
 
@@ -28,24 +27,11 @@ class Finalists(Phase):
 
     def carry_out(self) -> None:
         """See ``Phase``."""
-        state, store, setup = self._state, self._state.open_store, self._state.setup
-        config, record = setup.config, self._state.record
-        jobs = [
-            Job(trial.index, trial.architecture, evaluation_seed(config.seed, trial.architecture))
-            for trial in record.wanted_finalists
-            if trial.index not in record.finalists
-        ]
-        evaluator = TrainingEvaluator(
-            setup.space, config.task, config.training, device=config.device, threads=config.threads
-        )
-        metric = evaluator.default_metric
-        store.note(finalist_objective={"metric": metric, "goal": evaluator.metrics[metric].goal})
+        state, store, evaluator = self._state, self._state.open_store, self._state.setup.evaluator
+        store.note(**about_finalists(evaluator, state.record))
         deadline = state.deadline
-        engine = create_engine("local", evaluator, state.wanted_workers, config.timeout or None)
-        with stop_on_signal(), engine:
-            for index, found in engine.evaluate(jobs):
-                if found.status == "interrupted":
-                    raise KeyboardInterrupt
+        with stop_on_signal():
+            for index, found in train_finalists(evaluator, state.record, state.wanted_workers):
                 store.record_finalist(index, found, seconds=state.seconds)
                 if deadline.left <= 0:
                     state.note_time_is_up()
