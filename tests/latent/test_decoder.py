@@ -105,6 +105,7 @@ BUILT_IN: dict[str, int] = {
     "nasbench201": 300,
     "recurrent-cell": 700,
     "recurrent-baseline": 100,
+    "image-baseline": 100,
 }
 """Spaces, and from how many architectures is learned."""
 

@@ -57,6 +57,9 @@ def cases() -> Iterator[tuple[SearchSpace, Architecture, NetworkSettings, int]]:
             yield space, architecture, small, 8
             given = {"filters": 3, "cells_per_stage": 1, "skeleton": "imagenet", "calibrate_newer": "always"}
             yield space, architecture, NetworkSettings.parse({**given, "head_relu": False}), 37
+    baselines = create_space("image-baseline")
+    for architecture in baselines.neighbours(baselines.architecture((2,))):
+        yield baselines, architecture, NetworkSettings(filters=5), 8
     for spec in ("conv-cell", "conv-cell:nodes=3,operations=darts-7,output=nodes", "nasbench201", "insta:blocks=4"):
         space = create_space(spec)
         for index in range(100 if spec in ("conv-cell", "nasbench201") else 20):

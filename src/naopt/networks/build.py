@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING
 
 from naopt.errors import InputError
 from naopt.networks.convolutional import build_convolutional
+from naopt.networks.image_baselines import build_image_baseline
 from naopt.networks.insta import build_insta
 from naopt.networks.known import knows
 from naopt.networks.nasbench201 import build_nasbench201
-from naopt.spaces import Architecture, ConvCellSpace, EnumeratedSpace, InstaSpace, NASBench201Space, SearchSpace
+from naopt.spaces import (
+    Architecture,
+    ConvCellSpace,
+    EnumeratedSpace,
+    ImageBaselineSpace,
+    InstaSpace,
+    NASBench201Space,
+    SearchSpace,
+)
 
 if TYPE_CHECKING:
     from naopt.networks.base import ChildNetwork
@@ -48,6 +57,7 @@ def has_image_network(space: SearchSpace) -> bool:
 
 
 build_network.register(ConvCellSpace)(build_convolutional)
+build_network.register(ImageBaselineSpace)(build_image_baseline)
 build_network.register(InstaSpace)(build_insta)
 build_network.register(NASBench201Space)(build_nasbench201)
 

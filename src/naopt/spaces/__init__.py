@@ -8,6 +8,7 @@ from naopt.spaces.documents import positions_document, positions_from_document, 
 from naopt.spaces.enumerated import EnumeratedSpace
 from naopt.spaces.generic import GenericSpace
 from naopt.spaces.graph import Edge, Graph, Node
+from naopt.spaces.image_baseline import ImageBaselineSpace
 from naopt.spaces.insta import InstaSpace
 from naopt.spaces.nasbench101 import NASBench101Space
 from naopt.spaces.nasbench201 import NASBench201Space
@@ -28,6 +29,7 @@ __all__ = [
     "EnumeratedSpace",
     "GenericSpace",
     "Graph",
+    "ImageBaselineSpace",
     "InstaSpace",
     "NASBench101Space",
     "NASBench201Space",

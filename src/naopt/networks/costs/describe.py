@@ -16,6 +16,7 @@ from naopt.spaces import (
     CellSpec,
     ConvCellSpace,
     EnumeratedSpace,
+    ImageBaselineSpace,
     InstaSpace,
     NASBench201Space,
     SearchSpace,
@@ -189,6 +190,31 @@ def _(space: InstaSpace, architecture: Architecture, settings: NetworkSettings, 
         assert total is not None
         x = total
     plan.head(plan.same(plan.same(x, "norm"), "relu6"), classes)
+    return tuple(plan.layers)
+
+
+@describe.register(ImageBaselineSpace)
+def _(
+    space: ImageBaselineSpace, architecture: Architecture, settings: NetworkSettings, image: Map, classes: int
+) -> Layers:
+    """See ``naopt.networks.image_baselines``."""
+    require_cifar(settings, "baselines")
+    layout, plan = space.layout(architecture, settings.filters), Plan(image)
+    relu = "relu6" if layout.last else "relu"
+    x = plan.same(conv_norm(plan, 0, layout.stem, (3, 3)), relu)
+    for block in layout.blocks:
+        shape, stride = block.shape, (block.shape.stride, block.shape.stride)
+        if block.expansion:
+            y = inverted_residual_layers(plan, x, InvertedResidual(3, block.expansion), shape)
+            x = plan.add(y, x) if shape.keeps else y
+            continue
+        y = plan.same(conv_norm(plan, x, shape.outputs, (3, 3), stride), "relu")
+        y = conv_norm(plan, y, shape.outputs, (3, 3))
+        x = x if shape.keeps else conv_norm(plan, x, shape.outputs, (1, 1), stride)
+        x = plan.same(plan.add(y, x), "relu")
+    if layout.last:
+        x = plan.same(conv_norm(plan, x, layout.last, (1, 1)), relu)
+    plan.head(x, classes)
     return tuple(plan.layers)
 
 
