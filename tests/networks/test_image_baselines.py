@@ -57,7 +57,7 @@ def test_maps_are_halved_and_gradients_reach_all_parameters(name: str) -> None:
     logits, auxiliary = network.outputs(torch.randn(4, 3, 8, 8))
     assert auxiliary is not None
     assert logits.shape == auxiliary.shape == (4, 10)
-    (logits.square().sum() + auxiliary.square().sum()).backward()
+    (logits.square().sum() + auxiliary.square().sum()).backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
     assert network.eval()(torch.randn(1, 3, 9, 7)).shape == (1, 10)
 

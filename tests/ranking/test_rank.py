@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 
 from naopt.errors import InputError, RunStoppedError
+from naopt.evaluators.seeds import training_seed
 from naopt.files import NotWrittenError
 from naopt.locking import locked
 from naopt.measurement import Measurement, MetricInfo
 from naopt.ranking.rank import Ranking, rank
 from naopt.ranking.result import RANKING, ranking_figures, read_ranking
-from naopt.ranking.standalone import training_seed
-from naopt.ranking.training_cache import ABOUT, LINES, LOCK, TrainingCache
 from naopt.run import RunConfig, load_run, start_run
 from naopt.run.supernet import open_supernet
 from naopt.spaces import Architecture, create_space
+from naopt.store.training_cache import ABOUT, LINES, LOCK, TrainingCache
 from naopt.tables import Table, save_table
 from tests.ranking.toys import MadeUpTraining, SlowTraining, made_up, make_up_trainings, sharing_run
 from tests.run.toys import write_table

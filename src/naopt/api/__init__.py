@@ -1,5 +1,6 @@
 """One door for Python: search any function, go on, look at what was found. ``naopt`` hands its names on, lazily."""
 
+from naopt.api.baselines import baseline
 from naopt.api.comparing import ComparisonResult, compare
 from naopt.api.observing import StopSearch
 from naopt.api.result import Result
@@ -12,6 +13,7 @@ __all__ = [
     "ResultTrial",
     "SearchStoppedError",
     "StopSearch",
+    "baseline",
     "compare",
     "load_run",
     "resume",

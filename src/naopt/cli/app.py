@@ -17,6 +17,7 @@ import typer
 
 from naopt._version import __version__
 from naopt.cli.ask import ask
+from naopt.cli.baseline import baseline
 from naopt.cli.bench import bench
 from naopt.cli.common import note
 from naopt.cli.device import device_app
@@ -86,6 +87,7 @@ app.command("show")(show)
 app.command("report")(report)
 app.command("train")(train)
 app.command("export")(export)
+app.command("baseline")(baseline)
 app.command("bench")(bench)
 app.command("quality")(quality)
 app.command("probe")(probe)

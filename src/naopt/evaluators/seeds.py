@@ -18,3 +18,8 @@ def evaluation_seed(seed: int, architecture: Architecture) -> int:
 def finalist_seed(seed: int, architecture: Architecture) -> int:
     """The seed of a finalist's training, another than ``evaluation_seed``: spawned from that one."""
     return int(np.random.SeedSequence(evaluation_seed(seed, architecture), spawn_key=(0,)).generate_state(1)[0])
+
+
+def training_seed(seed: int, repeat: int, architecture: Architecture) -> int:
+    """The seed of one of several trainings, in 0..2^32-1: spawned from the study's by the architecture's identity."""
+    return int(np.random.SeedSequence([seed, repeat], spawn_key=architecture.identity).generate_state(1)[0])

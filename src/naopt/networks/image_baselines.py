@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from naopt.networks.base import AuxiliaryHead, ChildNetwork, arranged, drop_path, initialize
 from naopt.networks.insta import InvertedResidualLayers
-from naopt.networks.operations import BatchNorm, conv_layers
+from naopt.networks.operations import conv_layers
 from naopt.networks.settings import NetworkSettings
 from naopt.networks.skeleton import require_cifar
 from naopt.spaces import Architecture, ImageBaselineSpace

@@ -17,13 +17,14 @@ import numpy as np
 from naopt._version import __version__
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
+from naopt.execution.counted import Progress, quiet
 from naopt.execution.interrupt import stop_on_signal
 from naopt.files import NotWrittenError
 from naopt.measurement import Measurement
 from naopt.metrics.scale import mean
 from naopt.one_shot.kinds import shares_weights
 from naopt.ranking.result import Estimate, RankedChild, Ranking, RankingFigures, TopOverlap, ranking_figures
-from naopt.ranking.standalone import CPU_SECONDS, LookedUp, Progress, Standalone, Trained, quiet
+from naopt.ranking.standalone import CPU_SECONDS, LookedUp, Standalone, Trained
 from naopt.run.record import RunRecord, load_run
 from naopt.run.supernet import shared_evaluator
 from naopt.searchers.base import sample_new

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from naopt._version import __version__
 from naopt.errors import InputError, RunStoppedError
 from naopt.evaluators.base import Evaluator
+from naopt.evaluators.seeds import training_seed
 from naopt.evaluators.table import TableEvaluator
 from naopt.evaluators.training import TrainingEvaluator
+from naopt.execution.counted import Progress
 from naopt.execution.engines import create_engine
 from naopt.execution.jobs import Job
 from naopt.measurement import Measurement
-from naopt.ranking.training_cache import TrainingCache
 from naopt.run.record import RunRecord
 from naopt.spaces import Architecture, SearchSpace
+from naopt.store.training_cache import TrainingCache
 from naopt.tables import load_table
 
 if TYPE_CHECKING:
@@ -30,20 +29,6 @@ if TYPE_CHECKING:
 
 CPU_SECONDS = "cpu_seconds"
 """Metric of a training beside those of its network: what it took of the processor."""
-
-Progress = Callable[[str, int, int], AbstractContextManager[Callable[[], None]]]
-"""From what is counted, how many there are, and how many are done already, to what is called after each."""
-
-
-@contextmanager
-def quiet(what: str, total: int, done: int) -> Iterator[Callable[[], None]]:  # noqa: ARG001
-    """Progress that nobody wants to see."""
-    yield lambda: None
-
-
-def training_seed(seed: int, repeat: int, architecture: Architecture) -> int:
-    """The seed of one training, in 0..2^32-1: spawned from the ranking's by the architecture's identity."""
-    return int(np.random.SeedSequence([seed, repeat], spawn_key=architecture.identity).generate_state(1)[0])
 
 
 class Standalone(ABC):

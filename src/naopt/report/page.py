@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from naopt._version import __version__
+from naopt.baselines.table import read_baselines
 from naopt.errors import InputError
 from naopt.files import write_text
 from naopt.metrics.rank import kendall_tau, pairwise_accuracy
 from naopt.one_shot.evaluator import PREFIX
 from naopt.ranking.result import read_ranking
 from naopt.report import charts
+from naopt.report.baseline_section import baseline_section
 from naopt.report.elements import asset, code, duration, flat, json_block, number, rows_table, section
 from naopt.report.finalist_section import finalist_section
 from naopt.report.front_section import front_section
@@ -86,6 +88,7 @@ def render(record: RunRecord, against: RunRecord | None = None) -> str:
         finalist_section(record),
         instance_section(record),
         shared_training_section(record.directory),
+        _baselines(record),
         _ranking(record),
         _origins(record),
         _rounds(record),
@@ -207,6 +210,11 @@ def _agreement(record: RunRecord) -> str:
         said += f"; Kendall tau {kendall_tau(measured, predicted):.2f}"
         said += f", pairwise accuracy {pairwise_accuracy(measured, predicted):.2f}"
     return said + ". A dot leads to its row."
+
+
+def _baselines(record: RunRecord) -> str:
+    found = read_baselines(record.directory)
+    return "" if found is None else baseline_section(found)
 
 
 def _ranking(record: RunRecord) -> str:
