@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from functools import singledispatch
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from naopt.run.finalist_figures import finalist_figures
 from naopt.run.names import REPORT
 from naopt.run.priors import prior_weights
 from naopt.run.run import SearchRun, TrainingRun
+from naopt.run.workloads import network_sizes
 from naopt.store.meta import problem_document
 
 
@@ -82,7 +84,7 @@ def status(run: Run) -> str:
 @run_document.register
 def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
     record = run.record
-    best, finalists = record.best(), finalist_figures(record)
+    best, finalists, sizes = record.best(), finalist_figures(record), network_sizes(record)
     config = record.config
     return {
         "run": str(record.directory),
@@ -103,6 +105,7 @@ def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
         **instance_document(record),
         "best": None if best is None else trial_document(best),
         **({} if finalists is None else {"finalists": finalists.document()}),
+        **({} if sizes is None else {"network": asdict(sizes)}),
         "trajectory": record.trajectory(),
         "remarks": list(record.remarks),
         "report": None if report is None else str(report),
@@ -163,6 +166,8 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
         metric = f"{objective.metric} (surrogate)" if record.surrogate else objective.metric
         yield f"best:       {metric} {value}, evaluation {best.index} of round {best.round}, {best.origin}"
         yield f"            {best.text}"
+        if (sizes := network_sizes(record)) is not None:
+            yield f"network:    {sizes}"
         if (knee := record.knee()) is not None and len(record.problem.objectives) > 1:
             yield f"front:      {len(record.front())} architectures; their knee, which train takes, is {knee.index}"
         if (finalists := finalist_figures(record)) is not None:

@@ -25,6 +25,7 @@ from naopt.report.shared_training import shared_training_section
 from naopt.report.summary import cost, finite, metric_names, origin_statistics, parent_index, round_summaries, value_of
 from naopt.report.trials_table import trials_table
 from naopt.run.priors import prior_weights
+from naopt.run.workloads import network_sizes
 from naopt.spaces.drawing import STYLE, draw_graph
 
 if TYPE_CHECKING:
@@ -162,6 +163,9 @@ def _best(record: RunRecord) -> str:
     rows = [(name, number(best.measurement.metrics.get(name))) for name in metric_names(record)]
     rows += [("predicted " + record.objective.metric, number(expected))] if expected is not None else []
     rows += [("seconds", number(best.measurement.seconds))]
+    if (sizes := network_sizes(record)) is not None:
+        rows += [("parameters in the search", number(sizes.search))]
+        rows += [(f"parameters in final training ({sizes.preset})", number(sizes.final))]
     return section(
         "Best architecture",
         f'<div class="cell">{draw_graph(record.space.graph(best.architecture), styled=False)}</div>'

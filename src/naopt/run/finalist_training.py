@@ -10,12 +10,11 @@ from naopt.errors import InputError
 from naopt.evaluators.final import DATA_SETTINGS, final_workload
 from naopt.evaluators.seeds import finalist_seed
 from naopt.evaluators.training import TrainingEvaluator
-from naopt.evaluators.zero_cost import ZeroCostEvaluator
 from naopt.execution import Job, create_engine, evaluation_seed
-from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.one_shot.kinds import shares_weights
 from naopt.run.config import RunConfig
 from naopt.run.names import CONFIG
+from naopt.run.workloads import workload_of
 
 if TYPE_CHECKING:
     from naopt.evaluators.base import Evaluator
@@ -38,7 +37,7 @@ def finalist_evaluator(config: RunConfig, evaluator: Evaluator) -> TrainingEvalu
         InputError: the search measures what is no network, has several objectives, or one that no training measures;
             or a preset that is not there, or is for another kind of task.
     """
-    work, task = _workload(evaluator), config.task
+    work, task = workload_of(evaluator), config.task
     if work is None:
         measured = config.table or config.function or type(evaluator).__name__
         rule = f"has a use only where networks are trained (--task); {measured} is looked up or called"
@@ -51,12 +50,6 @@ def finalist_evaluator(config: RunConfig, evaluator: Evaluator) -> TrainingEvalu
     longer = LONGER if isinstance(evaluator, TrainingEvaluator) else 1
     settings = _settings(work, task, config.finalist_preset, longer)
     return TrainingEvaluator(evaluator.space, task, settings, device=device, threads=threads)
-
-
-def _workload(evaluator: Evaluator) -> Workload | None:
-    if isinstance(evaluator, TrainingEvaluator | ZeroCostEvaluator):
-        return evaluator.workload
-    return evaluator.work if isinstance(evaluator, SharedWeightsEvaluator) else None
 
 
 def _settings(work: Workload, task: str, preset: str, longer: int) -> Any:

@@ -21,6 +21,7 @@ from naopt.run.record import RunRecord
 from naopt.run.run import SearchRun, open_run
 from naopt.run.search_state import SearchState
 from naopt.run.setup import Setup
+from naopt.run.workloads import shape_document
 from naopt.spaces import positions_document
 from naopt.store.history import Prior
 from naopt.store.meta import problem_document
@@ -117,6 +118,7 @@ def _make(directory: Path, setup: Setup, prior: Sequence[Prior]) -> None:
         "config": plain(setup.config.to_values()),
         "remarks": list(setup.evaluator.remarks),
         "seconds": 0.0,
+        **({"shape": shape} if (shape := shape_document(setup.evaluator)) else {}),
     }
     with made(directory) as place:
         with whole_file(place / DATABASE) as draft:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from naopt.networks.costs import NetworkCosts
+    from naopt.networks.costs import NetworkCosts, Shape
     from naopt.spaces import Architecture, SearchSpace
     from naopt.training.distributed import World
     from naopt.training.trainer import Trainer
@@ -65,6 +65,7 @@ class Workload(ABC):
         default_metric: to search by.
         metrics: what is measured on held-out data, by name without the part.
         final_parts: what a final training is measured on.
+        known_shape: what ``naopt.networks.costs`` takes of the data, once they have been read; ``None`` before.
     """
 
     long_names: ClassVar[Mapping[str, str]] = {"acc": "accuracy", "ppl": "perplexity", "loss": "loss"}
@@ -78,6 +79,7 @@ class Workload(ABC):
 
     def __init__(self, task: Task, settings: Settings) -> None:
         self.task, self.settings = task, settings
+        self.known_shape: Shape | None = None
 
     def check_space(self, space: SearchSpace) -> None:
         """Raises ``InputError`` if the space's architectures have no network for the task."""
@@ -99,8 +101,14 @@ class Workload(ABC):
         return remarks
 
     def look(self, limits: Limits) -> tuple[str, ...]:
-        """Reads data once, and gives the remarks on it. Raises as ``check``."""
-        return self.task.load(limits).remarks
+        """Reads data once, and gives the remarks on it; what it has seen is ``known_shape``. Raises as ``check``."""
+        data = self.task.load(limits)
+        self.known_shape = self.shape_of(data)
+        return data.remarks
+
+    @abstractmethod
+    def shape_of(self, data: Any) -> Shape:
+        """What ``naopt.networks.costs`` takes of loaded data."""
 
     def costs(self, space: SearchSpace) -> NetworkCosts | None:  # noqa: ARG002
         """What networks cost, in closed form; ``None`` where that is not known. Reads data when it is first asked."""

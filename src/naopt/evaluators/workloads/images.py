@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from naopt.evaluators.workloads.base import Loaded, Workload
 from naopt.measurement import MetricInfo
-from naopt.networks.costs import NetworkCosts, describes, sized
-from naopt.tasks import ImageTask, Limits
+from naopt.networks.costs import Map, NetworkCosts, describes, sized
+from naopt.tasks import Dataset, ImageTask, Limits
 from naopt.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -40,7 +40,22 @@ class ImageWorkload(Workload):
 
     def look(self, limits: Limits) -> tuple[str, ...]:
         """See ``Workload.look``. Images that are streamed are only listed: there may be millions."""
-        return self.task.files(limits).remarks if self.settings.stream else super().look(limits)
+        if not self.settings.stream:
+            return super().look(limits)
+        splits = self.task.files(limits)
+        self.known_shape = self._streamed(len(splits.classes))
+        return splits.remarks
+
+    def shape_of(self, data: Dataset) -> tuple[Map, int]:
+        """See ``Workload.shape_of``."""
+        channels, height, width = data.train.images.shape[1:]
+        side = self.settings.image_size
+        return (channels, side or height, side or width), len(data.classes)
+
+    def _streamed(self, classes: int) -> tuple[Map, int]:
+        side = self.settings.image_size
+        assert side is not None
+        return (3, side, side), classes
 
     def supports(self, space: SearchSpace) -> bool:
         """See ``Workload.supports``."""
@@ -48,16 +63,12 @@ class ImageWorkload(Workload):
 
         return has_image_network(space)
 
-    def shapes(self) -> tuple[tuple[int, int, int], int]:
-        """Shape of an image as networks get it, and the number of classes; reads the data."""
-        if self.settings.stream:
-            assert self.settings.image_size is not None
-            splits = self.task.files(Limits(*self.limits(), 0))
-            return (3, self.settings.image_size, self.settings.image_size), len(splits.classes)
-        data = self.task.load(Limits(*self.limits(), 0))
-        channels, height, width = data.train.images.shape[1:]
-        side = self.settings.image_size
-        return (channels, side or height, side or width), len(data.classes)
+    def shapes(self) -> tuple[Map, int]:
+        """Shape of an image as networks get it, and the number of classes; reads the data if nobody has yet."""
+        if self.known_shape is None:
+            self.look(Limits(*self.limits(), 0))
+        assert isinstance(self.known_shape, tuple)
+        return self.known_shape
 
     def costs(self, space: SearchSpace) -> NetworkCosts | None:
         """See ``Workload.costs``."""

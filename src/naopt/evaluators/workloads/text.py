@@ -12,7 +12,7 @@ from naopt.measurement import MetricInfo
 from naopt.networks.costs import NetworkCosts
 from naopt.networks.language_settings import LanguageSettings
 from naopt.spaces import EnumeratedSpace, RecurrentBaselineSpace, RecurrentCellSpace
-from naopt.tasks import Limits, TextTask
+from naopt.tasks import Corpus, Limits, TextTask
 from naopt.tasks.parts import Part
 
 if TYPE_CHECKING:
@@ -47,8 +47,17 @@ class TextWorkload(Workload):
 
     def costs(self, space: SearchSpace) -> NetworkCosts | None:
         """See ``Workload.costs``."""
-        words = lambda: len(self.task.load(Limits(*self.limits(), 0)).words)  # noqa: E731
-        return NetworkCosts(space, self.settings, words) if self.supports(space) else None
+        return NetworkCosts(space, self.settings, self._words) if self.supports(space) else None
+
+    def shape_of(self, data: Corpus) -> int:
+        """See ``Workload.shape_of``: the number of words."""
+        return len(data.words)
+
+    def _words(self) -> int:
+        if self.known_shape is None:
+            self.look(Limits(*self.limits(), 0))
+        assert isinstance(self.known_shape, int)
+        return self.known_shape
 
     def load(self, device: torch.device, *, test: bool, final: bool = False) -> Loaded:  # noqa: ARG002
         """See ``Workload.load``. The validation text stays one in final training."""
