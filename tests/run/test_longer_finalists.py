@@ -132,6 +132,24 @@ def test_ties_go_to_the_lower_loss_then_to_fewer_parameters_then_to_the_identity
     assert leaders(trials[::-1], Problem.of(Objective("valid_acc")), 4) == order
 
 
+def test_a_finished_search_may_be_given_finalists(training: type[MadeUpTraining], tmp_path: Path) -> None:
+    whole = found(tmp_path / "whole", finalists=4)
+    found(tmp_path / "run", finalists=0)
+    for count in (2, 4):
+        configuration_of(tmp_path / "run", finalists=count)
+        record = resume_run(tmp_path / "run")
+        assert (record.finished, len(record.finalists)) == (True, count)
+    assert record.finalists == whole.finalists
+    configuration_of(tmp_path / "run", finalists=5, finalist_preset="digits-final")
+    with pytest.raises(InputError, match="its finalists were trained with other settings"):
+        resume_run(tmp_path / "run")
+
+
+def configuration_of(directory: Path, **changes: Any) -> None:
+    path = directory / "config.toml"
+    RunConfig.read(path).model_copy(update=changes).write(path)
+
+
 def test_in_memory_and_in_python(training: type[MadeUpTraining], tmp_path: Path) -> None:
     evaluator = training(create_space("nasbench201"), "digits", TINY)
     options: dict[str, Any] = {"searcher": "random", "budget": 6, "finalists": 2}

@@ -13,12 +13,13 @@ import numpy as np
 from naopt.cli.common import emit, say
 from naopt.durations import in_words
 from naopt.errors import InputError
-from naopt.evaluators.training import select_device
+from naopt.evaluators.training import TrainingEvaluator, select_device
 from naopt.execution import Job, create_engine, evaluation_seed
 from naopt.one_shot.assembly import assemble
 from naopt.one_shot.evaluator import SharedWeightsEvaluator
 from naopt.one_shot.kinds import shares_weights
 from naopt.run.config import RunConfig
+from naopt.run.finalist_training import LONGER
 from naopt.run.setup import Setup, prepare
 
 _PROXIES = 3
@@ -75,6 +76,11 @@ def _time_one(setup: Setup) -> tuple[dict[str, Any], list[str]]:
         "estimate_seconds": seconds,
     }
     many = f" with {workers} workers" if workers > 1 else ""
+    finalists, trains = setup.config.finalists, isinstance(setup.evaluator, TrainingEvaluator)
+    if finalists and trains and not setup.config.finalist_preset:
+        longer = measurement.seconds * LONGER * math.ceil(finalists / workers)
+        document["finalists_seconds"] = longer
+        many += f", and about {in_words(longer)} for {finalists} finalists"
     proxies = []
     if (each := proxy_seconds(setup)) is not None:
         document["proxy_seconds"] = each

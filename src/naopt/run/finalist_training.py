@@ -82,15 +82,23 @@ def check_finalists(config: RunConfig, evaluator: Evaluator, problem: Problem) -
 
 
 def about_finalists(evaluator: Evaluator, record: RunRecord) -> dict[str, Any]:
-    """What a run notes before its finalists are trained: which they are, what they are compared by, and how trained."""
+    """What a run notes before its finalists are trained: which they are, what they are compared by, and how trained.
+
+    Raises:
+        InputError: some are trained already, with other settings.
+    """
     trains = finalist_evaluator(record.config, evaluator)
     alone = isinstance(evaluator, TrainingEvaluator)
     metric = record.objective.metric if alone else trains.default_metric
     chosen = [trial.index for trial in record.wanted_finalists]
+    settings = trains.settings.model_dump(mode="json", exclude_none=True)
+    if record.finalists and record.meta.get("finalist_settings", settings) != settings:
+        rule = "its finalists were trained with other settings; undo that change, or begin another run"
+        raise InputError("run", str(record.directory), rule)
     return {
-        "wanted_finalists": {"after": len(record.evaluated), "trials": chosen},
+        "wanted_finalists": {"after": len(record.evaluated), "of": record.config.finalists, "trials": chosen},
         "finalist_objective": {"metric": metric, "goal": trains.metrics[metric].goal},
-        "finalist_settings": trains.settings.model_dump(mode="json", exclude_none=True),
+        "finalist_settings": settings,
     }
 
 

@@ -83,7 +83,7 @@ class RunRecord:
     def wanted_finalists(self) -> list[Trial]:
         """What is to be trained longer: what was chosen when the trainings began, else ``leaders``."""
         noted = self.meta.get("wanted_finalists", {})
-        if noted.get("after") == len(self.evaluated):
+        if (noted.get("after"), noted.get("of")) == (len(self.evaluated), self.config.finalists):
             return [self.trials[index] for index in noted["trials"]]
         return leaders(self.trials, self.problem, self.config.finalists)
 

@@ -36,8 +36,10 @@ MAY_CHANGE = (
     "stop_alike",
     "retries",
     "smaller_batch",
+    "finalists",
+    "finalist_preset",
 )
-"""What of a configuration says how a search is carried out, not what is searched."""
+"""What of a configuration says how a search is carried out, not what is searched, and what is done in its end."""
 
 
 @dataclass
