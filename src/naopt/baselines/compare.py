@@ -243,9 +243,18 @@ def _in_full(plan: _Plan, sizes: Mapping[Part, int]) -> BaselineRow | None:
         for part in HELD_OUT
         if f"{part}_{name}" in document
     }
-    text, count = training.request.architecture, int(document["parameters"])
-    seconds = float(document["seconds"])
-    return BaselineRow(f"{PICK}, in full", text, count, None, parts.get("valid"), parts.get("test"), 1, seconds)
+    space, architecture = training.request.subject()
+    known = _costs(training.request.work(), Candidate(PICK, space, architecture))
+    return BaselineRow(
+        f"{PICK}, in full",
+        training.request.architecture,
+        int(document["parameters"]),
+        known[1] if isinstance(known, tuple) else None,
+        parts.get("valid"),
+        parts.get("test"),
+        1,
+        float(document["seconds"]),
+    )
 
 
 def _table(plan: _Plan, rows: Sequence[BaselineRow], seed: int, sizes: Mapping[Part, int]) -> BaselineTable:
