@@ -76,12 +76,12 @@ class FinalistFigures:
     @property
     def sentence(self) -> str:
         """The rank correlation in words, and what the finalists cost."""
-        said = "no Kendall tau: too few differ"
+        said = "too few differ for a Kendall tau"
         if self.kendall_tau is not None:
-            spread = "" if self.ci95 is None else f", 95 % interval {self.ci95[0]:.2f} to {self.ci95[1]:.2f}"
+            spread = "" if self.ci95 is None else f", 95 % interval {self.ci95[0]:.2f} to {self.ci95[1]:.2f},"
             said = f"Kendall tau {self.kendall_tau:.2f}{spread}"
         part = f", {self.seconds / self.search_seconds:.0%} of the search's evaluations" if self.search_seconds else ""
-        return f"{said}, between search and finalists; {self.seconds:.1f} s of training{part}"
+        return f"{said} between search and finalists; {self.seconds:.1f} s of training{part}"
 
 
 def finalist_figures(record: RunRecord) -> FinalistFigures | None:
