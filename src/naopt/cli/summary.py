@@ -175,8 +175,8 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
             found = "" if first.trained is None else f"; {finalists.metric} {first.trained:.6g}"
             how = "stand-alone" if finalists.metric != objective.metric else "longer"
             done, wanted = len(finalists.rows), finalists.wanted
-            count = f"{done}" if done >= wanted else f"{done} of {wanted}"
-            yield f"finalists:  {count} trained {how}, the best of them is best{found}"
+            part = f"{done}" if done >= wanted else f"{done} of {wanted}"
+            yield f"finalists:  {part} trained {how}, the best of them is best{found}"
             yield f"            {finalists.sentence}"
     yield from instance_lines(record)
     for (kind, reason), count in list(record.failures().items())[:5]:
