@@ -48,7 +48,9 @@ def test_there_is_one_of_each() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_show_says(name: str, copies: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = json.loads((FORMATS / f"show_{name}.json").read_text(encoding="utf-8"))
-    assert answer(capsys, "show", name) == said
+    now = answer(capsys, "show", name)
+    now.pop("finalists", None)  # is said since
+    assert now == said
 
 
 @pytest.mark.parametrize(
