@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -16,6 +16,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 MOST_SECONDS = 1e15
 """That one evaluation may take: thirty million years, of which a sum is still a number."""
 GOALS: tuple[Goal, ...] = get_args(Goal)
+_ERROR = "_se"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,16 @@ def check_goal(what: str, goal: object) -> None:
         raise InputError(what, goal, f"must be {' or '.join(GOALS)}")
     if goal not in GOALS:
         raise UnknownNameError(what, goal, GOALS)
+
+
+def error_name(metric: str) -> str:
+    """What the standard error of a metric is called: a metric of its own, ``valid_acc_se``, in the same unit."""
+    return metric + _ERROR
+
+
+def is_error(name: str, names: Container[str]) -> bool:
+    """Whether a metric is the standard error of another one among ``names``."""
+    return name.endswith(_ERROR) and name.removesuffix(_ERROR) in names
 
 
 def number(value: object) -> float | None:
@@ -104,6 +115,17 @@ class Measurement:
     def ok(self) -> bool:
         """Whether the evaluation ended as it should."""
         return self.status == "ok"
+
+    def error(self, metric: str) -> float | None:
+        """Standard error of a metric; ``None`` where what measured it stated none, or one that is negative."""
+        found = self.metrics.get(error_name(metric))
+        return found if found is not None and found >= 0 else None
+
+
+def written(metrics: Mapping[str, float], metric: str, digits: int = 6) -> str:
+    """A metric to so many digits, and its standard error to two where it has one: ``75.556 ± 4.5``."""
+    value, error = f"{metrics[metric]:.{digits}g}", metrics.get(error_name(metric))
+    return value if error is None else f"{value} ± {error:.2g}"
 
 
 def missing(metric: str, given: Iterable[str]) -> str:

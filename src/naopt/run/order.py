@@ -4,26 +4,81 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from naopt.execution.trial import Trial
 from naopt.problem import Problem
+from naopt.searchers.candidates import standard_errors
+from naopt.spaces import SearchSpace
 
 _ACCURACY = re.compile(r"(?<![a-z])acc(uracy)?(?![a-z])")
 """What of a metric's name is another in that of its loss: ``valid_acc/cifar10``."""
 
 
-def best_first(trials: Sequence[Trial], problem: Problem, count: int) -> list[Trial]:
+def best_first(
+    trials: Sequence[Trial], problem: Problem, count: int, expected: Mapping[int, float] | None = None
+) -> list[Trial]:
     """The ``count`` trials that are best by the first objective; what breaks a limit is none of them.
 
     Of equal ones that of less loss comes first (``valid_loss`` beside ``valid_acc``), then that of fewer parameters
     (``params``), then the earlier.
+
+    Args:
+        trials: of a search.
+        problem: what was wanted.
+        count: how many at most.
+        expected: by index, scores that stand in for what was measured; see ``expected_scores``.
     """
+    expected = expected or {}
     scored = [
-        (-scores[0], *_tie(problem.objective.metric, trial.measurement.metrics), trial.index, trial)
+        (
+            -expected.get(trial.index, scores[0]),
+            *_tie(problem.objective.metric, trial.measurement.metrics),
+            trial.index,
+            trial,
+        )
         for trial in trials
         if trial.measurement is not None and (scores := problem.scores(trial.measurement)) is not None
     ]
     return [trial for *_, trial in sorted(scored, key=lambda row: row[:-1])[:count]]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaders:
+    """What measurements with errors say of who is best.
+
+    Attributes:
+        expected: scores by trial index; none where no errors were stated.
+        level: how many others may be as good as the one that is expected to be best.
+    """
+
+    expected: Mapping[int, float]
+    level: int
+
+
+def leaders(space: SearchSpace, trials: Sequence[Trial], problem: Problem) -> Leaders:
+    """What is expected of trials whose first objective was measured with errors (``Measurement.error``).
+
+    A function of the measurements, whichever searcher asked for them.
+    """
+    told = [
+        (trial, trial.measurement, scores[0])
+        for trial in trials
+        if trial.measurement is not None and (scores := problem.scores(trial.measurement)) is not None
+    ]
+    architectures = [trial.architecture for trial, _, _ in told]
+    history = list(zip(architectures, (measurement for _, measurement, _ in told), strict=True))
+    errors = standard_errors(history, problem.objective)
+    if errors is None:
+        return Leaders({}, 0)
+    from naopt.latent.expectations import expectations
+
+    found = expectations(space, architectures, np.array([score for *_, score in told]), errors)
+    best = int(found.mean.argmax())
+    indices = (trial.index for trial, _, _ in told)
+    return Leaders(dict(zip(indices, found.mean.tolist(), strict=True)), int(found.as_good_as(best).sum()) - 1)
 
 
 def _tie(metric: str, metrics: Mapping[str, float]) -> tuple[float, float]:

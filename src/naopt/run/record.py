@@ -21,7 +21,7 @@ from naopt.problem import Objective, Problem
 from naopt.run.config import RunConfig
 from naopt.run.instances import Instances, read_instances
 from naopt.run.names import CONFIG, INSTANCES
-from naopt.run.order import best_first
+from naopt.run.order import Leaders, best_first, leaders
 from naopt.spaces import SearchSpace, space_from_document
 from naopt.store.meta import problem_of
 from naopt.store.store import DATABASE, RunStore
@@ -47,6 +47,7 @@ class RunRecord:
     rounds: list[dict[str, Any]]
     meta: dict[str, Any]
     finalists: Mapping[int, Measurement] = field(default_factory=dict)
+    _leaders: dict[int, Leaders] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def objective(self) -> Objective:
@@ -140,12 +141,22 @@ class RunRecord:
         about = self.meta["finalist_objective"]
         return Objective(about["metric"], about["goal"])
 
+    @property
+    def leaders(self) -> Leaders:
+        """What is expected of trials that were measured with errors; found out once for so many measurements."""
+        count = len(self.evaluated)
+        if count not in self._leaders:
+            self._leaders.clear()
+            self._leaders[count] = leaders(self.space, self.trials, self.problem)
+        return self._leaders[count]
+
     def ranked(self) -> list[Trial]:
         """Trials with a score, the best first; equal ones in the order of ``best_first``.
 
-        Finalists that were trained stand-alone come before all others, by what that gave.
+        Where measurements state standard errors, by what all of them together let one expect (``leaders``), and not by
+        the luckiest. Finalists that were trained stand-alone come before all others, by what that gave.
         """
-        scored = best_first(self.trials, self.problem, len(self.trials))
+        scored = best_first(self.trials, self.problem, len(self.trials), self.leaders.expected)
         trained = {index for index, found in self.finalists.items() if found.ok}
         if not trained:
             return scored
