@@ -85,7 +85,7 @@ class Measurement:
         details: traceback and last lines of output of what failed.
 
     Raises:
-        ValueError: metrics that are not numbers by name, or not finite, seconds that are not, are negative or above
+        ValueError: metrics that are not numbers by name, or not finite, negative standard errors, seconds that are not, are negative or above
             1e15, ``ok`` without metrics, another status without a reason, or a reason that is not text.
     """
 
@@ -117,9 +117,8 @@ class Measurement:
         return self.status == "ok"
 
     def error(self, metric: str) -> float | None:
-        """Standard error of a metric; ``None`` where what measured it stated none, or one that is negative."""
-        found = self.metrics.get(error_name(metric))
-        return found if found is not None and found >= 0 else None
+        """Standard error of a metric; ``None`` where what measured it stated none."""
+        return self.metrics.get(error_name(metric))
 
 
 def written(metrics: Mapping[str, float], metric: str, digits: int = 6) -> str:
@@ -148,4 +147,7 @@ def _checked(metrics: object) -> dict[str, float]:
         if not math.isfinite(parsed):
             raise ValueError(f"metric {name!r} is not finite; leave it out and give the reason")
         found[name] = parsed
+    for name, value in found.items():
+        if value < 0 and is_error(name, found):
+            raise ValueError(f"metric {name!r} is {value!r}; a standard error is not negative")
     return found

@@ -61,7 +61,7 @@ class TableEvaluator(Evaluator):
 
     Raises:
         InputError: a table that cannot be loaded, a metric that it does not have or that is named twice, another
-            ``noise``, or ``repeat`` where the first metric has no repeats.
+            ``noise``, ``repeat`` where the first metric has no repeats, or negative standard errors.
     """
 
     inline = True
@@ -129,7 +129,10 @@ def standard_errors(table: Table, metric: str, noise: Noise) -> NDArray[np.float
     the table says, and exact.
     """
     if (name := error_name(metric)) in table.metrics:
-        return table.values(name)
+        errors = table.values(name)
+        if (negative := errors[errors < 0]).size:
+            raise InputError(f"column {name} of table {table.name}", negative[0], "a standard error is not negative")
+        return errors
     repeats = table.metrics[metric].reshape(len(table), -1)
     several = repeats[np.isfinite(repeats).sum(axis=1) > 1]
     if noise == "mean" or not len(several):
