@@ -82,6 +82,7 @@ class Line(GaussianProcess):
         targets: Array,
         parameters: Array | None = None,
         level: float | None = None,  # noqa: ARG002 - a line has none
+        errors: Array | None = None,  # noqa: ARG002 - all noise is one
     ) -> GaussianProcess:
         """See ``GaussianProcess``; ``parameters`` are the logarithm of the ratio."""
         self._points, self._targets = np.concatenate(groups, axis=1), targets
@@ -91,8 +92,8 @@ class Line(GaussianProcess):
         products = centred @ centred.T / self._size
         if parameters is None:
             ratios = np.linspace(np.log(0.01), np.log(100), 9)
-            errors = [np.mean((targets - self._left_out(np.exp(ratio) * products)) ** 2) for ratio in ratios]
-            parameters = ratios[[int(np.argmin(errors))]]
+            misses = [np.mean((targets - self._left_out(np.exp(ratio) * products)) ** 2) for ratio in ratios]
+            parameters = ratios[[int(np.argmin(misses))]]
         self.parameters = parameters
         ratio = float(np.exp(parameters[0]))
         self._inverse = np.linalg.inv(np.eye(len(targets)) + ratio * products)

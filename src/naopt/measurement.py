@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -16,6 +16,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 MOST_SECONDS = 1e15
 """That one evaluation may take: thirty million years, of which a sum is still a number."""
 GOALS: tuple[Goal, ...] = get_args(Goal)
+_ERROR = "_se"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,16 @@ def check_goal(what: str, goal: object) -> None:
         raise InputError(what, goal, f"must be {' or '.join(GOALS)}")
     if goal not in GOALS:
         raise UnknownNameError(what, goal, GOALS)
+
+
+def error_name(metric: str) -> str:
+    """What the standard error of a metric is called: a metric of its own, ``valid_acc_se``, in the same unit."""
+    return metric + _ERROR
+
+
+def is_error(name: str, names: Container[str]) -> bool:
+    """Whether a metric is the standard error of another one among ``names``."""
+    return name.endswith(_ERROR) and name.removesuffix(_ERROR) in names
 
 
 def number(value: object) -> float | None:
@@ -74,7 +85,7 @@ class Measurement:
         details: traceback and last lines of output of what failed.
 
     Raises:
-        ValueError: metrics that are not numbers by name, or not finite, seconds that are not, are negative or above
+        ValueError: metrics that are not numbers by name, or not finite, negative standard errors, seconds that are not, are negative or above
             1e15, ``ok`` without metrics, another status without a reason, or a reason that is not text.
     """
 
@@ -105,6 +116,16 @@ class Measurement:
         """Whether the evaluation ended as it should."""
         return self.status == "ok"
 
+    def error(self, metric: str) -> float | None:
+        """Standard error of a metric; ``None`` where what measured it stated none."""
+        return self.metrics.get(error_name(metric))
+
+
+def written(metrics: Mapping[str, float], metric: str, digits: int = 6) -> str:
+    """A metric to so many digits, and its standard error to two where it has one: ``75.556 ± 4.5``."""
+    value, error = f"{metrics[metric]:.{digits}g}", metrics.get(error_name(metric))
+    return value if error is None else f"{value} ± {error:.2g}"
+
 
 def missing(metric: str, given: Iterable[str]) -> str:
     """Why a measurement without the metric that is optimised is none, with the nearest of those that it has."""
@@ -126,4 +147,7 @@ def _checked(metrics: object) -> dict[str, float]:
         if not math.isfinite(parsed):
             raise ValueError(f"metric {name!r} is not finite; leave it out and give the reason")
         found[name] = parsed
+    for name, value in found.items():
+        if value < 0 and is_error(name, found):
+            raise ValueError(f"metric {name!r} is {value!r}; a standard error is not negative")
     return found

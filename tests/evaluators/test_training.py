@@ -29,8 +29,12 @@ def test_it_measures_validation_only() -> None:
     trained = evaluator(space)
     result = trained.evaluate(space.sample(np.random.default_rng(0)), 0)
     assert result.ok
-    assert set(result.metrics) == set(trained.metrics) == {"valid_acc", "valid_loss", "params"}
-    assert 0 <= result.metrics["valid_acc"] <= 100
+    measured = {"valid_acc", "valid_loss", "params"}
+    assert set(result.metrics) == set(trained.metrics) == measured | {"valid_acc_se", "valid_loss_se"}
+    share = result.metrics["valid_acc"] / 100
+    assert 0 <= share <= 1
+    guessed = (40 * share + 0.5) / 41
+    assert result.error("valid_acc") == pytest.approx(100 * (guessed * (1 - guessed) / 40) ** 0.5)
     assert result.metrics["valid_loss"] > 0
     assert result.metrics["params"] > 100
     assert result.seconds > 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from naopt.latent import EmbeddingModel, EmbeddingSettings, GaussianProcess
 from naopt.latent.acquisition import log_expected_improvement
 from naopt.latent.distances import squared_distances
-from naopt.latent.gaussian_process import _kernel
+from naopt.latent.kernels import value_and_slope
 from naopt.latent.targets import Targets
 from naopt.metrics import kendall_tau, pairwise_accuracy, spearman
 from naopt.spaces import Architecture, EnumeratedSpace, GenericSpace, NASBench201Space, Position, SearchSpace
@@ -70,7 +70,7 @@ def naive_process(
             squares = (
                 squared_distances(first[:, at], second[:, at]) / scales[i] / np.exp(2 * parameters[len(blocks) + i])
             )
-            total += np.exp(parameters[i]) * _kernel(kind, squares)[0]
+            total += np.exp(parameters[i]) * value_and_slope(kind, squares)[0]
         return total
 
     inside = covariance(points, points) + (np.exp(parameters[-1]) + 1e-6) * np.eye(len(points))

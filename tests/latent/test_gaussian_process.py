@@ -9,7 +9,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 
 from naopt.latent.distances import squared_distances
-from naopt.latent.gaussian_process import GaussianProcess, Kernel
+from naopt.latent.gaussian_process import GaussianProcess
+from naopt.latent.kernels import Kernel
 
 
 def data(rows: int = 20, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
@@ -117,3 +118,51 @@ def test_degenerate_data() -> None:
 def test_a_prediction_needs_a_fit() -> None:
     with pytest.raises(RuntimeError, match="fit first"):
         GaussianProcess().predict([np.zeros((1, 1))])
+
+
+def test_known_errors_are_scikit_learns_alpha() -> None:
+    (x, _), y = data()
+    other, errors = data(seed=1)[0][0], np.linspace(0.01, 0.5, len(y))
+    process = GaussianProcess().fit([x], y, errors=errors)
+    assert process.parameters is not None
+    weight, length, noise = np.exp(process.parameters)
+    scale = np.sqrt(np.median(squared_distances(x, x)[squared_distances(x, x) > 1e-9]))
+    oracle = GaussianProcessRegressor(
+        ConstantKernel(weight) * RBF(length * scale), optimizer=None, alpha=noise + 1e-6 + errors
+    ).fit(x, y)
+    np.testing.assert_allclose(process.predict([other])[0], oracle.predict(other), atol=1e-8)
+    told = process.believing([other])
+    assert told.own()[0][len(y) :] == pytest.approx(process.predict([other])[0])  # what is believed has no error
+    assert (told.own()[1][: len(y)] > 0).all()
+
+
+def test_parameters_are_the_likeliest_beside_known_errors() -> None:
+    """The gradient that the optimiser is given is that of the loss: another noise is no better."""
+    groups, y = data(40)
+    errors = np.linspace(0.01, 0.3, len(y))
+    rng = np.random.default_rng(5)
+    noisy = y + np.sqrt(errors) * rng.standard_normal(len(y))
+    least = [GaussianProcess(steps=steps).fit(groups, noisy, errors=errors).noise for steps in (30, 200)]
+    assert least[0] == pytest.approx(least[1], rel=0.2)
+    blind = GaussianProcess(steps=200).fit(groups, noisy)
+    assert least[1] < blind.noise  # what is told to be error is not taken for noise once more
+
+
+def test_what_is_a_datum_s_own_is_kept_and_what_is_error_is_not() -> None:
+    """Against the joint normal distribution of values and measurements, written out."""
+    (x, _), y = data(8)
+    errors = np.array([0.0, 1e-9, 0.01, 0.1, 0.3, 1.0, 10.0, 1e6])
+    process = GaussianProcess().fit([x], y, errors=errors)
+    assert process.parameters is not None
+    weight, length, noise = np.exp(process.parameters)
+    squares = squared_distances(x, x)
+    scale = np.median(squares[squares > 1e-9])
+    values = weight * np.exp(-0.5 * squares / (scale * length**2)) + (noise + 1e-6) * np.eye(8)
+    gain = values @ np.linalg.inv(values + np.diag(errors))
+    mean, variance = process.own()
+    np.testing.assert_allclose(mean, gain @ y, atol=1e-6)
+    np.testing.assert_allclose(variance, np.diag(values - gain @ values), atol=1e-6)
+    assert mean[0] == pytest.approx(y[0])
+    exact = GaussianProcess().fit([x], y)
+    assert not exact.knows_errors
+    np.testing.assert_array_equal(exact.own(), (y, np.zeros(8)))

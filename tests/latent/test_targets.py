@@ -99,3 +99,16 @@ def test_rank_targets_are_the_normal_quantiles_of_mid_ranks(pool: list[int]) -> 
     scores = np.array(pool, dtype=np.float64)
     expected = norm.ppf((rankdata(scores) - 0.5) / len(scores))
     assert Targets.fit(scores, "rank").transform(scores).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("kind", ["rank", "yeo-johnson", "min-max", "standard"])
+def test_errors_become_those_of_targets(kind: Normalisation) -> None:
+    """A line is what it is; a power is as steep as two scores are apart."""
+    scores = np.random.default_rng(0).normal(90, 2, 50)
+    targets = Targets.fit(scores, kind)
+    found = targets.variances(scores, np.full(50, 0.5))
+    assert (found > 0).all()
+    if kind in ("min-max", "standard"):
+        span = np.ptp(scores) if kind == "min-max" else scores.std()
+        np.testing.assert_allclose(found, (0.5 / span) ** 2, rtol=1e-9)
+    np.testing.assert_array_equal(targets.variances(scores, np.zeros(50)), 0)

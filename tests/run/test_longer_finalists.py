@@ -21,7 +21,7 @@ from naopt.report.page import render
 from naopt.run import RunConfig, RunRecord, load_run, resume_run, start_run
 from naopt.run.finalist_figures import finalist_figures
 from naopt.run.finalist_training import finalist_evaluator
-from naopt.run.order import leaders
+from naopt.run.order import finalists_among
 from naopt.run.setup import prepare
 from naopt.spaces import create_space
 from tests.ranking.toys import TINY, MadeUpTraining, make_up_trainings
@@ -127,9 +127,9 @@ def test_ties_go_to_the_lower_loss_then_to_fewer_parameters_then_to_the_identity
         )
         for index, (a, b, p) in enumerate(rows)
     ]
-    order = leaders(trials, Problem.of(Objective("valid_acc")), 4)
+    order = finalists_among(trials, Problem.of(Objective("valid_acc")), 4)
     assert [trial.index for trial in order] == [3, 2, 1, 0]
-    assert leaders(trials[::-1], Problem.of(Objective("valid_acc")), 4) == order
+    assert finalists_among(trials[::-1], Problem.of(Objective("valid_acc")), 4) == order
 
 
 def test_a_finished_search_may_be_given_finalists(training: type[MadeUpTraining], tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_in_memory_and_in_python(training: type[MadeUpTraining], tmp_path: Path)
     assert [row.trained for row in kept.finalists.rows] == [row.trained for row in result.finalists.rows]
     more = naopt.search(None, evaluator, run=tmp_path / "run", **{**options, "budget": 9})
     chosen = load_run(tmp_path / "run")
-    assert {t.index for t in leaders(chosen.trials, chosen.problem, 2)} <= chosen.finalists.keys()
+    assert {t.index for t in finalists_among(chosen.trials, chosen.problem, 2)} <= chosen.finalists.keys()
     assert more.finished
 
 

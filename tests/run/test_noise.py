@@ -16,6 +16,7 @@ from naopt.tables import Table, save_table
 from tests.tables.test_surrogate import MADE
 from tests.tables.test_table import SPACE, WHOLE
 
+QUICK = {"pretraining_steps": 5, "unlabelled": 100, "decoder_size": 16}
 REPEATS = np.arange(18.0).reshape(6, 3)
 
 
@@ -64,3 +65,80 @@ def test_a_search_on_a_surrogate_says_so(file: str, tmp_path: Path, capsys: pyte
         assert run(["show", str(out), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["surrogate"] is surrogate
         assert load_run(out).meta["surrogates"] == ["acc"]
+
+
+# What is measured with errors.
+
+
+@pytest.fixture
+def coarse(tmp_path: Path) -> str:
+    """Cells of which the best is the one with most convolutions, as 15 images would tell it."""
+    from naopt.spaces import NASBench201Space
+
+    space, rng = NASBench201Space(), np.random.default_rng(2)
+    tokens = np.array(sorted({tuple(space.sample(rng).tokens) for _ in range(300)}))
+    true = 60 + 6 * (tokens == 3).sum(1) - 1.0 * (tokens == 0).sum(1)
+    hits = rng.binomial(15, true / 100)
+    errors = 100 * np.sqrt(true / 100 * (1 - true / 100) / 15)
+    columns = {"acc": 100 * hits / 15, "acc_se": errors, "true": true.astype(float)}
+    infos = {"acc": MetricInfo(), "acc_se": MetricInfo("min"), "true": MetricInfo()}
+    save_table(Table("coarse", space, tokens, columns, infos), tmp_path / "coarse.npz")
+    return str(tmp_path / "coarse.npz")
+
+
+def test_the_pick_is_what_all_measurements_say(coarse: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = tmp_path / "run"
+    search = ["search", "--table", coarse, "--searcher", "random", "--budget", "80", "--run", str(directory)]
+    assert run([*search, "--metric", "acc", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    record = load_run(directory)
+    best = record.best()
+    assert best is not None
+    assert best.measurement is not None
+    assert document["best"]["index"] == best.index
+    assert document["as_good"] == record.leaders.level > 0
+    ranked = [record.leaders.expected[trial.index] for trial in record.ranked()]
+    assert ranked == sorted(ranked, reverse=True)
+    measured = [trial.measurement.metrics["acc"] for trial in record.ranked() if trial.measurement]
+    assert measured != sorted(measured, reverse=True)  # not by the luck of each
+    assert run(["show", str(directory)]) == 0
+    shown = capsys.readouterr().out
+    assert f"{best.measurement.metrics['acc']:.6g} ± {best.measurement.metrics['acc_se']:.2g}" in shown
+    assert f"{document['as_good']} others may be as good" in shown
+    assert run(["report", str(directory)]) == 0
+    assert "may be as good" in (directory / "report.html").read_text()
+
+
+def test_searchers_are_told_errors_and_nothing_else(coarse: str, tmp_path: Path) -> None:
+    """Half as large errors are another search; a column that is called otherwise is none of it."""
+    from naopt.tables import load_table
+
+    table = load_table(coarse)
+    halved = replace(table, metrics={**table.metrics, "acc_se": table.metrics["acc_se"] / 20})
+    renamed = {name.replace("acc_se", "other"): values for name, values in table.metrics.items()}
+    infos = {name.replace("acc_se", "other"): info for name, info in table.infos.items()}
+    save_table(halved, tmp_path / "halved.npz")
+    save_table(replace(table, metrics=renamed, infos=infos), tmp_path / "renamed.npz")
+    texts = {}
+    for name in ("coarse", "halved", "renamed"):
+        config = RunConfig(
+            table=str(tmp_path / f"{name}.npz"), metric="acc", searcher="nao", budget=12, searcher_settings=QUICK
+        )
+        start_run(tmp_path / f"run-{name}", config)
+        texts[name] = [trial.text for trial in load_run(tmp_path / f"run-{name}").trials]
+    assert len({tuple(found) for found in texts.values()}) == 3
+    assert load_run(tmp_path / "run-renamed").leaders.expected == {}
+
+
+def test_a_comparison_picks_as_a_run_does(coarse: str, tmp_path: Path) -> None:
+    import naopt
+
+    def compared(pick: str) -> naopt.ComparisonResult:
+        return naopt.compare(coarse, "random", budget=40, trials=2, metric="acc", report_metric="true", pick=pick)
+
+    expected, measured = compared("expected").trials, compared("measured").trials
+    assert [trial.queries for trial in expected] == [trial.queries for trial in measured] == [40, 40]
+    assert {query for trial in expected for query, _ in trial.selected} <= set(range(5, 41, 5))
+    assert [trial.selected[-1] for trial in expected] != [trial.selected[-1] for trial in measured]
+    with pytest.raises(InputError, match="pick 'best'"):
+        compared("best")

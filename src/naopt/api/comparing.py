@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from naopt import bench
 from naopt.api.arguments import Limits, parse_columns, parse_limits
+from naopt.bench.comparison import parse_choice
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.evaluators.table import parse_noise
@@ -109,6 +110,7 @@ def compare(
     seed: int = 0,
     workers: int = 1,
     noise: str = "mean",
+    pick: str = "expected",
     every: int = 10,
     against: str | None = None,
     limits: Limits = (),
@@ -131,6 +133,8 @@ def compare(
         seed: of the comparison.
         workers: with one, trials run in this process, one after the other; with more in as many processes.
         noise: ``"repeat"``: a query returns one of the metric's repeats, drawn at random, rather than their mean.
+        pick: where ``metric`` has standard errors, ``"measured"``: what is reported is best by its own measurement,
+            not by what all measurements together let one expect.
         every: queries between two checkpoints.
         against: the searcher that the others are compared with, trial by trial; ``random`` if it takes part.
         limits: that have to be kept: ``"latency_ms<=5"``, ``Limit("params", "max", 2e6)``, one or several.
@@ -173,6 +177,7 @@ def compare(
         trials=trials,
         seed=seed,
         noise=parse_noise(noise),
+        pick=parse_choice(pick),
         every=every,
         limits=parse_limits(limits),
         known=tuple(known),

@@ -20,6 +20,7 @@ class ResultTrial:
         architecture: what was measured; ``text`` is its text form, and ``values`` what is chosen at each position, by
             its name, as it was given to the space.
         value: the metric that is optimised; ``None`` if the evaluation did not succeed.
+        error: its standard error; ``None`` where what measured it stated none.
         metrics: everything that was measured.
         predicted: what the searcher expected of ``value``, if it expected anything.
         status: ``ok``, ``failed``, ``timeout``, ...; ``reason`` says why in one line, and ``details`` holds traceback
@@ -34,6 +35,7 @@ class ResultTrial:
     text: str
     values: Mapping[str, Value]
     value: float | None
+    error: float | None
     metrics: Mapping[str, float]
     predicted: float | None
     status: str
@@ -59,6 +61,7 @@ def view_of(trial: Trial, space: SearchSpace, objective: Objective) -> ResultTri
         text=trial.text,
         values=space.values(trial.architecture),
         value=found.metrics.get(objective.metric) if found.ok else None,
+        error=found.error(objective.metric) if found.ok else None,
         metrics=dict(found.metrics),
         predicted=trial.predicted,
         status=found.status,

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -35,6 +35,16 @@ from naopt.tables import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Choice = Literal["expected", "measured"]
+
+
+def parse_choice(text: str) -> Choice:
+    """``expected`` or ``measured``. Raises ``InputError`` for anything else, with the nearest of them."""
+    choices: dict[str, Choice] = {each: each for each in get_args(Choice)}
+    if text not in choices:
+        raise UnknownNameError("pick", text, choices)
+    return choices[text]
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,8 @@ class Comparison:
         prior_columns: that searchers may look at before a query, as prior knowledge.
         history: sources of other tasks or metrics (``SOURCE:METRIC``, files of ``naopt prior save``): what is expected
             from them is prior knowledge, too.
+        pick: where the search metric has standard errors, whether what is selected is best by what all measurements
+            together let one expect, or by its own.
 
     Raises:
         InputError: a number out of range, a budget beyond the table, an unknown metric, a report metric that is
@@ -86,6 +98,7 @@ class Comparison:
     reference: Mapping[str, float] = field(default_factory=dict)
     prior_columns: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
+    pick: Choice = "expected"
 
     def __post_init__(self) -> None:
         least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1}

@@ -167,8 +167,8 @@ class Journal(TrialFolder[SearchTrial]):
     """The trials of a comparison in a folder; their checkpoints are those of the comparison.
 
     They depend on the table, both metrics, the limits, what is known without a query, the budget, the seed, the noise,
-    simulated durations, the settings of their searcher, its code and the version of naopt; numbers of workers and
-    schedules may be added.
+    how is picked, simulated durations, the settings of their searcher, its code and the version of naopt; numbers of
+    workers and schedules may be added.
 
     Args:
         folder: is made if it is not there.
@@ -199,6 +199,7 @@ class Journal(TrialFolder[SearchTrial]):
             "known": sorted(comparison.known) or None,
             "priors": sorted(comparison.prior_columns) or None,
             "history": sorted(comparison.history) or None,
+            "pick": None if comparison.pick == "expected" else comparison.pick,
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}
         kinds = {name: registry.get(searcher_name(name)) for name in searchers}

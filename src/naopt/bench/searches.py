@@ -22,7 +22,11 @@ from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
 from naopt.problem import Problem
+from naopt.run.order import best_first, leaders
 from naopt.searchers import make_searcher, searchers
+from naopt.spaces import SearchSpace
+
+_PICKED_EVERY = 5
 
 
 def compare(
@@ -94,6 +98,8 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
     ends = [engine.spans[trial.index][1] for trial in found]
     rows = [comparison.table.row(trial.architecture) for trial in found]
     selected, origins = _selections(problem, rows, found)
+    if problem.ordinary and comparison.pick == "expected":
+        selected = _expected(evaluator.space, problem, rows, found) or selected
     hit = None if comparison.several else _queries_to_optimum(comparison, rows)
     noted = SearchTrial(
         searcher=name,
@@ -112,6 +118,21 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
         pruned=passed_over.count,
     )
     return comparison.at_checkpoints(noted)
+
+
+def _expected(
+    space: SearchSpace, problem: Problem, rows: Sequence[int | None], found: Sequence[Trial]
+) -> list[tuple[int, int]]:
+    """``selected`` after every few queries, by what is expected of all that was measured; none where nothing is."""
+    selected: list[tuple[int, int]] = []
+    row_of = {trial.index: row for trial, row in zip(found, rows, strict=True)}
+    for query in dict.fromkeys([*range(_PICKED_EVERY, len(found), _PICKED_EVERY), len(found)]):
+        expected = leaders(space, found[:query], problem).expected
+        for best in best_first(found[:query], problem, 1, expected) if expected else ():
+            row = row_of[best.index]
+            if row is not None and (not selected or selected[-1][1] != row):
+                selected.append((query, row))
+    return selected
 
 
 class _PassedOver(Observer):

@@ -69,6 +69,14 @@ def bench(
     noise: Annotated[
         str, typer.Option("--noise", metavar="mean|repeat", help="Of M's repeats: their mean, or one drawn a query.")
     ] = "mean",
+    pick: Annotated[
+        str,
+        typer.Option(
+            "--pick",
+            metavar="expected|measured",
+            help="By what is picked, where M has standard errors.",
+        ),
+    ] = "expected",
     at_most: MaxOption = None,
     at_least: MinOption = None,
     known: KnownOption = None,
@@ -94,6 +102,7 @@ def bench(
 ) -> None:
     """Compare searchers on a table: same budget, same seeds."""
     from naopt.bench import Comparison, Journal, searcher_settings, summarise_trials
+    from naopt.bench.comparison import parse_choice
     from naopt.errors import UnknownNameError
     from naopt.evaluators.table import parse_noise
     from naopt.problem import limits_of
@@ -110,6 +119,7 @@ def bench(
         trials=trials,
         seed=seed,
         noise=parse_noise(noise),
+        pick=parse_choice(pick),
         every=every,
         simulation=simulation(workers_simulated, durations, schedule, batch),
         limits=limits_of(by_metric("--max", at_most), by_metric("--min", at_least)),

@@ -10,6 +10,7 @@ from typing import Any
 
 from naopt.cli.common import note
 from naopt.cli.show_curve import instance_document, instance_lines
+from naopt.measurement import error_name, written
 from naopt.report import write_report
 from naopt.run import Run, RunRecord, Trial
 from naopt.run.finalist_figures import finalist_figures
@@ -70,7 +71,10 @@ def training_lines(document: Mapping[str, Any]) -> Iterator[str]:
     words = {"test_accuracy": "test accuracy: {:.1f} %"}
     words |= {f"{part}_perplexity": f"{part} perplexity: {{:.2f}}" for part in ("valid", "test")}
     yield from (f"data:          {remark}" for remark in document.get("remarks", ()))
-    yield from (text.format(document[name]) for name, text in words.items() if name in document)
+    for name, text in words.items():
+        if name in document:
+            error = document.get(error_name(name))
+            yield text.format(document[name]) + ("" if error is None else f" (standard error {error:.2g})")
     yield f"parameters:    {document['parameters']:,}"
     yield f"seconds:       {document['seconds']:.1f}"
     yield f"weights:       {document['weights']}"
@@ -106,6 +110,7 @@ def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
         "best": None if best is None else trial_document(best),
         **({} if finalists is None else {"finalists": finalists.document()}),
         **({} if sizes is None else {"network": asdict(sizes)}),
+        **({"as_good": record.leaders.level} if record.leaders.expected else {}),
         "trajectory": record.trajectory(),
         "remarks": list(record.remarks),
         "report": None if report is None else str(report),
@@ -162,10 +167,13 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
     if best is None or best.measurement is None:
         yield f"best:       none; {record.why_none() if record.beyond else 'no evaluation has succeeded'}"
     else:
-        value = f"{best.measurement.metrics[objective.metric]:.6g}"
+        value = written(best.measurement.metrics, objective.metric)
         metric = f"{objective.metric} (surrogate)" if record.surrogate else objective.metric
         yield f"best:       {metric} {value}, evaluation {best.index} of round {best.round}, {best.origin}"
         yield f"            {best.text}"
+        if level := 0 if record.finalists else record.leaders.level:
+            others = "another one" if level == 1 else f"{level} others"
+            yield f"            by these measurements {others} may be as good; with finalists it would be known better"
         if (sizes := network_sizes(record)) is not None:
             yield f"network:    {sizes}"
         if (knee := record.knee()) is not None and len(record.problem.objectives) > 1:

@@ -147,7 +147,7 @@ def train_final(
         watch.started(trainer, loaded.facts, world)
         trainer.run(lambda: watch.stepped(trainer), lambda figures: watch.epoch_done(trainer, figures))
         metrics = {
-            f"{part}_{work.long_names[name]}": value
+            f"{part}_{work.long_name(name)}": value
             for part in work.final_parts
             for name, value in trainer.measure(part).items()
         }

@@ -12,7 +12,7 @@ import numpy as np
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator, evaluators
 from naopt.evaluators.table_costs import TableCosts, table_costs
-from naopt.measurement import Measurement
+from naopt.measurement import Measurement, MetricInfo, error_name
 from naopt.spaces import Architecture
 from naopt.tables import Table, load_table
 
@@ -54,12 +54,14 @@ class TableEvaluator(Evaluator):
             are taken from the same one.
         known: columns that are known without a query; those that are called like a cost if left out, ``none`` for none.
 
+    Metrics have their standard errors beside them where a column or the repeats say them (``standard_errors``).
+
     An architecture without a row is ``invalid``; one whose first metric was not measured is ``failed``. Other metrics
     that were not measured are left out.
 
     Raises:
         InputError: a table that cannot be loaded, a metric that it does not have or that is named twice, another
-            ``noise``, or ``repeat`` where the first metric has no repeats.
+            ``noise``, ``repeat`` where the first metric has no repeats, or negative standard errors.
     """
 
     inline = True
@@ -83,7 +85,9 @@ class TableEvaluator(Evaluator):
         check_noise(self.table, self.default_metric, self.noise)
         self.space = self.table.search_space()
         self._values = {name: self.table.values(name) for name in names}
-
+        errors = {error_name(name): standard_errors(self.table, name, self.noise) for name in names}
+        self._errors = {name: found for name, found in errors.items() if found is not None and name not in names}
+        self.metrics |= {name: MetricInfo("min") for name in self._errors}
         self._costs = table_costs(self.table, self._known_names)
 
     def __reduce__(self) -> tuple[type[TableEvaluator], tuple[Any, ...]]:
@@ -107,12 +111,33 @@ class TableEvaluator(Evaluator):
         if self.noise == "repeat":
             share = np.random.SeedSequence(seed).generate_state(1)[0] / 2**32
             found = {name: _drawn(np.atleast_1d(self.table.metrics[name][row]), share) for name in found}
+        stated = ((name, float(errors[row])) for name, errors in self._errors.items())
+        found |= {name: error for name, error in stated if not math.isnan(error)}
         if self.default_metric not in found:
             reason = (
                 f"{self.default_metric} was not measured: table {self.table.name} has no value for this architecture"
             )
             return Measurement(found, status="failed", reason=reason)
         return Measurement(found)
+
+
+def standard_errors(table: Table, metric: str, noise: Noise) -> NDArray[np.float64] | None:
+    """Standard errors ``(n,)`` of a metric, as it is seen; ``None`` where nothing is known of them.
+
+    A column of that name (``valid_acc_se``) says them. Else, where a query gives one repeat, the repeats do: the median
+    over rows of their deviation, for that of two or three says little of a single row. The mean of the repeats is what
+    the table says, and exact.
+    """
+    if (name := error_name(metric)) in table.metrics:
+        errors = table.values(name)
+        if (negative := errors[errors < 0]).size:
+            raise InputError(f"column {name} of table {table.name}", negative[0], "a standard error is not negative")
+        return errors
+    repeats = table.metrics[metric].reshape(len(table), -1)
+    several = repeats[np.isfinite(repeats).sum(axis=1) > 1]
+    if noise == "mean" or not len(several):
+        return None
+    return np.full(len(table), np.median(np.nanstd(several, axis=1, ddof=1)))
 
 
 def _drawn(repeats: NDArray[np.float64], share: float) -> float:

@@ -68,7 +68,8 @@ class TrainingEvaluator(Evaluator):
     The test data is not even loaded unless ``measure_test`` is set, which no search does. On a CPU equal
     architecture, seed and settings give the same bits, whatever was trained before; on a GPU nearly so.
 
-    Metrics are ``valid_acc`` and ``valid_loss`` of images, ``valid_ppl`` and ``valid_loss`` of text, and ``params``.
+    Metrics are ``valid_acc`` and ``valid_loss`` of images, ``valid_ppl`` and ``valid_loss`` of text, all with their
+    standard errors (``valid_acc_se``), and ``params``.
 
     Args:
         space: of the architectures.
@@ -115,7 +116,7 @@ class TrainingEvaluator(Evaluator):
         parts = ("valid", "test") if measure_test else ("valid",)
         self.metrics = {
             "params": MetricInfo("min"),
-            **{f"{part}_{name}": info for part in parts for name, info in self.workload.metrics.items()},
+            **{f"{part}_{name}": info for part in parts for name, info in self.workload.figures.items()},
         }
         self.latency_batch = latency_batch
         if latency_batch:

@@ -10,7 +10,7 @@ from typing import Any
 from naopt.errors import NaoptError
 from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
-from naopt.measurement import Measurement, missing
+from naopt.measurement import Measurement, error_name, missing
 from naopt.problem import Problem
 from naopt.searchers.base import Proposal, Searcher
 from naopt.searchers.forbidden import Forbidden, Seen
@@ -173,7 +173,9 @@ class Conversation:
         return replace(measurement, metrics={**measurement.metrics, **known})
 
     def _visible(self, measurement: Measurement) -> Measurement:
-        """What the searcher may see: the metrics of the problem. A table's test metrics are for the record only.
+        """What the searcher may see: the metrics of the problem and their standard errors.
+
+        A table's test metrics are for the record only.
 
         To a searcher that knows nothing of limits, what breaks one could not be measured.
         """
@@ -185,7 +187,8 @@ class Conversation:
         if broken and not self.searcher.limited:
             reason = f"breaks {broken[0]}: {measurement.metrics[broken[0].metric]:g}"
             return Measurement({}, measurement.seconds, "invalid", reason)
-        return replace(measurement, metrics={m: v for m, v in measurement.metrics.items() if m in problem.metrics})
+        names = {*problem.metrics, *map(error_name, problem.metrics)}
+        return replace(measurement, metrics={m: v for m, v in measurement.metrics.items() if m in names})
 
 
 def _lacking(problem: Problem, measurement: Measurement) -> str:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from naopt.execution.observer import Observer
 from naopt.execution.time_left import TimeLeft, TimeLeftColumn
 from naopt.execution.trial import Trial
+from naopt.measurement import written
 from naopt.problem import Objective, Problem
 
 _FIRST, _EVERY = 5.0, 60.0
@@ -52,6 +53,7 @@ class ProgressBar(Observer):
             disable=not self._console.is_terminal,
         )
         self._best: float | None = None
+        self._shown = "-"
         self._done, self._failed, self._new = len(done), 0, 0
         self._started = time.monotonic()
         self._due = self._started + _FIRST
@@ -70,12 +72,8 @@ class ProgressBar(Observer):
         score = None if scores is None else scores[0]
         if score is not None and (self._best is None or score > self._best):
             self._best = score
-        self._progress.update(self._task, best=self._shown_best(), failed=self._failed)
-
-    def _shown_best(self) -> str:
-        if self._best is None:
-            return "-"
-        return f"{self._best if self._objective.goal == 'max' else -self._best:.5g}"
+            self._shown = written(trial.measurement.metrics, self._objective.metric, 5)
+        self._progress.update(self._task, best=self._shown, failed=self._failed)
 
     def asking(self, round_index: int) -> None:
         """Shows that the searcher is at work."""
@@ -102,7 +100,7 @@ class ProgressBar(Observer):
         done = self._done + self._new
         parts = [f"{done} of {self._budget} evaluated"]
         if self._best is not None:
-            parts.append(f"best {self._objective.metric} {self._shown_best()}")
+            parts.append(f"best {self._objective.metric} {self._shown}")
         if self._failed:
             parts.append(f"{self._failed} failed")
         if done < self._budget:

@@ -10,7 +10,8 @@ import numpy as np
 
 from naopt.latent.base import PerformanceModel, models
 from naopt.latent.encoding import encoded
-from naopt.latent.gaussian_process import GaussianProcess, Kernel
+from naopt.latent.gaussian_process import GaussianProcess
+from naopt.latent.kernels import Kernel
 from naopt.latent.targets import Normalisation, Targets
 from naopt.metrics.scale import mean_squared_difference
 from naopt.spaces import Architecture, SearchSpace, Tokens

@@ -51,7 +51,7 @@ class EmbeddingModel(PerformanceModel):
         self._process: GaussianProcess | None = None
         self._targets: Targets | None = None
         self._best = 0.0
-        self._parameters: dict[int, tuple[tuple[bytes, bytes], Array]] = {}
+        self._parameters: dict[int, tuple[tuple[bytes, ...], Array]] = {}
 
     @property
     def pretrained(self) -> Pretrained:
@@ -66,11 +66,18 @@ class EmbeddingModel(PerformanceModel):
 
     # Fitting.
 
-    def fit(self, architectures: Sequence[Architecture], scores: Array) -> dict[str, float]:
+    def fit(
+        self, architectures: Sequence[Architecture], scores: Array, errors: Array | None = None
+    ) -> dict[str, float]:
         """Fits the process; see the class.
 
         The process' parameters are those of the first ``m <= n`` measurements, the largest ``m`` of a fixed schedule
         (``settings.refit_growth``), so that a fit depends on nothing but what it is given.
+
+        Args:
+            architectures: ``n >= 1`` of them.
+            scores: finite ``(n,)``.
+            errors: standard errors of the scores ``(n,)``, where they are known.
 
         Returns:
             ``fit_seconds``, ``train_size``, the ``noise`` variance of the targets, and, from predictions of each
@@ -81,10 +88,11 @@ class EmbeddingModel(PerformanceModel):
         started = time.perf_counter()
         self._targets = Targets.fit(scores, self.normalisation)
         targets = self._targets.transform(scores)
-        parameters = self._scheduled(points, scores)
+        parameters = self._scheduled(points, scores, errors)
         self.learn_trend(points, targets)
-        self._process = self.new_process().fit(self.split(points), targets - self.trend(points), parameters)
-        self._best = float((targets if self.settings.best == "measured" else self.moments(points)[0]).max())
+        rest, variances = targets - self.trend(points), self._variances(scores, errors)
+        self._process = self.new_process().fit(self.split(points), rest, parameters, errors=variances)
+        self._best = float(self._expected(points, targets).max())
         log = {
             "fit_seconds": time.perf_counter() - started,
             "train_size": float(len(scores)),
@@ -101,6 +109,16 @@ class EmbeddingModel(PerformanceModel):
                 "spearman": spearman(scores, guessed),
             }
         return log
+
+    def _variances(self, scores: Array, errors: Array | None) -> Array | None:
+        return None if errors is None else self.targets.variances(scores, errors)
+
+    def _expected(self, points: Array, targets: Array) -> Array:
+        """Of what was measured, what expected improvement is over."""
+        if self.settings.best == "measured":
+            return targets
+        process = self._fitted()
+        return process.own()[0] + self.trend(points) if process.knows_errors else self.moments(points)[0]
 
     def foreseen(self) -> float:
         """Logarithm of the density of all targets, each predicted from the others; larger for better models of them."""
@@ -120,15 +138,21 @@ class EmbeddingModel(PerformanceModel):
         linear = 0 if self.priors is None else len(self.priors)
         return GaussianProcess(self.settings.kernel, linear=linear, levelled=self.settings.mean != "zero")
 
-    def _scheduled(self, points: Array, scores: Array) -> Array:
+    def _scheduled(self, points: Array, scores: Array, errors: Array | None) -> Array:
         count = scheduled(len(scores), self.settings.refit_growth)
-        first = (points[:count].tobytes(), scores[:count].tobytes())
+        first = (
+            points[:count].tobytes(),
+            scores[:count].tobytes(),
+            b"" if errors is None else errors[:count].tobytes(),
+        )
         known = self._parameters.get(count)
         if known is None or known[0] != first:
-            targets = Targets.fit(scores[:count], self.normalisation).transform(scores[:count])
+            known_targets = Targets.fit(scores[:count], self.normalisation)
+            targets = known_targets.transform(scores[:count])
+            variances = None if errors is None else known_targets.variances(scores[:count], errors[:count])
             self.learn_trend(points[:count], targets)
             rest = targets - self.trend(points[:count])
-            process = self.new_process().fit(self.split(points[:count]), rest)
+            process = self.new_process().fit(self.split(points[:count]), rest, errors=variances)
             assert process.parameters is not None
             self._parameters = {count: (first, process.parameters)}
         return self._parameters[count][1]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from naopt.latent.distances import squared_distances
+from naopt.latent.kernels import Kernel, Kind, apart, scale_of, value_and_slope, value_of, weighted
 from naopt.latent.layout import row_major
 from naopt.latent.threads import one_thread
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
-
-Kernel = Literal["rbf", "matern"]
-_Kind = Literal["rbf", "matern", "linear"]
 
 _JITTER = 1e-6
 _NOISE, _FIRST_NOISE = 0.05, 0.1
@@ -46,6 +43,9 @@ class GaussianProcess:
     standard normal prior (section 2.7): data that lie close together count as few, so where a search has measured much
     in a good region, unknown regions are not believed to be as good.
 
+    Where the variances of errors of measurement are given, the noise that is fitted is what comes beside them: what
+    each datum has of its own, which no kernel sees and a second measurement would give again.
+
     All linear algebra is in one thread, whatever the caller's setting.
 
     Args:
@@ -59,10 +59,16 @@ class GaussianProcess:
         self.kernel, self.steps, self.linear, self.levelled = kernel, steps, linear, levelled
         self.parameters: Array | None = None
         self.level = 0.0
+        self._errors: Array | None = None
 
     @one_thread()
     def fit(
-        self, groups: Sequence[Array], targets: Array, parameters: Array | None = None, level: float | None = None
+        self,
+        groups: Sequence[Array],
+        targets: Array,
+        parameters: Array | None = None,
+        level: float | None = None,
+        errors: Array | None = None,
     ) -> GaussianProcess:
         """Fits on groups, each ``(n, columns)``, and targets ``(n,)``, ``n >= 1``.
 
@@ -72,20 +78,23 @@ class GaussianProcess:
             parameters: logarithms of weights, length scales and noise variance ``(2 * groups + 1,)`` to take as they
                 are, of an earlier fit; if not given they are fitted.
             level: what it returns to, likewise.
+            errors: variances of the errors of measurement ``(n,)``, where they are known.
         """
+        self._errors = errors
         self._data = [row_major(group) for group in groups]
-        curved: list[_Kind] = [self.kernel] * (len(groups) - self.linear)
-        self._kinds: list[_Kind] = curved + ["linear"] * self.linear
-        squares = [_apart(kind, group, group) for kind, group in zip(self._kinds, self._data, strict=True)]
-        self._scales = [_scale(kind, square) for kind, square in zip(self._kinds, squares, strict=True)]
+        curved: list[Kind] = [self.kernel] * (len(groups) - self.linear)
+        self._kinds: list[Kind] = curved + ["linear"] * self.linear
+        squares = [apart(kind, group, group) for kind, group in zip(self._kinds, self._data, strict=True)]
+        self._scales = [scale_of(kind, square) for kind, square in zip(self._kinds, squares, strict=True)]
         squares = [square / scale for square, scale in zip(squares, self._scales, strict=True)]
         self.parameters = self._fitted(squares, targets) if parameters is None else parameters.copy()
         weights, lengths, noise = self._unpack(self.parameters)
         covariance = sum(
-            w * _value(kind, s / length**2)
+            w * value_of(kind, s / length**2)
             for kind, w, length, s in zip(self._kinds, weights, lengths, squares, strict=True)
         )
-        self._root = cholesky(covariance + (noise + _JITTER) * np.eye(len(targets)), lower=True)
+        spread = noise + _JITTER if errors is None else noise + _JITTER + errors
+        self._root = cholesky(covariance + spread * np.eye(len(targets)), lower=True)
         self._given = row_major(targets)
         if level is not None:
             self.level = level
@@ -97,8 +106,24 @@ class GaussianProcess:
 
     @property
     def noise(self) -> float:
-        """Variance of the noise."""
+        """Variance of the noise; where errors of measurement are known, of what comes beside them."""
         return float(self._unpack(self._known())[2])
+
+    @property
+    def knows_errors(self) -> bool:
+        """Whether the errors of measurement are known."""
+        return self._errors is not None
+
+    @one_thread()
+    def own(self) -> tuple[Array, Array]:
+        """What an endless repetition of each measurement would give: mean and variance, each ``(n,)``.
+
+        That is ``f(x)`` and what the datum has of its own. Without known errors it is what was measured.
+        """
+        if self._errors is None:
+            return self._given, np.zeros(len(self._given))
+        precision = np.diag(cho_solve((self._root, True), np.eye(len(self._given))))
+        return self._given - self._errors * self._solved, self._errors * (1 - self._errors * precision)
 
     @property
     def targets(self) -> Array:
@@ -119,7 +144,8 @@ class GaussianProcess:
         mean, _ = self.predict(groups)
         data = [np.concatenate([known, new]) for known, new in zip(self._data, groups, strict=True)]
         told = GaussianProcess(self.kernel, self.steps, self.linear, self.levelled)
-        return told.fit(data, np.concatenate([self._given, mean]), self._known(), self.level)
+        errors = None if self._errors is None else np.concatenate([self._errors, np.zeros(len(mean))])
+        return told.fit(data, np.concatenate([self._given, mean]), self._known(), self.level, errors)
 
     @one_thread()
     def predict(self, groups: Sequence[Array]) -> tuple[Array, Array]:
@@ -128,7 +154,7 @@ class GaussianProcess:
         covariance = np.zeros((len(groups[0]), len(self._solved)))
         for kind, square, weight, length in zip(self._kinds, self._cross(groups), weights, lengths, strict=True):
             square /= length**2
-            value = _value(kind, square)
+            value = value_of(kind, square)
             value *= weight
             covariance += value
         mean = self.level + covariance @ self._solved
@@ -148,9 +174,9 @@ class GaussianProcess:
         weights, lengths, _ = self._unpack(self._known())
         covariance = np.zeros(squares[0].shape)
         last = zip(self._kinds[len(squares) :], self._data[len(squares) :], map(row_major, rest), strict=True)
-        every = [*squares, *(_apart(kind, data, group) for kind, data, group in last)]
+        every = [*squares, *(apart(kind, data, group) for kind, data, group in last)]
         for kind, square, weight, length, scale in zip(self._kinds, every, weights, lengths, self._scales, strict=True):
-            value = _value(kind, square / (scale * length**2))
+            value = value_of(kind, square / (scale * length**2))
             value *= weight
             covariance += value
         mean = self.level + self._solved @ covariance
@@ -173,7 +199,7 @@ class GaussianProcess:
         inner = []
         parts = zip(self._kinds, self._cross(groups), weights, lengths, self._scales, strict=True)
         for kind, square, weight, length, scale in parts:
-            value, slope = _kernel(kind, square / length**2)
+            value, slope = value_and_slope(kind, square / length**2)
             covariance += weight * value
             inner.append(weight * slope * 2 / (length**2 * scale))  # times (x - data): gradient of the kernel
         solved = cho_solve((self._root, True), covariance.T).T
@@ -203,7 +229,7 @@ class GaussianProcess:
     def _cross(self, groups: Sequence[Array]) -> list[Array]:
         """Squared distances ``(n, data)`` in units of the data's, new arrays."""
         each = zip(self._kinds, groups, self._data, strict=True)
-        found = [_apart(kind, row_major(group), data) for kind, group, data in each]
+        found = [apart(kind, row_major(group), data) for kind, group, data in each]
         for squares, scale in zip(found, self._scales, strict=True):
             squares /= scale
         return found
@@ -214,7 +240,7 @@ class GaussianProcess:
         return values[:count], values[count:-1], float(values[-1])
 
     def _fitted(self, squares: list[Array], targets: Array) -> Array:
-        count, linear = len(squares), self.linear
+        count, linear, errors = len(squares), self.linear, self._errors
         equal = np.full(count - 2 * linear, -np.log(max(1, count - 2 * linear)))
         little = np.repeat(np.log([_BESIDE, _LINEAR]), linear)
         centre = np.r_[equal, little, np.zeros(count), np.log(_NOISE)]
@@ -226,10 +252,10 @@ class GaussianProcess:
             weights, lengths, noise = self._unpack(parameters)
             covariance, parts = np.zeros((len(targets), len(targets))), []
             for kind, square, weight, length in zip(self._kinds, squares, weights, lengths, strict=True):
-                part, slope = _weighted(kind, square / length**2, weight)
+                part, slope = weighted(kind, square / length**2, weight)
                 covariance += part
                 parts.append((part, slope))
-            covariance[diagonal] += noise + _JITTER
+            covariance[diagonal] += noise + _JITTER if errors is None else noise + _JITTER + errors
             try:
                 root = cholesky(covariance, lower=True, check_finite=False)
             except np.linalg.LinAlgError:
@@ -253,48 +279,3 @@ class GaussianProcess:
             loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": self.steps}
         ).x
         return found
-
-
-def _apart(kind: _Kind, first: Array, second: Array) -> Array:
-    """Squared distances ``(n, m)`` of rows ``(n, d)`` and ``(m, d)``; of linear kernels inner products."""
-    return first @ second.T.copy() if kind == "linear" else squared_distances(first, second)
-
-
-def _scale(kind: _Kind, squares: Array) -> float:
-    if kind == "linear":
-        return 1.0
-    apart = squares[squares > 1e-9]
-    return float(np.median(apart)) if len(apart) else 1.0
-
-
-def _value(kind: _Kind, squares: Array) -> Array:
-    """Kernel as a function of the squared distance in length scales, or of what a linear one has in its place."""
-    if kind == "linear":
-        return squares
-    if kind == "rbf":
-        value = -0.5 * squares
-        return np.exp(value, out=value)
-    return _kernel(kind, squares)[0]
-
-
-def _weighted(kind: _Kind, squares: Array, weight: float) -> tuple[Array, Array]:
-    """The kernel times its weight, and the derivative of that with respect to the logarithm of the length scale."""
-    if kind == "linear":
-        return weight * squares, np.zeros_like(squares)
-    if kind == "rbf":
-        part = _value(kind, squares)
-        part *= weight
-        return part, part * squares
-    value, slope = _kernel(kind, squares)
-    return weight * value, -2 * weight * slope * squares
-
-
-def _kernel(kind: _Kind, squares: Array) -> tuple[Array, Array]:
-    """The kernel and its derivative."""
-    if kind == "linear":
-        return squares, np.ones_like(squares)
-    if kind == "rbf":
-        value = _value(kind, squares)
-        return value, -0.5 * value
-    decay = np.exp(-(distance := np.sqrt(5.0 * squares)))
-    return (1 + distance + distance * distance / 3) * decay, -(5.0 / 6.0) * (1 + distance) * decay

@@ -107,16 +107,18 @@ class MetricModel:
         self._decided = 0
         self.model: EmbeddingModel = self._models[0]
 
-    def fit(self, architectures: Sequence[Architecture], scores: Array) -> dict[str, float]:
+    def fit(
+        self, architectures: Sequence[Architecture], scores: Array, errors: Array | None = None
+    ) -> dict[str, float]:
         """Fits it to ``n >= 1`` measurements, of which earlier calls had the first; see ``EmbeddingModel.fit``."""
         count = len(scores)
         count = scheduled(count, self._growth) if count < _OFTEN else scheduled(count, _GROWTH, _OFTEN)
         if count != self._decided:
             self._decided = count
             for model in self._models:
-                model.fit(architectures[:count], scores[:count])
+                model.fit(architectures[:count], scores[:count], None if errors is None else errors[:count])
             self.model = max(self._models, key=EmbeddingModel.foreseen)
-        return self.model.fit(architectures, scores)
+        return self.model.fit(architectures, scores, errors)
 
     @property
     def targets(self) -> Targets:

@@ -73,6 +73,12 @@ class Targets:
         at = np.minimum(np.searchsorted(self.scores, scores), len(self.scores) - 1)
         return np.where(self.scores[at] == scores, self.targets[at], between)
 
+    def variances(self, scores: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Squares of what standard errors ``(n,)`` of scores ``(n,)`` are in targets: half of what two of them span."""
+        spans = self.transform(scores + errors) - self.transform(scores - errors)
+        result: NDArray[np.float64] = (spans / 2) ** 2
+        return result
+
     def inverse(self, targets: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores that belong to targets; the same scale as the pool's, constant if the pool is."""
         return unscaled(_interpolate(targets, self.targets, scaled(self.scores, self.unit)), self.unit)

@@ -128,7 +128,7 @@ class SharedText(SharedData):
         """``ppl`` and ``loss``, mean cross entropy in nats, on all validation text, through which the state goes."""
         self.network.choose(path)
         with self.without_gradients():
-            loss = text_loss(self.network, self.valid)
+            loss, _ = text_loss(self.network, self.valid)
         return {"ppl": math.exp(loss), "loss": loss} if loss < LARGEST_LOSS else {}
 
     def memory(self) -> TrainingState:

@@ -15,29 +15,23 @@ from naopt.one_shot.evaluator import PREFIX
 from naopt.ranking.result import read_ranking
 from naopt.report import charts
 from naopt.report.baseline_section import baseline_section
-from naopt.report.elements import asset, code, duration, flat, json_block, number, rows_table, section
+from naopt.report.best_section import best_section, error_of
+from naopt.report.elements import asset, duration, flat, json_block, number, rows_table, section
 from naopt.report.finalist_section import finalist_section
 from naopt.report.front_section import front_section
 from naopt.report.instance_section import instance_section
 from naopt.report.page_data import report_data
 from naopt.report.ranking_section import ranking_section
 from naopt.report.shared_training import shared_training_section
-from naopt.report.summary import cost, finite, metric_names, origin_statistics, parent_index, round_summaries, value_of
+from naopt.report.summary import cost, finite, origin_statistics, round_summaries, value_of
 from naopt.report.trials_table import trials_table
 from naopt.run.priors import prior_weights
-from naopt.run.workloads import network_sizes
 from naopt.spaces.drawing import STYLE, draw_graph
 
 if TYPE_CHECKING:
+    from naopt.execution.trial import Trial
     from naopt.run.record import RunRecord
 
-_ORIGINS = {
-    "random": "drawn from the random pool",
-    "ascent": "found by moving uphill in the learned space",
-    "refill": "a refill: the searcher had found too few new architectures",
-    "neighbour": "one change away from another architecture",
-    "mutation": "a mutation of another architecture",
-}
 _LOG = {
     "train_size": "fitted on",
     "pairwise_accuracy": "pairwise accuracy",
@@ -84,7 +78,7 @@ def render(record: RunRecord, against: RunRecord | None = None) -> str:
         raise InputError("run to compare with", str(against.directory), rule)
     sections = [
         _header(record),
-        front_section(record) if len(record.problem.objectives) > 1 else _best(record),
+        front_section(record) if len(record.problem.objectives) > 1 else best_section(record),
         _figures(record, against),
         finalist_section(record),
         instance_section(record),
@@ -114,9 +108,8 @@ def render(record: RunRecord, against: RunRecord | None = None) -> str:
 
 def _header(record: RunRecord) -> str:
     best, failed, spent = record.best(), len(record.failed), cost(record)
-    value = None if best is None else value_of(record, best)
     facts = [
-        (f"best {record.objective.metric}", number(value)),
+        (f"best {record.objective.metric}", _value(record, best)),
         ("queries", f"{len(record.evaluated):,} of {record.config.budget:,}"),
         ("failed", f"{failed:,}"),
         (f"time of all {_measured(record)[1]}", duration(spent.children)),
@@ -151,28 +144,11 @@ def _measured(record: RunRecord) -> tuple[str, str]:
     return ("measurement", "measurements") if shared else ("child", "children")
 
 
-def _best(record: RunRecord) -> str:
-    best = record.best()
+def _value(record: RunRecord, best: Trial | None) -> str:
+    """The objective's metric of a trial with its standard error."""
     if best is None or best.measurement is None:
-        return section("Best architecture", '<p class="warn">No evaluation has ended well yet.</p>')
-    parent = parent_index(record.trials).get(best.index)
-    came = escape(_ORIGINS.get(best.origin, best.origin))
-    if parent is not None:
-        came += f', from <a href="#a{parent}">architecture {parent}</a>'
-    expected = finite(best.predicted)
-    rows = [(name, number(best.measurement.metrics.get(name))) for name in metric_names(record)]
-    rows += [("predicted " + record.objective.metric, number(expected))] if expected is not None else []
-    rows += [("seconds", number(best.measurement.seconds))]
-    if (sizes := network_sizes(record)) is not None:
-        rows += [("parameters in the search", number(sizes.search))]
-        rows += [(f"parameters in final training ({sizes.preset})", number(sizes.final))]
-    return section(
-        "Best architecture",
-        f'<div class="cell">{draw_graph(record.space.graph(best.architecture), styled=False)}</div>'
-        + code(best.text)
-        + f'<p class="note">Query {best.index}, round {best.round}: {came}.</p>'
-        + rows_table(("measured", "value"), rows, numeric=(1,)),
-    )
+        return number(None)
+    return number(value_of(record, best)) + error_of(best.measurement.metrics, record.objective.metric)
 
 
 def _figures(record: RunRecord, against: RunRecord | None) -> str:

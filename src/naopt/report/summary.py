@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from naopt.measurement import is_error
 from naopt.metrics.scale import exponent, scaled, unscaled
 
 if TYPE_CHECKING:
@@ -155,9 +156,10 @@ def cost(record: RunRecord) -> Cost:
 
 
 def metric_names(record: RunRecord) -> list[str]:
-    """Every metric that was measured, the objective's first."""
+    """Every metric that was measured, the objective's first, without standard errors."""
     names = {name: None for trial in record.evaluated if trial.measurement for name in trial.measurement.metrics}
-    return [record.objective.metric, *(name for name in names if name != record.objective.metric)]
+    others = (name for name in names if name != record.objective.metric and not is_error(name, names))
+    return [record.objective.metric, *others]
 
 
 def parent_index(trials: Iterable[Trial]) -> dict[int, int]:

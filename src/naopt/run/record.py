@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from naopt.problem import Objective, Problem
 from naopt.run.config import RunConfig
 from naopt.run.instances import Instances, read_instances
 from naopt.run.names import CONFIG, INSTANCES
-from naopt.run.order import best_first, leaders, trained_first
+from naopt.run.order import Leaders, best_first, finalists_among, leaders, trained_first, with_finalist
 from naopt.spaces import SearchSpace, space_from_document
 from naopt.store.meta import problem_of
 from naopt.store.store import DATABASE, RunStore
@@ -47,6 +47,7 @@ class RunRecord:
     rounds: list[dict[str, Any]]
     meta: dict[str, Any]
     finalists: Mapping[int, Measurement] = field(default_factory=dict)
+    _leaders: dict[int, Leaders] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def objective(self) -> Objective:
@@ -81,11 +82,11 @@ class RunRecord:
 
     @property
     def wanted_finalists(self) -> list[Trial]:
-        """What is to be trained longer: what was chosen when the trainings began, else ``leaders``."""
+        """What is to be trained longer: what was chosen when the trainings began, else ``finalists_among``."""
         noted = self.meta.get("wanted_finalists", {})
         if (noted.get("after"), noted.get("of")) == (len(self.evaluated), self.config.finalists):
             return [self.trials[index] for index in noted["trials"]]
-        return leaders(self.trials, self.problem, self.config.finalists)
+        return finalists_among(self.trials, self.problem, self.config.finalists, self.leaders.expected)
 
     @property
     def finalists_trained(self) -> bool:
@@ -147,12 +148,22 @@ class RunRecord:
         about = self.meta["finalist_objective"]
         return Objective(about["metric"], about["goal"])
 
+    @property
+    def leaders(self) -> Leaders:
+        """What is expected of trials that were measured with errors; found out once for so many measurements."""
+        count = len(self.evaluated)
+        if count not in self._leaders:
+            self._leaders.clear()
+            self._leaders[count] = leaders(self.space, self.trials, self.problem)
+        return self._leaders[count]
+
     def ranked(self) -> list[Trial]:
         """Trials with a score, the best first; equal ones in the order of ``best_first``.
 
-        Finalists that were trained come before all others, by what that gave.
+        Where measurements state standard errors, by what all of them together let one expect (``leaders``), and not by
+        the luckiest. Finalists that were trained come before all others, by what that gave.
         """
-        scored = best_first(self.trials, self.problem, len(self.trials))
+        scored = best_first(self.trials, self.problem, len(self.trials), self.leaders.expected)
         return trained_first(scored, self.finalists, self.standalone) if self.finalists else scored
 
     def best(self) -> Trial | None:
@@ -281,13 +292,5 @@ def record_of(directory: Path, config: RunConfig, store: RunStore, space: Search
     except (InputError, KeyError, TypeError) as error:
         raise InputError("run", str(directory), f"{DATABASE} is damaged: {error!r} in its meta data") from error
     finalists = store.finalists()
-    trials = [_with_finalist(trial, finalists.get(trial.index)) for trial in store.trials(space)]
+    trials = [with_finalist(trial, finalists.get(trial.index)) for trial in store.trials(space)]
     return RunRecord(directory, config, space, problem, trials, list(store.rounds), dict(meta), finalists)
-
-
-def _with_finalist(trial: Trial, found: Measurement | None) -> Trial:
-    if found is None or trial.measurement is None:
-        return trial
-    own = trial.measurement.metrics
-    metrics = {**own, **{name: value for name, value in found.metrics.items() if name not in own}}
-    return replace(trial, measurement=replace(trial.measurement, metrics=metrics))

@@ -53,6 +53,22 @@ def scored(
     return [a for a, _ in pairs], np.array([score for _, score in pairs], dtype=np.float64)
 
 
+def standard_errors(
+    history: Sequence[tuple[Architecture, Measurement]], objective: Objective
+) -> NDArray[np.float64] | None:
+    """Standard errors ``(n,)`` of what is ``scored``; ``None`` if none was stated.
+
+    What has none has the mean of the others, diverged architectures among them.
+    """
+    told = [m for _, m in history if objective.score(m) is not None or m.status == _COUNTS_AS_WORST]
+    stated = [m.error(objective.metric) if m.ok else None for m in told]
+    known = [error for error in stated if error is not None]
+    if not known:
+        return None
+    usual = float(np.mean(known))
+    return np.array([usual if error is None else error for error in stated], dtype=np.float64)
+
+
 def fewest_scores(initial: int, pending: Collection[Architecture]) -> int:
     """How many scores a predictor needs before it is asked, with so many ``initial`` random architectures.
 

@@ -19,7 +19,8 @@ from naopt.spaces import Architecture, SearchSpace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from naopt.latent.gaussian_process import GaussianProcess, Kernel
+    from naopt.latent.gaussian_process import GaussianProcess
+    from naopt.latent.kernels import Kernel
 
 
 class GPSettings(PresetSettings):

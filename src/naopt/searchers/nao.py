@@ -12,7 +12,7 @@ from naopt.latent.priors import Promises
 from naopt.metrics.scale import mean
 from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher, searchers
-from naopt.searchers.candidates import FEWEST_SCORES, fewest_scores, scored
+from naopt.searchers.candidates import FEWEST_SCORES, fewest_scores, scored, standard_errors
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.searchers.first import first, first_count
 from naopt.searchers.nao_settings import NAOSettings
@@ -141,11 +141,13 @@ class NAOSearcher(Searcher):
             wanted = min(wanted, self.initial + self.options.rounds * self.new_per_round - told - out)
         if pending and self.options.model == "joint":
             told = max(0, told - (told - self.initial) % self.new_per_round)
-        architectures, scores = scored(self.history[:told], self.objective)
+        history = self.history[:told]
+        architectures, scores = scored(history, self.objective)
         if len(scores) < fewest_scores(self.initial, pending):
             return self._random(wanted, known, rng, told + out)
-        self.rounds.learn(self.history[:told])
-        chosen, log = self.rounds.propose(architectures, scores, known, pending, wanted, rng)
+        self.rounds.learn(history)
+        errors = standard_errors(history, self.objective)
+        chosen, log = self.rounds.propose(architectures, scores, known, pending, wanted, rng, errors)
         sign = self.objective.sign
         predicted = [p.predicted for p in chosen if p.predicted is not None]
         self._log = log | {f"from_{origin}": sum(p.origin == origin for p in chosen) for origin in _ORIGINS}

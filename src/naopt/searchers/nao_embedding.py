@@ -76,10 +76,11 @@ class EmbeddingRounds(NAORounds):
         pending: Sequence[Architecture],
         wanted: int,
         rng: np.random.Generator,
+        errors: Array | None = None,
     ) -> tuple[list[Proposal], dict[str, Any]]:
         """See ``NAORounds``. Seeds are the best by what the model makes of all measurements, not by single ones."""
         with one_thread():
-            return self._propose(architectures, scores, known, pending, wanted, rng)
+            return self._propose(architectures, scores, known, pending, wanted, rng, errors)
 
     def _propose(
         self,
@@ -89,11 +90,12 @@ class EmbeddingRounds(NAORounds):
         pending: Sequence[Architecture],
         wanted: int,
         rng: np.random.Generator,
+        errors: Array | None,
     ) -> tuple[list[Proposal], dict[str, Any]]:
         self.known = known
         if self.priors is not None:
             self.priors.begin([*architectures, *pending])
-        log = self.fit(architectures, scores, pending)
+        log = self.fit(architectures, scores, pending, errors)
         started = time.perf_counter()
         ranking = self.ranking(architectures, rng)
         seeds = ranking[: self.seeds]
@@ -109,9 +111,15 @@ class EmbeddingRounds(NAORounds):
         chosen = self.filled_up(self.choose(found, wanted), seeds, wanted, rng)
         return chosen, log | {"seeds": len(seeds), "ascent_seconds": time.perf_counter() - started}
 
-    def fit(self, architectures: list[Architecture], scores: Array, pending: Sequence[Architecture]) -> dict[str, Any]:
+    def fit(
+        self,
+        architectures: list[Architecture],
+        scores: Array,
+        pending: Sequence[Architecture],
+        errors: Array | None = None,
+    ) -> dict[str, Any]:
         """Fits what predicts to what was measured, ``n >= 2``; what is pending turns out as predicted, it believes."""
-        log = dict(self.model.fit(architectures, scores))
+        log = dict(self.model.fit(architectures, scores, errors))
         self._pending = self.model.encode(pending) if pending else None
         return log
 

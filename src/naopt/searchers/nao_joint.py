@@ -49,6 +49,7 @@ class JointRounds(NAORounds):
         pending: Sequence[Architecture],  # noqa: ARG002 - known already; the model believes nothing
         wanted: int,
         rng: np.random.Generator,
+        errors: NDArray[np.float64] | None = None,  # noqa: ARG002 - it minimises squared errors, all alike
     ) -> tuple[list[Proposal], dict[str, Any]]:
         """See ``NAORounds``; the log holds losses, held-out quality and yields of fit and ascent."""
         self.known, self.unlikely = known, Unlikely(self.feasible)

@@ -53,6 +53,7 @@ class NAORounds(ABC):
         pending: Sequence[Architecture],
         wanted: int,
         rng: np.random.Generator,
+        errors: NDArray[np.float64] | None = None,
     ) -> tuple[list[Proposal], dict[str, Any]]:
         """Up to ``wanted`` proposals that are not ``known``, predictions as scores (larger is better), and a log.
 
@@ -63,6 +64,7 @@ class NAORounds(ABC):
             pending: the part of it that others are at work on.
             wanted: how many, at least 1.
             rng: all randomness of the round.
+            errors: standard errors of the scores ``(n,)``, where they are known.
         """
 
     @abstractmethod

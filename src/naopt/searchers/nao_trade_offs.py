@@ -15,6 +15,7 @@ from naopt.latent.metric_model import MetricModel
 from naopt.measurement import Measurement
 from naopt.metrics import non_dominated_ranks
 from naopt.problem import Limit, Objective, Problem
+from naopt.searchers.candidates import standard_errors
 from naopt.searchers.nao_embedding import EmbeddingRounds
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
@@ -86,12 +87,14 @@ class TradeOffRounds(EmbeddingRounds):
         architectures: list[Architecture],  # noqa: ARG002 - more than one metric is learned
         scores: Array,  # noqa: ARG002
         pending: Sequence[Architecture],
+        errors: Array | None = None,  # noqa: ARG002 - each metric has its own
     ) -> dict[str, Any]:
         """See ``EmbeddingRounds``; the log is that of the first metric, and ``spearman/NAME`` of the others."""
         told, objectives = [architecture for architecture, _ in self._told], self.problem.objectives
         log: dict[str, Any] = {}
         for name, model in self.models.items():
-            found = model.fit(told, self._sign(name) * np.array([m.metrics[name] for _, m in self._told]))
+            values = self._sign(name) * np.array([m.metrics[name] for _, m in self._told])
+            found = model.fit(told, values, standard_errors(self._told, Objective(name)))
             log |= {f"spearman/{name}": found["spearman"]} if log and "spearman" in found else {} if log else found
         self._waiting = list(pending)
         raw = np.array([[o.sign * m.metrics[o.metric] for o in objectives] for _, m in self._told])

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from naopt.errors import InputError
+from naopt.measurement import error_name
 from naopt.memory import keep_freed_memory
 from naopt.networks.base import ChildNetwork
 from naopt.tasks.parts import Part
@@ -162,18 +163,30 @@ class ImageTrainer(Trainer):
         return choose_precision(self.network, loss, self.device)[0]
 
     def measure(self, part: Part) -> dict[str, float]:
-        """``acc`` in percent and ``loss``, the mean cross entropy without smoothing."""
+        """``acc`` in percent and ``loss``, the mean cross entropy without smoothing, with standard errors.
+
+        Those are what other images of the same kind would change: of a share of images that is binomial (with half an
+        image more on either side, so that no network is known to make no mistakes), and of a mean of losses.
+        """
         images = self.parts[part]
         self.network.eval()
-        hits, loss = 0, 0.0
+        hits, loss, squares, count = 0, 0.0, 0.0, len(images)
         with torch.inference_mode():
             for inputs, labels in images.batches(_EVALUATION_BATCH):
                 logits = self.network(inputs)
                 hits += int((logits.argmax(1) == labels).sum())
                 loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+                squares += float(F.cross_entropy(logits, labels, reduction="none").double().square().sum())
         if not math.isfinite(loss):
             raise DivergedError(f"loss {loss} on held-out images")
-        return {"acc": 100 * hits / len(images), "loss": loss / len(images)}
+        share, mean = (hits + 0.5) / (count + 1), loss / count
+        spread = max(squares / count - mean**2, 0.0)
+        return {
+            "acc": 100 * hits / count,
+            "loss": mean,
+            error_name("acc"): 100 * math.sqrt(share * (1 - share) / count),
+            error_name("loss"): math.sqrt(spread / count),
+        }
 
     def chosen(self) -> dict[str, str]:
         """The precision."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from naopt.errors import InputError
+from naopt.measurement import error_name
 from naopt.memory import keep_freed_memory
 from naopt.networks.language_model import ChunkLoss, LanguageModel
 from naopt.networks.language_settings import LanguageSettings
@@ -199,6 +200,8 @@ class LanguageTrainer(Trainer):
     def measure(self, part: Part) -> dict[str, float]:
         """Mean cross entropy of a part's words in nats, ``loss``, and its exponential, the perplexity ``ppl``.
 
+        Both with standard errors, if the part is long enough: from stretches of text, whose words are not independent.
+
         The hidden state goes through the whole part. Each sequence begins with its second word; what is left when the
         part is cut into sequences of equal length is not measured (nothing with ``test_batch_size`` 1, the default).
         """
@@ -206,11 +209,14 @@ class LanguageTrainer(Trainer):
         training = self.network.training
         self.network.eval()
         with self._measured_weights():
-            loss = text_loss(self.network, text)
+            loss, error = text_loss(self.network, text)
         self.network.train(training)
         if not loss < LARGEST_LOSS:
             raise DivergedError(f"loss {loss} on the {part} text")
-        return {"loss": loss, "ppl": math.exp(loss)}
+        found = {"loss": loss, "ppl": math.exp(loss)}
+        if error is not None:
+            found |= {error_name("loss"): error, error_name("ppl"): found["ppl"] * error}
+        return found
 
     def own_state(self) -> TrainingState:
         """Place in the epoch, hidden state, averages, the weights to go back to, and what decides about them."""
@@ -253,20 +259,27 @@ def penalised(found: ChunkLoss, settings: LanguageSettings) -> Tensor:
 
 
 @torch.no_grad()
-def text_loss(network: LanguageModel, text: Tensor) -> float:
-    """Mean cross entropy in nats of text ``(length, batch)``, whose first words are not predicted.
+def text_loss(network: LanguageModel, text: Tensor) -> tuple[float, float | None]:
+    """Mean cross entropy in nats of text ``(length, batch)``, whose first words are not predicted; its standard error.
+
+    The error is that of the mean of stretches of equal length, of which the last is left out if it is shorter; ``None``
+    of fewer than two.
 
     The hidden state begins with zeros and goes through the whole text. The network should be in evaluation mode.
     """
     last, batch = len(text) - 1, text.shape[1]
     length = max(1, _EVALUATION_ROWS // batch)
     total, state = torch.zeros((), dtype=torch.float64, device=text.device), network.begin(batch)
+    whole: list[Tensor] = []
     for at in range(0, last, length):
         stop = min(at + length, last)
         found = network.loss(text[at:stop], text[at + 1 : stop + 1], state)
         total += found.cross_entropy * (stop - at)
+        if stop - at == length:
+            whole.append(found.cross_entropy)
         state = found.state
-    return float(total) / last
+    error = float(torch.stack(whole).double().std() / math.sqrt(len(whole))) if len(whole) > 1 else None
+    return float(total) / last, error
 
 
 def side_by_side(words: NDArray[np.int32], part: str, batch: int, device: torch.device) -> Tensor:

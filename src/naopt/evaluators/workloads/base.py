@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from naopt.configuration import Settings
 from naopt.errors import InputError
-from naopt.measurement import MetricInfo
+from naopt.measurement import MetricInfo, error_name
 from naopt.tasks import Limits, Task
 from naopt.tasks.parts import Part
 
@@ -69,7 +69,7 @@ class Workload(ABC):
     """
 
     long_names: ClassVar[Mapping[str, str]] = {"acc": "accuracy", "ppl": "perplexity", "loss": "loss"}
-    """How results of final training spell the metrics."""
+    """How results of final training spell the metrics; see ``long_name``."""
 
     settings_type: ClassVar[type[Settings]]
     default_space: ClassVar[str]
@@ -80,6 +80,17 @@ class Workload(ABC):
     def __init__(self, task: Task, settings: Settings) -> None:
         self.task, self.settings = task, settings
         self.known_shape: Shape | None = None
+
+    @property
+    def figures(self) -> dict[str, MetricInfo]:
+        """``metrics`` and their standard errors, which a training gives where it can."""
+        errors = {error_name(name): MetricInfo("min", info.unit) for name, info in self.metrics.items()}
+        return {**self.metrics, **errors}
+
+    def long_name(self, name: str) -> str:
+        """How results of final training spell one of ``figures``."""
+        metric = next(metric for metric in self.metrics if name in (metric, error_name(metric)))
+        return self.long_names[metric] if name == metric else error_name(self.long_names[metric])
 
     def check_space(self, space: SearchSpace) -> None:
         """Raises ``InputError`` if the space's architectures have no network for the task."""
