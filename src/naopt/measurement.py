@@ -85,8 +85,9 @@ class Measurement:
         details: traceback and last lines of output of what failed.
 
     Raises:
-        ValueError: metrics that are not numbers by name, or not finite, negative standard errors, seconds that are not, are negative or above
-            1e15, ``ok`` without metrics, another status without a reason, or a reason that is not text.
+        ValueError: metrics that are not numbers by name, or not finite, negative standard errors, seconds that are not,
+            are negative or above 1e15, ``ok`` without metrics, another status without a reason, or a reason that is not
+            text.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
