@@ -120,13 +120,15 @@ def test_rounds_limit_the_search() -> None:
     assert search.ask(80) == []
 
 
-def test_a_fresh_searcher_that_is_told_the_same_goes_on_in_the_same_way() -> None:
+@pytest.mark.parametrize("embedding", ["components", "learned"])
+def test_a_fresh_searcher_that_is_told_the_same_goes_on_in_the_same_way(embedding: str) -> None:
     """After any number of rounds; equal proposals, origins, parents and predictions."""
-    whole = searcher(create_space("conv-cell:nodes=1,operations=enas-5"), 24, initial=6, new_per_round=3)
+    options: dict[str, Any] = {"initial": 6, "new_per_round": 3, "embedding": embedding}
+    whole = searcher(create_space("conv-cell:nodes=1,operations=enas-5"), 24, **options)
     asked = rounds_of(whole)
     told = 0
     for proposals in asked:
-        fresh = searcher(create_space("conv-cell:nodes=1,operations=enas-5"), 24, initial=6, new_per_round=3)
+        fresh = searcher(create_space("conv-cell:nodes=1,operations=enas-5"), 24, **options)
         for architecture, measurement in whole.history[:told]:
             fresh.tell(architecture, measurement)
         assert fresh.ask(24 - told) == proposals

@@ -98,7 +98,7 @@ class Embedding:
     def _project(self, groups: Mapping[str, Array]) -> Array:
         parts = [
             product(groups[name] - self.arrays[f"mean/{name}"], self.arrays[f"components/{name}"])
-            for name in self.blocks
+            for name in self.names["blocks"]
         ]
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(groups["tokens"]), 0))
 

@@ -12,10 +12,14 @@ from naopt.configuration import Settings
 class EmbeddingSettings(Settings):
     """How the embedding, its decoder and the Gaussian process on it are built; see ``EmbeddingModel``."""
 
+    embedding: Literal["components", "learned"] = "components"
+    """What the encoder is: principal components of what a cell computes, or a neural network that adds to them and was
+    trained to keep what it computes through a narrow and noisy code. Neither sees a label."""
     unlabelled: int = Field(4000, ge=1)
     """How many random architectures of the space the auto-encoder may also learn from. They cost no query."""
     pretraining_steps: int | None = Field(None, ge=0)
-    """Steps on unlabelled architectures of the space before any label is seen; 600 if null."""
+    """Steps on unlabelled architectures of the space before any label is seen; if null 600 of the decoder and,
+    with `embedding=learned`, 1,200 of the encoder."""
     decoder_size: int = Field(256, ge=1, le=8192)
     """Hidden units of the decoder."""
     decoder_noise: float = Field(1.0, ge=0)

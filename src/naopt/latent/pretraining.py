@@ -23,6 +23,7 @@ from naopt.latent.decoder import Decoder, train_decoder
 from naopt.latent.embedding import Embedding
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.graph_features import graph_features
+from naopt.latent.learned_embedding import LEARNED, LearnedEmbedding
 from naopt.latent.threads import one_thread
 from naopt.spaces import Architecture, SearchSpace
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 3
 _STEPS = 600
+_ENCODER_STEPS = 1200
 _LOOKED_AT = 32
 _PAIRS = 200
 
@@ -78,8 +80,15 @@ def embedding_of(space: SearchSpace, settings: EmbeddingSettings) -> Embedding:
         if len(_alone) >= _MOST_IN_MEMORY:
             _alone.pop(next(iter(_alone)))
         made = _load(space, key)
-        _alone[key] = Embedding.learn(space, sample) if made is None else made.embedding
+        _alone[key] = _learned(space, settings, sample) if made is None else made.embedding
     return _alone[key]
+
+
+def _learned(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architecture]) -> Embedding:
+    if settings.embedding == LEARNED:
+        steps = _ENCODER_STEPS if settings.pretraining_steps is None else settings.pretraining_steps
+        return LearnedEmbedding.train(space, sample, steps)
+    return Embedding.learn(space, sample)
 
 
 def _sample(space: SearchSpace, settings: EmbeddingSettings) -> list[Architecture]:
@@ -93,7 +102,7 @@ _MOST_IN_MEMORY = 4
 
 
 def _make(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architecture], key: str) -> Pretrained:
-    embedding = Embedding.learn(space, sample)
+    embedding = _learned(space, settings, sample)
     steps = _STEPS if settings.pretraining_steps is None else settings.pretraining_steps
     weights = train_decoder(embedding, sample, settings.decoder_size, steps, settings.decoder_noise)
     rng = np.random.default_rng(1)
@@ -119,6 +128,7 @@ def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architect
             else {}
         ),
         "settings": [settings.unlabelled, settings.pretraining_steps, settings.decoder_size, settings.decoder_noise],
+        **({"embedding": LEARNED} if settings.embedding == LEARNED else {}),
         "sample": [a.tokens for a in sample],
         "canonical": [space.canonical(a.tokens) for a in sample[:_LOOKED_AT]],
         "quantities": [dict(space.quantities(a)) for a in sample[:_LOOKED_AT]],
@@ -146,7 +156,8 @@ def _read(space: SearchSpace, path: Path) -> Pretrained | None:
         for name, array in arrays.items():
             part, _, rest = name.partition("/")
             parts[part][rest] = array
-        return Pretrained(Embedding(space, names, parts["embedding"]), Decoder(space, parts["decoder"]), unit)
+        kind = LearnedEmbedding if LEARNED in names else Embedding
+        return Pretrained(kind(space, names, parts["embedding"]), Decoder(space, parts["decoder"]), unit)
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError):
         return None
 
