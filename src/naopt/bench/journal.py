@@ -199,6 +199,8 @@ class Journal(TrialFolder[SearchTrial]):
             "known": sorted(comparison.known) or None,
             "priors": sorted(comparison.prior_columns) or None,
             "history": sorted(comparison.history) or None,
+            "fidelities": list(comparison.fidelities) or None,
+            "fidelity_costs": list(comparison.fidelity_costs) or None,
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}
         kinds = {name: registry.get(searcher_name(name)) for name in searchers}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,10 @@ from naopt.execution.jobs import Job
 from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
-from naopt.problem import Problem
 from naopt.searchers import make_searcher, searchers
+
+_ROUNDED = 1e-9
+"""What a sum of parts of a query may be above a whole number."""
 
 
 def compare(
@@ -77,7 +81,7 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
     def evaluate(job: Job) -> Measurement:
         nonlocal looking_up
         begun = time.perf_counter()
-        found = evaluator.evaluate(job.architecture, job.seed)
+        found = evaluator.at(job.level).evaluate(job.architecture, job.seed)
         looking_up += time.perf_counter() - begun
         return found
 
@@ -93,8 +97,9 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
     seconds = time.perf_counter() - started
     ends = [engine.spans[trial.index][1] for trial in found]
     rows = [comparison.table.row(trial.architecture) for trial in found]
-    selected, origins = _selections(problem, rows, found)
-    hit = None if comparison.several else _queries_to_optimum(comparison, rows)
+    at = [math.ceil(cost - _ROUNDED) for cost in accumulate(trial.cost for trial in found)]
+    selected, origins = _selections(comparison, rows, found, at)
+    hit = None if comparison.several else _queries_to_optimum(comparison, rows, found, at)
     noted = SearchTrial(
         searcher=name,
         trial=trial,
@@ -107,7 +112,9 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
         origins=origins,
         selected=selected,
         crew=crew,
-        timing=Timing.of(engine.spans, [ends[query - 1] for query, _ in selected], hit and ends[hit - 1]),
+        timing=None
+        if problem.fidelity
+        else Timing.of(engine.spans, [ends[query - 1] for query, _ in selected], hit and ends[hit - 1]),
         rows=None if problem.ordinary else rows,
         pruned=passed_over.count,
     )
@@ -124,27 +131,38 @@ class _PassedOver(Observer):
         self.count += log.get("passed_over", 0)
 
 
-def _queries_to_optimum(comparison: Comparison, rows: Sequence[int | None]) -> int | None:
+def _queries_to_optimum(
+    comparison: Comparison, rows: Sequence[int | None], found: Sequence[Trial], at: Sequence[int]
+) -> int | None:
     best = comparison.optimum[0]
-    hits = (query for query, row in enumerate(rows, start=1) if row is not None and comparison.searched[row] == best)
-    return next(hits, None)
+    for query, row, trial in zip(at, rows, found, strict=True):
+        if row is not None and trial.level is None and comparison.searched[row] == best:
+            return query if query <= comparison.budget else None
+    return None
 
 
 def _selections(
-    problem: Problem, rows: Sequence[int | None], found: Sequence[Trial]
+    comparison: Comparison, rows: Sequence[int | None], found: Sequence[Trial], at: Sequence[int]
 ) -> tuple[list[tuple[int, int]], dict[str, OriginCount]]:
     """``selected`` and ``origins`` of a trial.
 
     A query improves that is better than all before it; of several objectives one that none before it equals or
-    dominates, and then all of these are ``selected``.
+    dominates, and then all of these are ``selected``. ``at`` is what was spent with each, in full queries; what is
+    beyond the budget does not count.
     """
     selected: list[tuple[int, int]] = []
     origins: dict[str, OriginCount] = {}
+    problem = comparison.problem
     best = np.empty((0, len(problem.objectives)))
-    for query, (row, trial) in enumerate(zip(rows, found, strict=True), start=1):
+    for query, row, trial in zip(at, rows, found, strict=True):
         scores = None if trial.measurement is None else problem.scores(trial.measurement)
         improved = False
-        if row is not None and scores is not None and not (best >= scores).all(axis=1).any():
+        if (
+            query <= comparison.budget
+            and row is not None
+            and scores is not None
+            and not (best >= scores).all(axis=1).any()
+        ):
             improved = True
             best = np.concatenate([best[~(best <= scores).all(axis=1)], [scores]])
             selected.append((query, row))

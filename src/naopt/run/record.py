@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_SPENT = 1e-9
+
+
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One search: its configuration, all its trials in order, and what the searcher logged in each round.
@@ -66,13 +69,20 @@ class RunRecord:
     @property
     def measured(self) -> bool:
         """Whether the budget is spent, or the searcher found nothing new, or the time limit is reached."""
-        return len(self.evaluated) >= self.config.budget or self.exhausted or self.time_is_up
+        return self.spent > self.config.budget - _SPENT or self.exhausted or self.time_is_up
+
+    @property
+    def spent(self) -> float:
+        """What was measured, in full evaluations; without fidelities the number of trials that were measured."""
+        return sum(trial.cost for trial in self.evaluated)
 
     @property
     def exhausted(self) -> bool:
         """Whether the searcher found nothing new before the budget was spent."""
         done = len(self.evaluated)
-        return bool(self.meta.get("exhausted")) and done == len(self.trials) and done < self.config.budget
+        return (
+            bool(self.meta.get("exhausted")) and done == len(self.trials) and self.spent < self.config.budget - _SPENT
+        )
 
     @property
     def time_is_up(self) -> bool:
