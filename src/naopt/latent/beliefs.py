@@ -45,6 +45,8 @@ class Belief:
         parameters: of the process, as ``GaussianProcess.fit`` takes them; fitted if not given.
         metric: what was measured.
         task: on what, as far as that is known.
+        settings: of the embedding; the defaults if not given.
+        below: another belief of the space, whose means are prior knowledge of this one's process, as ``Priors`` are.
     """
 
     def __init__(
@@ -57,19 +59,32 @@ class Belief:
         *,
         metric: str = "",
         task: str = "",
+        settings: EmbeddingSettings | None = None,
+        below: Belief | None = None,
     ) -> None:
-        self.metric, self.task = metric, task
+        self.metric, self.task, self._below = metric, task, below
         self.name, self.space, self.rows, self.targets = name, space, tuple(rows), targets
-        self.embedding = embedding_of(space, EmbeddingSettings())
-        groups = self.embedding.split(self.embedding.encode(self.rows))
-        self._process = GaussianProcess().fit(groups, targets, parameters)
+        self.embedding = embedding_of(space, settings or EmbeddingSettings())
+        groups = self._groups(self._points(self.rows))
+        self._process = GaussianProcess(linear=0 if below is None else 1).fit(groups, targets, parameters)
         self._found: dict[Architecture, float] = {}
 
     @classmethod
     def fit(
-        cls, name: str, space: SearchSpace, scores: Mapping[Architecture, float], *, metric: str = "", task: str = ""
+        cls,
+        name: str,
+        space: SearchSpace,
+        scores: Mapping[Architecture, float],
+        *,
+        metric: str = "",
+        task: str = "",
+        parameters: Array | None = None,
+        settings: EmbeddingSettings | None = None,
+        below: Belief | None = None,
     ) -> Belief:
         """From scores, larger is better. Of more than 500 forms it takes the best 250, and 250 evenly spaced others.
+
+        The other arguments are as of the class.
 
         Raises:
             InputError: fewer than 2 different scores, which rank nothing.
@@ -88,7 +103,10 @@ class Belief:
             others = others[np.linspace(0, len(others) - 1, room).round().astype(np.int64)]
         chosen = np.concatenate([best, others])
         rows = [same[0][0] for same in alike.values()]
-        return cls(name, space, [rows[row] for row in chosen], targets[chosen], metric=metric, task=task)
+        first = [rows[row] for row in chosen]
+        return cls(
+            name, space, first, targets[chosen], parameters, metric=metric, task=task, settings=settings, below=below
+        )
 
     @property
     def parameters(self) -> Array:
@@ -102,15 +120,26 @@ class Belief:
         if len(self._found) > _MOST_KEPT:
             self._found.clear()
         if new := [architecture for architecture in dict.fromkeys(architectures) if architecture not in self._found]:
-            self._found |= zip(new, self._means(self.embedding.encode(new)).tolist(), strict=True)
+            self._found |= zip(new, self._means(self._points(new)).tolist(), strict=True)
         return np.array([self._found[architecture] for architecture in architectures])
+
+    def _points(self, architectures: Sequence[Architecture]) -> Array:
+        """The embedding, and what is expected below ``(n, dimensions)``."""
+        points = self.embedding.encode(architectures)
+        return points if self._below is None else np.c_[points, self._below(architectures)]
+
+    def _groups(self, points: Array) -> list[Array]:
+        """One for each kernel."""
+        if self._below is None:
+            return self.embedding.split(points)
+        return [*self.embedding.split(points[:, :-1]), points[:, -1:], points[:, -1:]]
 
     def _means(self, points: Array) -> Array:
         """At points ``(n, dimensions)``, always as many at a time, as in ``Embedding``."""
         padded = np.zeros((-(-len(points) // _ROWS) * _ROWS, points.shape[1]))
         padded[: len(points)] = points
         parts = [padded[at : at + _ROWS] for at in range(0, len(padded), _ROWS)]
-        return np.concatenate([self._process.predict(self.embedding.split(part))[0] for part in parts])[: len(points)]
+        return np.concatenate([self._process.predict(self._groups(part))[0] for part in parts])[: len(points)]
 
     @cached_property
     def promising(self) -> list[Architecture]:
