@@ -51,7 +51,7 @@ class Fidelity:
         where names differ in anything else, and as the class.
         """
         names = tuple(name.strip() for name in names)
-        return cls(names, tuple(costs) or numbers_of(names))
+        return cls(names, tuple(costs) or (numbers_of(names) if len(names) > 1 else ()))
 
     def __len__(self) -> int:
         return len(self.metrics)

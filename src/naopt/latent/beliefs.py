@@ -13,7 +13,7 @@ from naopt.errors import InputError
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.latent.pretraining import embedding_of
-from naopt.latent.targets import Targets
+from naopt.latent.targets import Normalisation, Targets
 from naopt.latent.threads import one_thread
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
@@ -78,13 +78,14 @@ class Belief:
         *,
         metric: str = "",
         task: str = "",
+        normalisation: Normalisation = "rank",
         parameters: Array | None = None,
         settings: EmbeddingSettings | None = None,
         below: Belief | None = None,
     ) -> Belief:
         """From scores, larger is better. Of more than 500 forms it takes the best 250, and 250 evenly spaced others.
 
-        The other arguments are as of the class.
+        ``normalisation`` makes targets of scores; the other arguments are as of the class.
 
         Raises:
             InputError: fewer than 2 different scores, which rank nothing.
@@ -93,7 +94,9 @@ class Belief:
         if len(np.unique(values)) < 2:
             raise InputError("history", name, f"has {len(np.unique(values))} different values, which rank nothing")
         alike: dict[Tokens, list[tuple[Architecture, float]]] = {}
-        for architecture, target in zip(scores, Targets.fit(values, "rank").transform(values).tolist(), strict=True):
+        for architecture, target in zip(
+            scores, Targets.fit(values, normalisation).transform(values).tolist(), strict=True
+        ):
             alike.setdefault(space.canonical(architecture.tokens), []).append((architecture, target))
         targets = np.array([np.mean([target for _, target in same]) for same in alike.values()])
         order = np.argsort(-targets, kind="stable")

@@ -7,6 +7,7 @@ from naopt.evaluators.base import Evaluator
 from naopt.evaluators.table import TableEvaluator
 from naopt.fidelity import Fidelity
 from naopt.run.config import RunConfig
+from naopt.run.record import RunRecord
 
 
 def with_fidelities(config: RunConfig, evaluator: Evaluator) -> tuple[RunConfig, Evaluator]:
@@ -25,3 +26,20 @@ def with_fidelities(config: RunConfig, evaluator: Evaluator) -> tuple[RunConfig,
     fidelity = Fidelity.parse(config.fidelities, config.fidelity_costs)
     costs = config.fidelity_costs or fidelity.costs
     return config.model_copy(update={"fidelity_costs": costs}), evaluator.with_fidelity(fidelity)
+
+
+def done_of(record: RunRecord) -> str:
+    """How much of the budget is spent, in words: ``12 of 100``, or ``80 for 12.3 of 100 full ones``."""
+    count, budget = f"{len(record.evaluated):,}", f"{record.config.budget:,}"
+    if record.problem.fidelity is None:
+        return f"{count} of {budget}"
+    return f"{count} for {record.spent:.1f} of {budget} full ones"
+
+
+def levels_of(record: RunRecord) -> dict[str, int]:
+    """How many evaluations there were at each level, by its name; empty without fidelities."""
+    fidelity = record.problem.fidelity
+    if fidelity is None:
+        return {}
+    levels = [fidelity.number(trial.level) for trial in record.evaluated]
+    return {name: levels.count(level) for level, name in enumerate(fidelity.metrics)}

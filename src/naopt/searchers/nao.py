@@ -31,8 +31,8 @@ _MOST_INITIAL, _MOST_INITIAL_SEVERAL, _INITIAL_SHARE = 5, 10, 1 / 6
 _SEEDS, _NEW = 5, 2
 _AT_LEVELS = 2
 """With fidelities a round has so many times more: most are cheap."""
-_CHEAP_FIRST = 3
-"""And so many times more are random at first."""
+_CHEAP_FIRST, _CHEAP_LEAST = 3, 8
+"""And so many times more are random at first, but this many at least."""
 
 
 @searchers.register("nao")
@@ -186,7 +186,9 @@ class NAOSearcher(MultiFidelitySearcher):
         One that is to be measured in full ends a round: what it gives changes what the others promise.
         """
         rng = self.generator(pending=pending)
-        missing = _CHEAP_FIRST * self.initial - len(self.told_at[0]) - list(levels).count(0)
+        first, told = max(_CHEAP_LEAST, _CHEAP_FIRST * self.initial), self.told_at[0]
+        failed = sum(score is None for score in told.values())
+        missing = first + min(failed, first) - len(told) - list(levels).count(0)
         drawn = sample_new(self.space, Known(self.seen, pending), min(count, missing), rng) if missing > 0 else []
         if drawn:
             return [self.proposal(architecture, 0, "random") for architecture in drawn]

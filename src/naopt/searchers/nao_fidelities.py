@@ -71,8 +71,26 @@ class FidelityRounds:
                 continue
             name = self._objectives[level].metric
             parameters = self._cheapest(name, scores) if below is None else None
-            below = Belief.fit(name, self._space, scores, parameters=parameters, settings=self._settings, below=below)
+            below = self._fit(name, scores, parameters, below)
         return below
+
+    def _fit(
+        self,
+        name: str,
+        scores: Mapping[Architecture, float],
+        parameters: NDArray[np.float64] | None = None,
+        below: Belief | None = None,
+    ) -> Belief:
+        # Targets like those of the full level: what is told is the same metric, if at another stage.
+        return Belief.fit(
+            name,
+            self._space,
+            scores,
+            normalisation="yeo-johnson",
+            parameters=parameters,
+            settings=self._settings,
+            below=below,
+        )
 
     def _cheapest(self, name: str, scores: Mapping[Architecture, float]) -> NDArray[np.float64] | None:
         """Parameters of the process of the cheapest level: those of a first part of its scores, by a schedule."""
@@ -81,7 +99,7 @@ class FidelityRounds:
             first = dict(list(scores.items())[:count])
             if len(set(first.values())) < FEWEST_SCORES:
                 return None
-            self._parameters = {count: Belief.fit(name, self._space, first, settings=self._settings).parameters}
+            self._parameters = {count: self._fit(name, first).parameters}
         return self._parameters[count]
 
     def propose(
