@@ -114,10 +114,11 @@ def markdown(document: dict[str, Any]) -> str:
     """The table."""
     levels = ", ".join(f"{name} {cost:.3g}" for name, cost in document["fidelities"].items())
     head = ["searcher", *(f"cost {cost}" for cost in document["costs"]), "mean reaches the goal", "trials that do"]
+    best = f"best {document['optimum']:.4f}"
     lines = [
         f"{document['table']}, levels and costs {levels}: {document['metric']} of what is selected, mean over "
         f"{document['trials']} trials [95 % interval]; costs in full evaluations. Goal: what full evaluations alone "
-        f"have after {document['single_budget']}, mean {document['goal']:.4f} (table's best {document['optimum']:.4f}).",
+        f"have after {document['single_budget']}, mean {document['goal']:.4f} ({best}).",
         "",
         f"| {' | '.join([*head, 'median cost'])} |",
         "|" + "---|" * (len(head) + 1),
