@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _DEFAULT = "nao,successive-halving,hyperband,asha,bohb"
 _SHOWN = (0.1, 0.15, 0.2, 0.25, 0.5, 1.0)
-"""Shares of the yardstick's budget at which a line is shown, as far as a searcher's own goes."""
+"""Shares of the yardstick's budget that a row shows, as far as its own goes, and once all trials have something."""
 
 
 def run(comparison: Comparison, workers: int, out: Path | None) -> list[SearchTrial]:
@@ -69,7 +69,7 @@ def summary(
 ) -> dict[str, Any]:
     """The rows of the table; of each searcher one, the yardstick first."""
     sign, goal = several.problem.objective.sign, curves(single, yardstick)
-    ends, points = goal[:, -1], [max(1, round(share * single.budget)) for share in _SHOWN]
+    ends, points = goal[:, -1], list(dict.fromkeys(max(1, round(share * single.budget)) for share in _SHOWN))
     rows = [_row(f"{yardstick[0].searcher}, full only", goal, ends, points, sign)]
     for name in several.settings:
         mine = [trial for trial in found if trial.searcher == name]
@@ -96,13 +96,14 @@ def _row(
     name: str, found: NDArray[np.float64], ends: NDArray[np.float64], points: Sequence[int], sign: int
 ) -> dict[str, Any]:
     inside = [point for point in points if point <= found.shape[1]]
-    at = [summarise(sign * found[:, point - 1]) for point in inside]
+    known = [point for point in inside if np.isfinite(found[:, point - 1]).all()]
+    at = {point: summarise(sign * found[:, point - 1]) for point in known}
     own = [reached(curve, end) for curve, end in zip(found, ends, strict=True)]
     median = censored_median([np.inf if cost is None else cost for cost in own])
     return {
         "searcher": name,
-        "means": [each.mean for each in at],
-        "ci95": [list(each.ci95) for each in at],
+        "means": {point: each.mean for point, each in at.items()},
+        "ci95": {point: list(each.ci95) for point, each in at.items()},
         "cost_of_mean": reached(found.mean(axis=0), float(ends.mean())),
         "reached": median.found,
         "median_cost": median.median,
@@ -124,12 +125,17 @@ def markdown(document: dict[str, Any]) -> str:
         "|" + "---|" * (len(head) + 1),
     ]
     for row in document["rows"]:
-        ends = zip(row["means"], row["ci95"], strict=True)
-        known = [f"{mean:.3f} [{low:.3f}, {high:.3f}]" for mean, (low, high) in ends]
-        cells = [row["searcher"], *known, *[""] * (len(document["costs"]) - len(known))]
+        cells = [row["searcher"], *(_shown(row, cost) for cost in document["costs"])]
         cells += [_cost(row["cost_of_mean"]), f"{row['reached']}/{document['trials']}", _cost(row["median_cost"])]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _shown(row: dict[str, Any], cost: int) -> str:
+    if cost not in row["means"]:
+        return ""
+    low, high = row["ci95"][cost]
+    return f"{row['means'][cost]:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _cost(value: float | None) -> str:

@@ -148,7 +148,8 @@ def search(
     """
     show_logs()
     evaluate = parse_measuring(evaluate)
-    wanted, bounds = parse_wanted(objective), parse_limits(limits)
+    levels = parse_columns(fidelities)
+    wanted, bounds = parse_wanted(objective or (levels[-1] if levels else None)), parse_limits(limits)
     evaluator = parse_evaluator(
         parse_space(space), evaluate, wanted, bounds, as_values=as_values, strict=raise_on_error
     )
@@ -161,7 +162,7 @@ def search(
             "scalarise": scalarise,
             "prior_columns": parse_columns(prior_columns),
             "proxies": parse_columns(proxies),
-            "fidelities": parse_columns(fidelities),
+            "fidelities": levels,
             "fidelity_costs": tuple(fidelity_costs),
             "budget": budget,
             "searcher": searcher,

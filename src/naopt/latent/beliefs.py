@@ -46,7 +46,8 @@ class Belief:
         metric: what was measured.
         task: on what, as far as that is known.
         settings: of the embedding; the defaults if not given.
-        below: another belief of the space, whose means are prior knowledge of this one's process, as ``Priors`` are.
+        below: another belief of the space: what it expects, and what its measurements add, are prior knowledge of this
+            one's process, as ``Priors`` are.
     """
 
     def __init__(
@@ -66,7 +67,8 @@ class Belief:
         self.name, self.space, self.rows, self.targets = name, space, tuple(rows), targets
         self.embedding = embedding_of(space, settings or EmbeddingSettings())
         groups = self._groups(self._points(self.rows))
-        self._process = GaussianProcess(linear=0 if below is None else 1).fit(groups, targets, parameters)
+        self._process = GaussianProcess(linear=0 if below is None else 2).fit(groups, targets, parameters)
+        self._own = {space.canonical(row.tokens): target for row, target in zip(rows, targets.tolist(), strict=True)}
         self._found: dict[Architecture, float] = {}
 
     @classmethod
@@ -126,16 +128,28 @@ class Belief:
             self._found |= zip(new, self._means(self._points(new)).tolist(), strict=True)
         return np.array([self._found[architecture] for architecture in architectures])
 
+    def apart(self, architectures: Sequence[Architecture]) -> Array:
+        """By how much what was measured is above what is expected ``(n,)``; 0 for what was not measured.
+
+        A process takes for noise what it does not understand, and a part of that belongs to the architecture.
+        """
+        own = [self._own.get(self.space.canonical(architecture.tokens)) for architecture in architectures]
+        measured = np.array([target is not None for target in own], dtype=np.bool_)
+        targets = np.array([target or 0.0 for target in own])
+        return np.where(measured, targets - self(architectures), 0.0)
+
     def _points(self, architectures: Sequence[Architecture]) -> Array:
         """The embedding, and what is expected below ``(n, dimensions)``."""
         points = self.embedding.encode(architectures)
-        return points if self._below is None else np.c_[points, self._below(architectures)]
+        below = self._below
+        return points if below is None else np.c_[points, below(architectures), below.apart(architectures)]
 
     def _groups(self, points: Array) -> list[Array]:
         """One for each kernel."""
         if self._below is None:
             return self.embedding.split(points)
-        return [*self.embedding.split(points[:, :-1]), points[:, -1:], points[:, -1:]]
+        both = [points[:, -2:-1], points[:, -1:]]
+        return [*self.embedding.split(points[:, :-2]), *both, *both]
 
     def _means(self, points: Array) -> Array:
         """At points ``(n, dimensions)``, always as many at a time, as in ``Embedding``."""

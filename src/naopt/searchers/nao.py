@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.latent.priors import Promises
 from naopt.metrics.scale import mean
@@ -74,9 +75,14 @@ class NAOSearcher(MultiFidelitySearcher):
         self._log: dict[str, Any] = {}
         self._staged = None if self.problem.fidelity is None else self._fidelity_rounds()
 
-    def _check_joint(self) -> None:
-        if self.options.model == "joint" and self.problem.fidelity is not None:
+    @classmethod
+    def check(cls, problem: Problem, settings: Settings) -> None:
+        """Raises ``InputError`` for the joint model with fidelities."""
+        if isinstance(settings, NAOSettings) and settings.model == "joint" and problem.fidelity is not None:
             raise InputError("setting model", "joint", "knows no fidelities; leave it and preset out")
+
+    def _check_joint(self) -> None:
+        self.check(self.problem, self.options)
         if self.options.model == "joint" and self.problem.priors is not None:
             raise InputError("setting model", "joint", "takes no prior knowledge; leave it and preset out")
         if self.options.model == "joint" and self._trades:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from naopt.latent.beliefs import Belief, Beliefs
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.schedule import scheduled
 from naopt.measurement import Measurement
-from naopt.problem import Objective, Problem
+from naopt.problem import Costs, Objective, Problem
 from naopt.searchers.base import Known, Proposal
 from naopt.searchers.candidates import FEWEST_SCORES, scored
 from naopt.searchers.nao_embedding import EmbeddingRounds
@@ -33,11 +33,12 @@ Scores = Mapping[Architecture, float | None]
 class FidelityRounds:
     """Beliefs of the cheaper levels, each a prior of the next, and rounds in which the best go on by one level.
 
-    A process is fitted to what was measured at each level below the full one; what it expects is prior knowledge of the
-    one above (``Belief``, ``Priors``), so that the weights say what a level is worth. Candidates are judged by the
-    expected improvement of the full level, whatever they were measured at; the one that promises most is measured at
-    the next level above its own. So nothing is measured in full that its cheaper measurements speak against. Where the
-    cheaper levels have cost more than the full one, only what was measured at one of them is a candidate.
+    A process is fitted to what was measured at each level below the full one. What it expects, and what an
+    architecture's own measurement adds, is prior knowledge of the one above (``Belief``, ``Priors``), so that the
+    weights say what a level is worth. Candidates are judged by the expected improvement of the full level, whatever
+    they were measured at; the one that promises most is measured at the next level above its own. So nothing is
+    measured in full that its cheaper measurements speak against. Where the cheaper levels have cost more than the full
+    one, only what was measured at one of them is a candidate.
 
     Args:
         space: where to search.
@@ -131,7 +132,7 @@ class FidelityRounds:
             return [Proposal(begun[index], "promotion") for index in order[:wanted]], {}
         if len(scores) < FEWEST_SCORES:
             return [], {}
-        problem = replace(self._problem, priors=Beliefs([belief], self._problem.priors))
+        problem = replace(self._problem, priors=_Below(belief, self._problem.priors))
         rounds = EmbeddingRounds(self._space, self._options, self._seeds, self._seed, problem)
         rounds.learn(history)
         if begun and self._looks_enough(told_at):
@@ -146,3 +147,22 @@ class FidelityRounds:
         assert fidelity is not None
         spent = [len(told) * fidelity.step(level, level - 1) for level, told in enumerate(told_at)]
         return sum(spent[:-1]) > spent[-1]
+
+
+class _Below(Beliefs):
+    """What is expected of the level below, and what an architecture's own measurement there adds (``Promises``)."""
+
+    def __init__(self, belief: Belief, others: Costs | None) -> None:
+        super().__init__([belief], others)
+        self._belief, self._apart = belief, f"{belief.name}, apart"
+
+    @property
+    def metrics(self) -> Collection[str]:
+        return [*super().metrics, self._apart]
+
+    def of(self, architectures: Sequence[Architecture]) -> Mapping[str, NDArray[np.float64]]:
+        return {**super().of(architectures), self._apart: self._belief.apart(architectures)}
+
+    @property
+    def promising(self) -> Mapping[str, Sequence[Architecture]]:
+        return {**super().promising, self._apart: ()}
