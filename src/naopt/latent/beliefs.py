@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naopt.errors import InputError
+from naopt.latent.embedding import Embedding
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.latent.pretraining import embedding_of
@@ -45,7 +46,7 @@ class Belief:
         parameters: of the process, as ``GaussianProcess.fit`` takes them; fitted if not given.
         metric: what was measured.
         task: on what, as far as that is known.
-        settings: of the embedding; the defaults if not given.
+        embedding: what its kernels see; that of the space by default settings, if not given.
         below: another belief of the space: what it expects, and what its measurements add, are prior knowledge of this
             one's process, as ``Priors`` are.
     """
@@ -60,12 +61,12 @@ class Belief:
         *,
         metric: str = "",
         task: str = "",
-        settings: EmbeddingSettings | None = None,
+        embedding: Embedding | None = None,
         below: Belief | None = None,
     ) -> None:
         self.metric, self.task, self._below = metric, task, below
         self.name, self.space, self.rows, self.targets = name, space, tuple(rows), targets
-        self.embedding = embedding_of(space, settings or EmbeddingSettings())
+        self.embedding = embedding or embedding_of(space, EmbeddingSettings())
         groups = self._groups(self._points(self.rows))
         self._process = GaussianProcess(linear=0 if below is None else 2).fit(groups, targets, parameters)
         self._own = {space.canonical(row.tokens): target for row, target in zip(rows, targets.tolist(), strict=True)}
@@ -82,7 +83,7 @@ class Belief:
         task: str = "",
         normalisation: Normalisation = "rank",
         parameters: Array | None = None,
-        settings: EmbeddingSettings | None = None,
+        embedding: Embedding | None = None,
         below: Belief | None = None,
     ) -> Belief:
         """From scores, larger is better. Of more than 500 forms it takes the best 250, and 250 evenly spaced others.
@@ -110,7 +111,7 @@ class Belief:
         rows = [same[0][0] for same in alike.values()]
         first = [rows[row] for row in chosen]
         return cls(
-            name, space, first, targets[chosen], parameters, metric=metric, task=task, settings=settings, below=below
+            name, space, first, targets[chosen], parameters, metric=metric, task=task, embedding=embedding, below=below
         )
 
     @property

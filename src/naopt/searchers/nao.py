@@ -200,20 +200,20 @@ class NAOSearcher(MultiFidelitySearcher):
             return [self.proposal(architecture, 0, "random") for architecture in drawn]
         full = Seen(self.problem)
         full.update(self.told_at[-1])
+        full.update(a for told in self.told_at for a, score in told.items() if score is None)
         wanted = count if pending else min(count, _AT_LEVELS * self.new_per_round)
         chosen, self._log = staged.propose(self.history, self.told_at, Known(full, pending), pending, wanted, rng)
         found = [replace(p, level=self.reached(p.architecture) + 1) for p in chosen]
         if not found:
-            return self._one_step(pending, rng)
+            return self._one_step(Known(full, pending), pending, rng)
         if not pending:
             last = next((index for index, p in enumerate(found) if p.level == self.full), len(found))
             found = found[: max(1, last)]
         return [replace(p, level=None) if p.level == self.full else p for p in found]
 
-    def _one_step(self, pending: Sequence[Architecture], rng: np.random.Generator) -> list[Proposal]:
+    def _one_step(self, done: Known, pending: Sequence[Architecture], rng: np.random.Generator) -> list[Proposal]:
         """Where cheap levels tell nothing: one that was measured goes on, or else a random one is measured in full."""
-        free = (a for a in self.told_at[0] if a not in self.told_at[-1] and a not in pending)
-        known = next(free, None)
+        known = next((a for a in self.told_at[0] if a not in done), None)
         if known is not None:
             return [self.proposal(known, self.reached(known) + 1, "promotion")]
         drawn = sample_new(self.space, Known(self.seen, pending), 1, rng)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from naopt.latent.beliefs import Belief, Beliefs
-from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.latent.beliefs import Belief
+from naopt.latent.priors import Promises
 from naopt.latent.schedule import scheduled
 from naopt.measurement import Measurement
 from naopt.problem import Costs, Objective, Problem
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _GROWTH = 1.2
 _FEWEST = 8
 """Scores at a level before anything is believed because of it."""
+
+_EXPECTED, _APART = "cheaper levels", "own cheaper measurement"
 
 Told = Sequence[tuple[Architecture, Measurement]]
 Scores = Mapping[Architecture, float | None]
@@ -58,9 +60,9 @@ class FidelityRounds:
         problem: Problem,
         objectives: Sequence[Objective],
     ) -> None:
-        self._space, self._options, self._seeds, self._seed = space, options, seeds, seed
-        self._problem, self._objectives = problem, objectives
-        self._settings = EmbeddingSettings(**{name: getattr(options, name) for name in EmbeddingSettings.model_fields})
+        self._space, self._problem, self._objectives = space, problem, objectives
+        self._below = _Below(problem.priors)
+        self._rounds = EmbeddingRounds(space, options, seeds, seed, replace(problem, priors=self._below))
         self._parameters: dict[int, NDArray[np.float64]] = {}
 
     def belief(self, told_at: Sequence[Scores]) -> Belief | None:
@@ -89,7 +91,7 @@ class FidelityRounds:
             scores,
             normalisation="yeo-johnson",
             parameters=parameters,
-            settings=self._settings,
+            embedding=self._rounds.model.pretrained.embedding,
             below=below,
         )
 
@@ -117,7 +119,7 @@ class FidelityRounds:
         Args:
             history: what was told, at all levels.
             told_at: scores by level.
-            known: what was told at the full level, what is pending, and what is forbidden.
+            known: what was told at the full level, what failed, what is pending, and what is forbidden.
             pending: the part of it that others are at work on.
             wanted: how many.
             rng: all randomness.
@@ -132,8 +134,10 @@ class FidelityRounds:
             return [Proposal(begun[index], "promotion") for index in order[:wanted]], {}
         if len(scores) < FEWEST_SCORES:
             return [], {}
-        problem = replace(self._problem, priors=_Below(belief, self._problem.priors))
-        rounds = EmbeddingRounds(self._space, self._options, self._seeds, self._seed, problem)
+        rounds = self._rounds
+        assert rounds.priors is not None
+        self._below.belief = belief
+        rounds.priors.forget()
         rounds.learn(history)
         if begun and self._looks_enough(told_at):
             rounds.known = known
@@ -149,20 +153,27 @@ class FidelityRounds:
         return sum(spent[:-1]) > spent[-1]
 
 
-class _Below(Beliefs):
-    """What is expected of the level below, and what an architecture's own measurement there adds (``Promises``)."""
+class _Below:
+    """What is known beforehand, ``others``, and what the levels below the full one say (``Costs``, ``Promises``).
 
-    def __init__(self, belief: Belief, others: Costs | None) -> None:
-        super().__init__([belief], others)
-        self._belief, self._apart = belief, f"{belief.name}, apart"
+    Attributes:
+        belief: of these levels: what it expects, and what an architecture's own measurement adds.
+    """
+
+    def __init__(self, others: Costs | None) -> None:
+        self._others = others
+        self.belief: Belief | None = None
 
     @property
     def metrics(self) -> Collection[str]:
-        return [*super().metrics, self._apart]
+        return [_EXPECTED, _APART, *(() if self._others is None else self._others.metrics)]
 
     def of(self, architectures: Sequence[Architecture]) -> Mapping[str, NDArray[np.float64]]:
-        return {**super().of(architectures), self._apart: self._belief.apart(architectures)}
+        assert self.belief is not None
+        others: Mapping[str, NDArray[np.float64]] = {} if self._others is None else self._others.of(architectures)
+        return {**others, _EXPECTED: self.belief(architectures), _APART: self.belief.apart(architectures)}
 
     @property
     def promising(self) -> Mapping[str, Sequence[Architecture]]:
-        return {**super().promising, self._apart: ()}
+        own = {_EXPECTED: () if self.belief is None else self.belief.promising, _APART: ()}
+        return {**self._others.promising, **own} if isinstance(self._others, Promises) else own
