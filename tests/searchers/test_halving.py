@@ -67,7 +67,9 @@ def test_the_best_of_a_rung_go_on_and_what_failed_does_not() -> None:
     best = max(first, key=lambda a: values[a])
     for architecture in first[:-1]:
         told(searcher, architecture, 0, values[architecture])
-    assert not searcher.ask(5, first[-1:], [0])
+    ahead = searcher.ask(5, first[-1:], [0])  # nobody waits: the next bracket, of 12 at the second level, is begun
+    assert {(p.level, p.origin, p.architecture in first) for p in ahead} == {(1, "random", False)}
+    told(searcher, ahead[0].architecture, 1, -1.0)
     told(searcher, first[-1], 0, values[first[-1]])
     second = searcher.ask(100)
     assert {p.architecture for p in second} == set(sorted(first, key=lambda a: -values[a])[:9])
@@ -79,6 +81,10 @@ def test_the_best_of_a_rung_go_on_and_what_failed_does_not() -> None:
             told(searcher, proposal.architecture, 1, values[proposal.architecture])
     third = [proposal.architecture for proposal in searcher.ask(100)]
     assert third == sorted(first, key=lambda a: -values[a])[1:4]
+    for level, architectures in ((2, third), (3, third[:1])):
+        for architecture in architectures:
+            told(searcher, architecture, level, values[architecture])
+    assert len(searcher.ask(100)) == 11
 
 
 def test_promotions_of_asha_are_the_best_so_far_of_each_rung() -> None:

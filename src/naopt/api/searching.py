@@ -149,7 +149,7 @@ def search(
     show_logs()
     evaluate = parse_measuring(evaluate)
     levels = parse_columns(fidelities)
-    wanted, bounds = parse_wanted(objective or (levels[-1] if levels else None)), parse_limits(limits)
+    wanted, bounds = parse_wanted(levels[-1] if levels and objective is None else objective), parse_limits(limits)
     evaluator = parse_evaluator(
         parse_space(space), evaluate, wanted, bounds, as_values=as_values, strict=raise_on_error
     )

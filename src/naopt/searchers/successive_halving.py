@@ -55,7 +55,8 @@ class BracketSearcher(MultiFidelitySearcher):
     """Brackets, one after the other; each a sequence of rungs, whose best go on to the next one.
 
     Where a search stands follows from what was told: each measurement at the level of the current rung that belongs to
-    it fills a place. What failed is not promoted. A rung that finds no new architecture ends early.
+    it fills a place. What failed is not promoted. A rung that finds no new architecture ends early. While the last ones
+    of a rung are pending, whoever is free begins the next bracket.
     """
 
     needs_fidelity = True
@@ -66,6 +67,7 @@ class BracketSearcher(MultiFidelitySearcher):
     ) -> None:
         super().__init__(space, problem, settings, seed=seed, budget=budget)
         self.eta = settings.eta
+        self._ahead: list[tuple[int, Architecture]] = []
         self._rung = self._first(0)
 
     @abstractmethod
@@ -98,6 +100,8 @@ class BracketSearcher(MultiFidelitySearcher):
             rung.told.append(architecture)
             if len(rung.told) == rung.size:
                 self._rung = self._next(rung)
+        elif before < 0:
+            self._ahead.append((level, architecture))
 
     def ask(
         self,
@@ -105,7 +109,15 @@ class BracketSearcher(MultiFidelitySearcher):
         pending: Sequence[Architecture] = (),
         levels: Sequence[int] = (),  # noqa: ARG002
     ) -> list[Proposal]:
-        """The rest of the rung; nothing while others of it are pending, for its best are not known yet."""
+        """The rest of the rung; with others pending, then new architectures of the next bracket."""
+        found = self._of_rung(count, pending)
+        if pending and len(found) < count:
+            level = self.sizes(self._rung.bracket + 1)[0][0]
+            out = [*pending, *(proposal.architecture for proposal in found)]
+            found = [*found, *self.new(count - len(found), level, out)]
+        return found
+
+    def _of_rung(self, count: int, pending: Sequence[Architecture]) -> list[Proposal]:
         rung = self._rung
         while True:
             missing = min(count, rung.size - len(rung.told) - len(pending))
@@ -115,10 +127,17 @@ class BracketSearcher(MultiFidelitySearcher):
             found = self.new(missing, rung.level, pending) if missing > 0 else []
             if found or pending or not rung.told:
                 return found
+            ahead = list(self._ahead)
             rung = self._next(rung)
+            self._ahead = ahead  # asking changes nothing
 
     def _first(self, bracket: int) -> Rung:
-        return Rung(bracket, *self.sizes(bracket)[0])
+        """The first rung of a bracket, with what was begun of it before."""
+        level, size = self.sizes(bracket)[0]
+        told = [architecture for begun, architecture in self._ahead if begun == level][:size]
+        self._ahead = [(begun, architecture) for begun, architecture in self._ahead if architecture not in told]
+        rung = Rung(bracket, level, size, told=told)
+        return rung if len(told) < size else self._next(rung)
 
     def _next(self, rung: Rung) -> Rung:
         """The rung after one; the first of the next bracket where nothing can go on."""
