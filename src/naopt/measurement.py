@@ -83,6 +83,7 @@ class Measurement:
         status: how it ended.
         reason: why, in one line.
         details: traceback and last lines of output of what failed.
+        level: of fidelity at which a searcher is told that it was measured; ``None``: the full one.
 
     Raises:
         ValueError: metrics that are not numbers by name, or not finite, negative standard errors, seconds that are not,
@@ -95,6 +96,7 @@ class Measurement:
     status: Status = "ok"
     reason: str = ""
     details: str = ""
+    level: int | None = None
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:

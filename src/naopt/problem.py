@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from naopt.errors import InputError
+from naopt.fidelity import Fidelity
 from naopt.measurement import GOALS, Goal, Measurement, MetricInfo, check_goal
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ class Problem:
             costs no query, is no part of what is wanted either, and searchers that learn find out what it is worth.
         slow_priors: whether a look at them takes time, as that of proxies does: then only the most promising are looked
             at.
+        fidelity: cheaper versions of the evaluation, if there are any; no part of what is wanted.
 
     Raises:
         InputError: no objective, one that is named twice, limits that nothing can keep, or a limit that is given twice.
@@ -198,6 +200,7 @@ class Problem:
     costs: Costs | None = field(default=None, compare=False, repr=False)
     priors: Costs | None = field(default=None, compare=False, repr=False)
     slow_priors: bool = field(default=False, compare=False, repr=False)
+    fidelity: Fidelity | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.objectives:

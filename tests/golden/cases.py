@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from naopt.measurement import MetricInfo
-from naopt.spaces import create_space
+from naopt.spaces import SearchSpace, create_space
 from naopt.tables import Table, save_table
+
+Array = NDArray[np.int64]
 
 SEEDS = (0, 1, 2)
 BUILT_IN = "digits-nao11"
@@ -49,6 +52,15 @@ _SEARCHERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "tpe": ("tpe", {"startup": 8}),
 }
+
+_AT_LEVELS: dict[str, dict[str, Any]] = {
+    "asha": {},
+    "bohb": {"fewest": 6},
+    "hyperband": {},
+    "nao": {"initial": 4},
+    "successive-halving": {},
+}
+"""Searchers for several levels of fidelity."""
 
 _SEVERAL: dict[str, dict[str, Any]] = {
     "dppnet": {"epochs": 2},
@@ -91,6 +103,9 @@ def cases() -> dict[str, tuple[dict[str, Any], tuple[int, ...]]]:
     found["nao/front-limited"] = {**front, "known": ["none"], "max": {"cost": 50.0}}, SEEDS[:1]
     best = {"name": "zero-cost", "draws": 60}
     found["zero-cost"] = {"table": "whole", "prior_columns": ["cost"], "searcher": best, "budget": 12}, SEEDS
+    levels = {"table": "levels", "fidelities": ["early/1", "early/4"], "budget": 8}
+    for name, settings in _AT_LEVELS.items():
+        found[f"{name}/levels" if name in found else name] = {**levels, "searcher": {"name": name, **settings}}, SEEDS
     noisy = {"table": "whole", "noise": "repeat", "searcher": {"name": "evolution", "population": 6}, "budget": 20}
     found["evolution/repeat"] = noisy, SEEDS
     shared = {"space": "nasbench201", "task": "digits", "training": _TRAINING, "budget": 6}
@@ -106,10 +121,7 @@ def cases() -> dict[str, tuple[dict[str, Any], tuple[int, ...]]]:
 def whole_table(path: Path) -> None:
     """A made-up table of all architectures of NAS-Bench-201, in whole numbers, so that it is the same everywhere."""
     space = create_space("nasbench201")
-    tokens = np.array(list(product(*(range(len(p.choices)) for p in space.positions))), dtype=np.int64)
-    edges = np.arange(1, tokens.shape[1] + 1)
-    alone = (tokens * (7 * edges + 5) % 11).sum(axis=1)
-    pairs = (tokens[:, :-1] * tokens[:, 1:] * edges[1:] % 7).sum(axis=1)
+    tokens, edges, alone, pairs = _made_up(space)
     score = 40 * alone + 25 * pairs
     repeats = np.stack([score + (tokens * (edges + shift)).sum(axis=1) % 13 for shift in (2, 5, 9)], axis=1)
     cost = 1 + (tokens * edges).sum(axis=1)
@@ -123,3 +135,19 @@ def whole_table(path: Path) -> None:
         ),
         path,
     )
+
+
+def levels_table(path: Path) -> None:
+    """The same architectures, with a column that knows a part of what the other one says, for a quarter of its cost."""
+    space = create_space("nasbench201")
+    tokens, _, alone, pairs = _made_up(space)
+    metrics = {"early/1": (40 * alone + 5 * pairs).astype(float), "early/4": (40 * alone + 25 * pairs).astype(float)}
+    save_table(Table("levels", space, tokens, metrics, dict.fromkeys(metrics, MetricInfo("max"))), path)
+
+
+def _made_up(space: SearchSpace) -> tuple[Array, Array, Array, Array]:
+    """All tokens, numbers of the edges, and what choices are worth alone and in pairs."""
+    tokens = np.array(list(product(*(range(len(p.choices)) for p in space.positions))), dtype=np.int64)
+    edges = np.arange(1, tokens.shape[1] + 1)
+    alone = (tokens * (7 * edges + 5) % 11).sum(axis=1)
+    return tokens, edges, alone, (tokens[:, :-1] * tokens[:, 1:] * edges[1:] % 7).sum(axis=1)

@@ -48,7 +48,7 @@ def record(folder: Path, monkeypatch: pytest.MonkeyPatch, only: str = "") -> Arc
     """Carries all searches out, or those with ``only`` in their name, in this process."""
     from naopt.run import RunConfig, RunRecord, start_run
     from naopt.tables import load_table
-    from tests.golden.cases import cases, whole_table
+    from tests.golden.cases import cases, levels_table, whole_table
 
     def rows(run: RunRecord) -> list[Row]:
         return [
@@ -68,12 +68,13 @@ def record(folder: Path, monkeypatch: pytest.MonkeyPatch, only: str = "") -> Arc
     # One space for all searches of a table: what is computed once for it, several share.
     monkeypatch.setattr("naopt.run.setup.load_table", cache(load_table))
     whole_table(folder / "whole.npz")
+    levels_table(folder / "levels.npz")
     found: Archives = {}
     for name, (values, seeds) in cases().items():
         if only not in name:
             continue
-        if values.get("table") == "whole":
-            values = {**values, "table": str(folder / "whole.npz")}
+        if (made := folder / f"{values.get('table')}.npz").exists():
+            values = {**values, "table": str(made)}
         started = time.process_time()
         for seed in seeds:
             directory = folder / f"{name.replace('/', '-')}-{seed}"

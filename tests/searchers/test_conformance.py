@@ -14,6 +14,7 @@ from tests.spaces.examples import awkward
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "bananas": {"initial": 6, "batch": 6, "candidates": 20, "layers": 2, "epochs": 3, "members": 2},
+    "bohb": {"fewest": 4},
     "boosted-trees": {"initial": 6, "batch": 6, "trees": 5, "random": 5, "mutations": 10},
     "dppnet": {"epochs": 2, "hidden_size": 8},
     "evolution": {"population": 8, "sample": 3},

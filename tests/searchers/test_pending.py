@@ -18,12 +18,15 @@ from tests.searchers.test_conformance import SETTINGS
 
 SPACE = NASBench201Space()
 ROUND_SIZES = {
+    "asha": 1,
     "bananas": 6,
+    "bohb": 1,
     "boosted-trees": 6,
     "dppnet": 2,
     "evolution": 1,
     "gp": 1,
     "hierarchical": 1,
+    "hyperband": 1,
     "local-search": 1,
     "monas": 2,
     "nao": 4,
@@ -33,6 +36,7 @@ ROUND_SIZES = {
     "random": 40,
     "reinforce": 2,
     "seminas": 8,
+    "successive-halving": 40,
     "tnao": 4,
     "tpe": 1,
     "zero-cost": 40,

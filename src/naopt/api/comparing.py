@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from naopt import bench
 from naopt.api.arguments import Limits, parse_columns, parse_limits
-from naopt.bench.comparison import parse_choice
+from naopt.bench.choice import parse_choice
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.evaluators.table import parse_noise
@@ -117,6 +117,8 @@ def compare(
     known: Sequence[str] = (),
     prior_columns: Sequence[str] | str = (),
     history: Sequence[str] | str = (),
+    fidelities: Sequence[str] | str = (),
+    fidelity_costs: Sequence[float] = (),
     scalarise: str | Scalarisation | None = None,
     reference: Mapping[str, float] | None = None,
 ) -> ComparisonResult:
@@ -141,6 +143,8 @@ def compare(
         known: columns that cost no query; those that are called like a cost by default, ``["none"]`` for none.
         prior_columns: that searchers may look at before a query, and learn what they are worth.
         history: of other tasks or metrics (``"SOURCE:METRIC"``, files of ``naopt prior save``), that they learn from.
+        fidelities: columns that are cheaper versions of the metric, the cheapest first, the metric last.
+        fidelity_costs: what these cost, in any unit; by default the numbers in which their names differ.
         scalarise: how several objectives become one for searchers that take one: ``"chebyshev"``, ``"weights"``,
             ``"weights=0.7,0.3"``.
         reference: of several objectives, by metric, what hypervolume is measured from; by default a tenth of the
@@ -182,6 +186,8 @@ def compare(
         limits=parse_limits(limits),
         known=tuple(known),
         prior_columns=parse_columns(prior_columns),
+        fidelities=parse_columns(fidelities),
+        fidelity_costs=tuple(fidelity_costs),
         history=(history,) if isinstance(history, str) else tuple(history),
         scalarisation=Scalarisation.parse(scalarise) if isinstance(scalarise, str) else scalarise,
         reference=dict(reference or {}),

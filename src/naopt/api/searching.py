@@ -73,6 +73,8 @@ def search(
     scalarise: str = "",
     prior_columns: Sequence[str] | str = (),
     proxies: Sequence[str] | str = (),
+    fidelities: Sequence[str] | str = (),
+    fidelity_costs: Sequence[float] = (),
     searcher: str = "nao",
     settings: Mapping[str, Any] | Settings | None = None,
     seed: int = 0,
@@ -102,7 +104,7 @@ def search(
             generic space, and of an ``Architecture`` in all others. It gives a number, a dictionary of numbers, or a
             ``Measurement``, and gets a ``seed`` if it has such a parameter. Or a table, its file or its
             name, or an ``Evaluator``.
-        budget: how many architectures are measured in all.
+        budget: how many architectures are measured in all; with fidelities, in full evaluations.
         objective: the metric that is optimised: ``"accuracy"``, ``"min:loss"``, or ``"min"`` for a function that gives
             a number. By default the number, or the first of the dictionary, is called ``score`` and maximised. Several,
             ``["accuracy", "min:latency_ms"]``, are a search for the trade-offs between them.
@@ -113,6 +115,8 @@ def search(
         prior_columns: one or several of a table, that the searcher may look at before a query, and learns what they are
             worth.
         proxies: zero-cost proxies of the networks that a ``TrainingEvaluator`` trains, likewise; ``"default"``.
+        fidelities: columns of a table that are cheaper versions of the objective, cheapest first, the objective last.
+        fidelity_costs: what these cost, in any unit; by default the numbers in which their names differ.
         searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.
         settings: of the searcher.
         seed: of all randomness.
@@ -150,7 +154,8 @@ def search(
     """
     show_logs()
     evaluate = parse_measuring(evaluate)
-    wanted, bounds = parse_wanted(objective), parse_limits(limits)
+    levels = parse_columns(fidelities)
+    wanted, bounds = parse_wanted(levels[-1] if levels and objective is None else objective), parse_limits(limits)
     evaluator = parse_evaluator(
         parse_space(space), evaluate, wanted, bounds, as_values=as_values, strict=raise_on_error
     )
@@ -163,6 +168,8 @@ def search(
             "scalarise": scalarise,
             "prior_columns": parse_columns(prior_columns),
             "proxies": parse_columns(proxies),
+            "fidelities": levels,
+            "fidelity_costs": tuple(fidelity_costs),
             "budget": budget,
             "searcher": searcher,
             "seed": seed,

@@ -26,6 +26,8 @@ class ResultTrial:
         status: ``ok``, ``failed``, ``timeout``, ...; ``reason`` says why in one line, and ``details`` holds traceback
             and output of what failed.
         seconds: that the evaluation took.
+        level: of fidelity at which it was measured; ``None``: the full one. Below it there is no ``value``.
+        cost: in full evaluations.
     """
 
     index: int
@@ -42,6 +44,8 @@ class ResultTrial:
     reason: str
     details: str
     seconds: float
+    level: int | None = None
+    cost: float = 1.0
 
     @property
     def ok(self) -> bool:
@@ -68,4 +72,6 @@ def view_of(trial: Trial, space: SearchSpace, objective: Objective) -> ResultTri
         reason=found.reason,
         details=found.details,
         seconds=found.seconds,
+        level=trial.level,
+        cost=trial.cost,
     )

@@ -11,10 +11,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from naopt.bench.choice import Choice
 from naopt.bench.crews import ALONE, Crew
 from naopt.bench.durations import Durations, EqualDurations
 from naopt.bench.front import MARGIN, TableFront
@@ -26,6 +27,7 @@ from naopt.configuration import Settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.prior_columns import prior_columns
 from naopt.evaluators.table import Noise, TableEvaluator, check_noise
+from naopt.fidelity import Fidelity
 from naopt.latent.beliefs import Beliefs
 from naopt.problem import Costs, Limit, Named, Problem, named_objectives
 from naopt.run.beliefs import other_beliefs
@@ -35,16 +37,6 @@ from naopt.tables import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Choice = Literal["expected", "measured"]
-
-
-def parse_choice(text: str) -> Choice:
-    """``expected`` or ``measured``. Raises ``InputError`` for anything else, with the nearest of them."""
-    choices: dict[str, Choice] = {each: each for each in get_args(Choice)}
-    if text not in choices:
-        raise UnknownNameError("pick", text, choices)
-    return choices[text]
 
 
 @dataclass(frozen=True)
@@ -74,6 +66,9 @@ class Comparison:
             from them is prior knowledge, too.
         pick: where the search metric has standard errors, whether what is selected is best by what all measurements
             together let one expect, or by its own.
+        fidelities: columns that are cheaper versions of the metric, the cheapest first, the metric last. Queries, the
+            budget and checkpoints then count in full queries, and parts of one count up.
+        fidelity_costs: what these cost, in any unit; those that are left out are the numbers in their names.
 
     Raises:
         InputError: a number out of range, a budget beyond the table, an unknown metric, a report metric that is
@@ -99,6 +94,8 @@ class Comparison:
     prior_columns: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
     pick: Choice = "expected"
+    fidelities: tuple[str, ...] = ()
+    fidelity_costs: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1}
@@ -125,6 +122,7 @@ class Comparison:
         check_limits(table, problem)
         self._check_priors()
         check_noise(table, problem.objective.metric, self.noise)
+        self._check_fidelities()
         if not problem.ordinary and self.noise != "mean":
             raise InputError("noise", self.noise, "is for one objective without limits")
         if self.several:
@@ -145,6 +143,18 @@ class Comparison:
         if len(missing):
             rule = f"is missing in row {missing[0]} of table {table.name}, which has {self.metric}"
             raise InputError("report metric", self.report_metric, rule)
+
+    def _check_fidelities(self) -> None:
+        if self.problem.fidelity is not None:
+            if not self.problem.ordinary:
+                raise InputError("fidelities", ", ".join(self.fidelities), "are for one objective without limits")
+            if self.simulation is not None:
+                raise InputError("fidelities", ", ".join(self.fidelities), "are not for simulated workers")
+            self.evaluator.at(None)
+        elif self.fidelity_costs:
+            raise InputError("fidelity costs", ", ".join(map(str, self.fidelity_costs)), "need --fidelities")
+        for name, settings in self.settings.items():
+            searchers.get(searcher_name(name)).check(self.problem, settings)
 
     def _check_priors(self) -> None:
         kinds = [searchers.get(searcher_name(name)) for name in self.settings]
@@ -168,7 +178,9 @@ class Comparison:
         infos, named = self.table.infos, named_objectives(self.metric, self.table.infos) or (Named(self.metric),)
         for each in named:
             self.table.info(each.metric)
-        return Problem(tuple(each.among(infos) for each in named), self.limits)
+        objectives = tuple(each.among(infos) for each in named)
+        fidelity = Fidelity.parse(self.fidelities, self.fidelity_costs) if self.fidelities else None
+        return Problem(objectives, self.limits, fidelity=fidelity)
 
     @property
     def several(self) -> bool:
@@ -199,7 +211,7 @@ class Comparison:
     @cached_property
     def evaluator(self) -> TableEvaluator:
         """Looks up; one for all trials of a process, since the space of a partial table takes long to make."""
-        return TableEvaluator(self.table, self.problem.metrics, self.noise, self.known)
+        return TableEvaluator(self.table, self.problem.metrics, self.noise, self.known, self.problem.fidelity)
 
     @cached_property
     def priors(self) -> Costs | None:

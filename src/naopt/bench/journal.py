@@ -200,6 +200,8 @@ class Journal(TrialFolder[SearchTrial]):
             "priors": sorted(comparison.prior_columns) or None,
             "history": sorted(comparison.history) or None,
             "pick": None if comparison.pick == "expected" else comparison.pick,
+            "fidelities": list(comparison.fidelities) or None,
+            "fidelity_costs": list(comparison.fidelity_costs) or None,
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}
         kinds = {name: registry.get(searcher_name(name)) for name in searchers}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,9 @@ from naopt.searchers import make_searcher, searchers
 from naopt.spaces import SearchSpace
 
 _PICKED_EVERY = 5
+
+_ROUNDED = 1e-9
+"""What a sum of parts of a query may be above a whole number."""
 
 
 def compare(
@@ -81,7 +86,7 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
     def evaluate(job: Job) -> Measurement:
         nonlocal looking_up
         begun = time.perf_counter()
-        found = evaluator.evaluate(job.architecture, job.seed)
+        found = evaluator.at(job.level).evaluate(job.architecture, job.seed)
         looking_up += time.perf_counter() - begun
         return found
 
@@ -97,10 +102,11 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
     seconds = time.perf_counter() - started
     ends = [engine.spans[trial.index][1] for trial in found]
     rows = [comparison.table.row(trial.architecture) for trial in found]
-    selected, origins = _selections(problem, rows, found)
+    at = [math.ceil(cost - _ROUNDED) for cost in accumulate(trial.cost for trial in found)]
+    selected, origins = _selections(comparison, rows, found, at)
     if problem.ordinary and comparison.pick == "expected":
-        selected = _expected(evaluator.space, problem, rows, found) or selected
-    hit = None if comparison.several else _queries_to_optimum(comparison, rows)
+        selected = _expected(evaluator.space, problem, rows, found, at) or selected
+    hit = None if comparison.several else _queries_to_optimum(comparison, rows, found, at)
     noted = SearchTrial(
         searcher=name,
         trial=trial,
@@ -113,7 +119,9 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
         origins=origins,
         selected=selected,
         crew=crew,
-        timing=Timing.of(engine.spans, [ends[query - 1] for query, _ in selected], hit and ends[hit - 1]),
+        timing=None
+        if problem.fidelity
+        else Timing.of(engine.spans, [ends[query - 1] for query, _ in selected], hit and ends[hit - 1]),
         rows=None if problem.ordinary else rows,
         pruned=passed_over.count,
     )
@@ -121,17 +129,17 @@ def run_trial(comparison: Comparison, name: str, trial: int, crew: Crew = ALONE)
 
 
 def _expected(
-    space: SearchSpace, problem: Problem, rows: Sequence[int | None], found: Sequence[Trial]
+    space: SearchSpace, problem: Problem, rows: Sequence[int | None], found: Sequence[Trial], at: Sequence[int]
 ) -> list[tuple[int, int]]:
     """``selected`` after every few queries, by what is expected of all that was measured; none where nothing is."""
     selected: list[tuple[int, int]] = []
     row_of = {trial.index: row for trial, row in zip(found, rows, strict=True)}
-    for query in dict.fromkeys([*range(_PICKED_EVERY, len(found), _PICKED_EVERY), len(found)]):
-        expected = leaders(space, found[:query], problem).expected
-        for best in best_first(found[:query], problem, 1, expected) if expected else ():
+    for count in dict.fromkeys([*range(_PICKED_EVERY, len(found), _PICKED_EVERY), len(found)]):
+        expected = leaders(space, found[:count], problem).expected
+        for best in best_first(found[:count], problem, 1, expected) if expected else ():
             row = row_of[best.index]
             if row is not None and (not selected or selected[-1][1] != row):
-                selected.append((query, row))
+                selected.append((at[count - 1], row))
     return selected
 
 
@@ -145,27 +153,38 @@ class _PassedOver(Observer):
         self.count += log.get("passed_over", 0)
 
 
-def _queries_to_optimum(comparison: Comparison, rows: Sequence[int | None]) -> int | None:
+def _queries_to_optimum(
+    comparison: Comparison, rows: Sequence[int | None], found: Sequence[Trial], at: Sequence[int]
+) -> int | None:
     best = comparison.optimum[0]
-    hits = (query for query, row in enumerate(rows, start=1) if row is not None and comparison.searched[row] == best)
-    return next(hits, None)
+    for query, row, trial in zip(at, rows, found, strict=True):
+        if row is not None and trial.level is None and comparison.searched[row] == best:
+            return query if query <= comparison.budget else None
+    return None
 
 
 def _selections(
-    problem: Problem, rows: Sequence[int | None], found: Sequence[Trial]
+    comparison: Comparison, rows: Sequence[int | None], found: Sequence[Trial], at: Sequence[int]
 ) -> tuple[list[tuple[int, int]], dict[str, OriginCount]]:
     """``selected`` and ``origins`` of a trial.
 
     A query improves that is better than all before it; of several objectives one that none before it equals or
-    dominates, and then all of these are ``selected``.
+    dominates, and then all of these are ``selected``. ``at`` is what was spent with each, in full queries; what is
+    beyond the budget does not count.
     """
     selected: list[tuple[int, int]] = []
     origins: dict[str, OriginCount] = {}
+    problem = comparison.problem
     best = np.empty((0, len(problem.objectives)))
-    for query, (row, trial) in enumerate(zip(rows, found, strict=True), start=1):
+    for query, row, trial in zip(at, rows, found, strict=True):
         scores = None if trial.measurement is None else problem.scores(trial.measurement)
         improved = False
-        if row is not None and scores is not None and not (best >= scores).all(axis=1).any():
+        if (
+            query <= comparison.budget
+            and row is not None
+            and scores is not None
+            and not (best >= scores).all(axis=1).any()
+        ):
             improved = True
             best = np.concatenate([best[~(best <= scores).all(axis=1)], [scores]])
             selected.append((query, row))

@@ -31,6 +31,8 @@ from naopt.cli.study import (
     progress,
 )
 from naopt.cli.wanted import (
+    FidelitiesOption,
+    FidelityCostsOption,
     KnownOption,
     MaxOption,
     MinOption,
@@ -38,6 +40,7 @@ from naopt.cli.wanted import (
     PriorColumnsOption,
     ScalariseOption,
     by_metric,
+    numbers_given,
 )
 
 if TYPE_CHECKING:
@@ -81,6 +84,8 @@ def bench(
     at_least: MinOption = None,
     known: KnownOption = None,
     prior_columns: PriorColumnsOption = None,
+    fidelities: FidelitiesOption = None,
+    fidelity_costs: FidelityCostsOption = None,
     history: OtherHistoryOption = None,
     scalarise: ScalariseOption = None,
     reference: ReferenceOption = None,
@@ -102,7 +107,7 @@ def bench(
 ) -> None:
     """Compare searchers on a table: same budget, same seeds."""
     from naopt.bench import Comparison, Journal, searcher_settings, summarise_trials
-    from naopt.bench.comparison import parse_choice
+    from naopt.bench.choice import parse_choice
     from naopt.errors import UnknownNameError
     from naopt.evaluators.table import parse_noise
     from naopt.problem import limits_of
@@ -125,6 +130,8 @@ def bench(
         limits=limits_of(by_metric("--max", at_most), by_metric("--min", at_least)),
         known=tuple(known.split(",")) if known else (),
         prior_columns=tuple(prior_columns.split(",")) if prior_columns else (),
+        fidelities=tuple(fidelities.split(",")) if fidelities else (),
+        fidelity_costs=numbers_given("--fidelity-costs", fidelity_costs),
         history=tuple(history or ()),
         scalarisation=Scalarisation.parse(scalarise) if scalarise else None,
         reference=by_metric("--reference", reference),

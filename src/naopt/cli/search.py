@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from naopt.cli.common import JsonOption, SetOption
-from naopt.cli.wanted import KnownOption, MaxOption, MinOption, PriorColumnsOption, ScalariseOption, limits_given
+from naopt.cli.wanted import (
+    FidelitiesOption,
+    FidelityCostsOption,
+    KnownOption,
+    MaxOption,
+    MinOption,
+    PriorColumnsOption,
+    ScalariseOption,
+    limits_given,
+    numbers_given,
+)
 
 
 def search(
@@ -41,6 +51,8 @@ def search(
             help="Zero-cost proxies of untrained networks that the searcher may look at; none by default.",
         ),
     ] = None,
+    fidelities: FidelitiesOption = None,
+    fidelity_costs: FidelityCostsOption = None,
     scalarise: ScalariseOption = None,
     device_file: Annotated[
         str | None,
@@ -112,6 +124,8 @@ def search(
         "known": known.split(",") if known else None,
         "prior_columns": prior_columns.split(",") if prior_columns else None,
         "proxies": proxies.split(",") if proxies else None,
+        "fidelities": fidelities.split(",") if fidelities else None,
+        "fidelity_costs": numbers_given("--fidelity-costs", fidelity_costs) or None,
         "scalarise": scalarise,
         "device_file": device_file,
         "searcher": searcher,

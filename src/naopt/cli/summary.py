@@ -13,6 +13,7 @@ from naopt.cli.show_curve import instance_document, instance_lines
 from naopt.measurement import error_name, written
 from naopt.report import write_report
 from naopt.run import Run, RunRecord, Trial
+from naopt.run.fidelities import done_of, levels_of
 from naopt.run.finalist_figures import finalist_figures
 from naopt.run.names import REPORT
 from naopt.run.priors import prior_weights
@@ -99,6 +100,7 @@ def _(run: SearchRun, report: Path | None) -> dict[str, Any]:
         "seed": config.seed,
         "budget": config.budget,
         "evaluated": len(record.evaluated),
+        **fidelity_document(record),
         "failed": len(record.failed),
         "seconds": record.seconds,
         "metric": record.objective.metric,
@@ -130,6 +132,14 @@ def wanted_document(record: RunRecord) -> dict[str, Any]:
     }
 
 
+def fidelity_document(record: RunRecord) -> dict[str, Any]:
+    """Levels, and what was spent in full evaluations; nothing without fidelities."""
+    fidelity = record.problem.fidelity
+    if fidelity is None:
+        return {}
+    return {"spent": record.spent, "fidelities": dict(zip(fidelity.metrics, fidelity.costs, strict=True))}
+
+
 def trial_document(trial: Trial) -> dict[str, Any]:
     """A measured trial as a JSON document."""
     metrics = {} if trial.measurement is None else dict(trial.measurement.metrics)
@@ -150,6 +160,8 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
     yield from (f"data:       {remark}" for remark in record.remarks)
     yield f"searcher:   {config.searcher}, seed {config.seed}"
     evaluated = f"{len(record.evaluated)} of {config.budget}" + (f" ({found})" if found else "")
+    if levels := levels_of(record):
+        evaluated = f"{done_of(record)} ({', '.join(f'{count} {name}' for name, count in levels.items())})"
     if not record.problem.ordinary:
         yield f"wanted:     {record.problem}"
     yield f"evaluated:  {evaluated}" + ("; there is nothing new to be found" if record.exhausted else "")

@@ -51,6 +51,26 @@ PriorColumnsOption = Annotated[
 ]
 
 
+FidelitiesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,M", help="Columns that are cheaper versions of the metric M, the cheapest first, M last."
+    ),
+]
+FidelityCostsOption = Annotated[
+    str | None,
+    typer.Option(metavar="N,N,N", help="What these cost, in any unit; the numbers in their names if left out."),
+]
+
+
+def numbers_given(option: str, text: str | None) -> tuple[float, ...]:
+    """Numbers, separated by commas. Raises ``InputError`` for other text."""
+    try:
+        return tuple(map(float, text.split(","))) if text else ()
+    except ValueError:
+        raise InputError(option, text, "must be numbers, separated by commas") from None
+
+
 def limits_given(bound: str, given: Sequence[str] | None) -> dict[str, float] | None:
     """Limits by metric; ``None`` if there are none. Raises ``InputError`` as ``by_metric``."""
     return by_metric(f"--{bound}", given) or None

@@ -10,6 +10,7 @@ from naopt.measurement import Measurement, MetricInfo
 from naopt.registry import Registry
 
 if TYPE_CHECKING:
+    from naopt.fidelity import Fidelity
     from naopt.problem import Costs
     from naopt.spaces import Architecture, SearchSpace
 
@@ -34,6 +35,7 @@ class Evaluator(ABC):
         thread_safe: several threads may call ``evaluate`` of one instance at a time. Matters only to an evaluator that
             cannot be pickled, which breaks the contract, and is then measured in threads.
         batch: how many examples it takes at a time, if ``smaller`` can make that less.
+        fidelity: its cheaper versions, if it has some.
         remarks: on what was done to the data, a line each, once ``check`` has looked at them.
     """
 
@@ -44,6 +46,7 @@ class Evaluator(ABC):
     surrogates: frozenset[str] = frozenset()
     thread_safe: bool = True
     batch: int | None = None
+    fidelity: Fidelity | None = None
     remarks: tuple[str, ...] = ()
 
     @property
@@ -71,6 +74,15 @@ class Evaluator(ABC):
         It is ready to ``evaluate`` if this one is. ``None`` if it has no batch, or none that is so small.
         """
         return None
+
+    def at(self, level: int | None) -> Evaluator:
+        """The same evaluator at a level of its fidelity, ready to ``evaluate`` if this one is; ``None``: the full one.
+
+        What it measures there is called as ``fidelity`` says.
+        """
+        if level is not None:
+            raise ValueError(f"{type(self).__name__} has no level {level}")
+        return self
 
     @abstractmethod
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:

@@ -12,6 +12,7 @@ import numpy as np
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator, evaluators
 from naopt.evaluators.table_costs import TableCosts, table_costs
+from naopt.fidelity import Fidelity
 from naopt.measurement import Measurement, MetricInfo, error_name
 from naopt.spaces import Architecture
 from naopt.tables import Table, load_table
@@ -53,6 +54,7 @@ class TableEvaluator(Evaluator):
             training, as in the protocol of NAS-Bench-101 (Ying et al. 2019, section 4.1). Metrics with the same repeats
             are taken from the same one.
         known: columns that are known without a query; those that are called like a cost if left out, ``none`` for none.
+        fidelity: columns that are cheaper versions of the first metric, and what they cost.
 
     Metrics have their standard errors beside them where a column or the repeats say them (``standard_errors``).
 
@@ -72,6 +74,7 @@ class TableEvaluator(Evaluator):
         metrics: Sequence[str] | None = None,
         noise: Noise = "mean",
         known: Sequence[str] = (),
+        fidelity: Fidelity | None = None,
     ) -> None:
         self._source, self._names = source, tuple(metrics) if metrics is not None else None
         self._known_names = tuple(known)
@@ -85,13 +88,55 @@ class TableEvaluator(Evaluator):
         check_noise(self.table, self.default_metric, self.noise)
         self.space = self.table.search_space()
         self._values = {name: self.table.values(name) for name in names}
-        errors = {error_name(name): standard_errors(self.table, name, self.noise) for name in names}
-        self._errors = {name: found for name, found in errors.items() if found is not None and name not in names}
-        self.metrics |= {name: MetricInfo("min") for name in self._errors}
+        self._learn_errors()
+        self._take(fidelity)
         self._costs = table_costs(self.table, self._known_names)
 
     def __reduce__(self) -> tuple[type[TableEvaluator], tuple[Any, ...]]:
-        return type(self), (self._source, self._names, self.noise, self._known_names)
+        return type(self), (self._source, self._names, self.noise, self._known_names, self.fidelity)
+
+    def _learn_errors(self) -> None:
+        """Finds out the standard errors of what may be seen, where something says them."""
+        names = list(self._values)
+        errors = {error_name(name): standard_errors(self.table, name, self.noise) for name in names}
+        self._errors = {name: found for name, found in errors.items() if found is not None and name not in names}
+        self.metrics = {**self.metrics, **{name: MetricInfo("min") for name in self._errors}}
+
+    def with_fidelity(self, fidelity: Fidelity) -> TableEvaluator:
+        """The same evaluator with cheaper versions. Raises ``InputError`` for columns that are none."""
+        found = self._copy()
+        found._take(fidelity)
+        return found
+
+    def _copy(self) -> TableEvaluator:
+        """One with the same table and space, which take long to make."""
+        found = object.__new__(type(self))
+        found.__dict__.update(self.__dict__)
+        return found
+
+    def _take(self, fidelity: Fidelity | None) -> None:
+        self.fidelity, self._lower = fidelity, list[TableEvaluator]()
+        if fidelity is not None:
+            if fidelity.metrics[-1] != self.default_metric:
+                rule = f"must end with the metric that is searched by, {self.default_metric}"
+                raise InputError("fidelities", ", ".join(fidelity.metrics), rule)
+            self._lower = [self._only(metric) for metric in fidelity.metrics[:-1]]
+
+    def _only(self, metric: str) -> TableEvaluator:
+        """The evaluator of a column that stands for the first metric."""
+        info, wanted = self.table.info(metric), self.metrics[self.default_metric]
+        if info.goal != wanted.goal:
+            raise InputError("fidelities", metric, f"is to be {info.goal}imised, {self.default_metric} not")
+        check_noise(self.table, metric, self.noise)
+        lower = self._copy()
+        lower.metrics, lower.default_metric, lower.fidelity = {metric: info}, metric, None
+        lower._values = {metric: self.table.values(metric)}
+        lower._learn_errors()
+        return lower
+
+    def at(self, level: int | None) -> TableEvaluator:
+        """See ``Evaluator``: the column that stands for the first metric at a level, and no other."""
+        return self if level is None else self._lower[level]
 
     def costs(self) -> TableCosts | None:
         """Columns that are known without a query."""

@@ -20,6 +20,7 @@ class Job:
         seed: of all its randomness.
         attempt: how often it has failed before.
         halvings: how often its batch was halved because memory ran out.
+        level: of fidelity at which it is measured; ``None``: the full one.
     """
 
     index: int
@@ -27,3 +28,4 @@ class Job:
     seed: int
     attempt: int = 0
     halvings: int = 0
+    level: int | None = None

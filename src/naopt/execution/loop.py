@@ -87,8 +87,9 @@ def _complete_round(talk: Conversation, engine: Engine, trials: list[Trial], dea
 
 def job_of(talk: Conversation, index: int) -> Job:
     """The evaluation of a trial."""
-    architecture = talk.trials[index].architecture
-    return Job(index, architecture, evaluation_seed(talk.searcher.seed, architecture))
+    trial = talk.trials[index]
+    seed = evaluation_seed(talk.searcher.seed, trial.architecture)
+    return Job(index, trial.architecture, seed, level=trial.level)
 
 
 def search(

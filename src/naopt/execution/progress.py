@@ -23,7 +23,7 @@ class ProgressBar(Observer):
     """Evaluations done, rate, best so far, failures and time left; a context manager.
 
     Args:
-        budget: evaluations in all.
+        budget: evaluations in all; those at cheaper levels count as what they cost.
         done: trials that were measured before.
         problem: tells the best, by its first objective, of what keeps its limits.
         console: where to draw; if it is no terminal, it gets a line a minute at most.
@@ -54,13 +54,13 @@ class ProgressBar(Observer):
         )
         self._best: float | None = None
         self._shown = "-"
-        self._done, self._failed, self._new = len(done), 0, 0
+        self._done, self._failed, self._new = sum(trial.cost for trial in done), 0, 0
+        self._spent = self._done
         self._started = time.monotonic()
         self._due = self._started + _FIRST
-        self._left = TimeLeft(budget, len(done), workers)
-        self._task = self._progress.add_task(
-            "search", total=budget, completed=len(done), rate="", best="-", failed=0, left=self._left
-        )
+        self._left = TimeLeft(budget, self._done, workers)
+        self._task = self._progress.add_task("search", total=budget, rate="", best="-", failed=0, left=self._left)
+        self._progress.update(self._task, completed=self._done)
         for trial in done:
             self._note(trial)
 
@@ -86,10 +86,12 @@ class ProgressBar(Observer):
     def measured(self, trial: Trial) -> None:
         """Moves on by one."""
         self._new += 1
-        self._left.reached(self._done + self._new)
+        self._spent += trial.cost
+        self._left.reached(self._spent)
         now = time.monotonic()
         rate = self._new / max(now - self._started, 1e-9)
-        self._progress.update(self._task, advance=1, rate=f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min")
+        shown = f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min"
+        self._progress.update(self._task, advance=trial.cost, rate=shown)
         self._note(trial)
         if not self._console.is_terminal and now >= self._due:
             self._due = now + _EVERY
@@ -97,13 +99,12 @@ class ProgressBar(Observer):
             self._console.file.flush()
 
     def _line(self) -> str:
-        done = self._done + self._new
-        parts = [f"{done} of {self._budget} evaluated"]
+        parts = [f"{self._spent:.1f}".removesuffix(".0") + f" of {self._budget} evaluated"]
         if self._best is not None:
             parts.append(f"best {self._objective.metric} {self._shown}")
         if self._failed:
             parts.append(f"{self._failed} failed")
-        if done < self._budget:
+        if self._spent < self._budget:
             parts.append(str(self._left))
         return ", ".join(parts)
 

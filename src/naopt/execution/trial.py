@@ -19,6 +19,8 @@ class Trial:
         measurement: ``None`` until it was measured.
         place: how many results of the search came before its own, which is a matter of workers and does not make trials
             different; ``None`` until it was measured.
+        level: of fidelity at which it is measured; ``None``: the full one.
+        cost: in full evaluations; less than 1 at lower levels, and of what goes on from one.
     """
 
     index: int
@@ -30,3 +32,5 @@ class Trial:
     predicted: float | None = None
     measurement: Measurement | None = None
     place: int | None = field(default=None, compare=False)
+    level: int | None = None
+    cost: float = 1.0

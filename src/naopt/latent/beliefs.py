@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naopt.errors import InputError
+from naopt.latent.embedding import Embedding
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.latent.pretraining import embedding_of
-from naopt.latent.targets import Targets
+from naopt.latent.targets import Normalisation, Targets
 from naopt.latent.threads import one_thread
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
@@ -45,6 +46,9 @@ class Belief:
         parameters: of the process, as ``GaussianProcess.fit`` takes them; fitted if not given.
         metric: what was measured.
         task: on what, as far as that is known.
+        embedding: what its kernels see; that of the space by default settings, if not given.
+        below: another belief of the space: what it expects, and what its measurements add, are prior knowledge of this
+            one's process, as ``Priors`` are.
     """
 
     def __init__(
@@ -57,19 +61,34 @@ class Belief:
         *,
         metric: str = "",
         task: str = "",
+        embedding: Embedding | None = None,
+        below: Belief | None = None,
     ) -> None:
-        self.metric, self.task = metric, task
+        self.metric, self.task, self._below = metric, task, below
         self.name, self.space, self.rows, self.targets = name, space, tuple(rows), targets
-        self.embedding = embedding_of(space, EmbeddingSettings())
-        groups = self.embedding.split(self.embedding.encode(self.rows))
-        self._process = GaussianProcess().fit(groups, targets, parameters)
+        self.embedding = embedding or embedding_of(space, EmbeddingSettings())
+        groups = self._groups(self._points(self.rows))
+        self._process = GaussianProcess(linear=0 if below is None else 2).fit(groups, targets, parameters)
+        self._own = {space.canonical(row.tokens): target for row, target in zip(rows, targets.tolist(), strict=True)}
         self._found: dict[Architecture, float] = {}
 
     @classmethod
     def fit(
-        cls, name: str, space: SearchSpace, scores: Mapping[Architecture, float], *, metric: str = "", task: str = ""
+        cls,
+        name: str,
+        space: SearchSpace,
+        scores: Mapping[Architecture, float],
+        *,
+        metric: str = "",
+        task: str = "",
+        normalisation: Normalisation = "rank",
+        parameters: Array | None = None,
+        embedding: Embedding | None = None,
+        below: Belief | None = None,
     ) -> Belief:
         """From scores, larger is better. Of more than 500 forms it takes the best 250, and 250 evenly spaced others.
+
+        ``normalisation`` makes targets of scores; the other arguments are as of the class.
 
         Raises:
             InputError: fewer than 2 different scores, which rank nothing.
@@ -78,7 +97,9 @@ class Belief:
         if len(np.unique(values)) < 2:
             raise InputError("history", name, f"has {len(np.unique(values))} different values, which rank nothing")
         alike: dict[Tokens, list[tuple[Architecture, float]]] = {}
-        for architecture, target in zip(scores, Targets.fit(values, "rank").transform(values).tolist(), strict=True):
+        for architecture, target in zip(
+            scores, Targets.fit(values, normalisation).transform(values).tolist(), strict=True
+        ):
             alike.setdefault(space.canonical(architecture.tokens), []).append((architecture, target))
         targets = np.array([np.mean([target for _, target in same]) for same in alike.values()])
         order = np.argsort(-targets, kind="stable")
@@ -88,7 +109,10 @@ class Belief:
             others = others[np.linspace(0, len(others) - 1, room).round().astype(np.int64)]
         chosen = np.concatenate([best, others])
         rows = [same[0][0] for same in alike.values()]
-        return cls(name, space, [rows[row] for row in chosen], targets[chosen], metric=metric, task=task)
+        first = [rows[row] for row in chosen]
+        return cls(
+            name, space, first, targets[chosen], parameters, metric=metric, task=task, embedding=embedding, below=below
+        )
 
     @property
     def parameters(self) -> Array:
@@ -102,15 +126,38 @@ class Belief:
         if len(self._found) > _MOST_KEPT:
             self._found.clear()
         if new := [architecture for architecture in dict.fromkeys(architectures) if architecture not in self._found]:
-            self._found |= zip(new, self._means(self.embedding.encode(new)).tolist(), strict=True)
+            self._found |= zip(new, self._means(self._points(new)).tolist(), strict=True)
         return np.array([self._found[architecture] for architecture in architectures])
+
+    def apart(self, architectures: Sequence[Architecture]) -> Array:
+        """By how much what was measured is above what is expected ``(n,)``; 0 for what was not measured.
+
+        A process takes for noise what it does not understand, and a part of that belongs to the architecture.
+        """
+        own = [self._own.get(self.space.canonical(architecture.tokens)) for architecture in architectures]
+        measured = np.array([target is not None for target in own], dtype=np.bool_)
+        targets = np.array([target or 0.0 for target in own])
+        return np.where(measured, targets - self(architectures), 0.0)
+
+    def _points(self, architectures: Sequence[Architecture]) -> Array:
+        """The embedding, and what is expected below ``(n, dimensions)``."""
+        points = self.embedding.encode(architectures)
+        below = self._below
+        return points if below is None else np.c_[points, below(architectures), below.apart(architectures)]
+
+    def _groups(self, points: Array) -> list[Array]:
+        """One for each kernel."""
+        if self._below is None:
+            return self.embedding.split(points)
+        both = [points[:, -2:-1], points[:, -1:]]
+        return [*self.embedding.split(points[:, :-2]), *both, *both]
 
     def _means(self, points: Array) -> Array:
         """At points ``(n, dimensions)``, always as many at a time, as in ``Embedding``."""
         padded = np.zeros((-(-len(points) // _ROWS) * _ROWS, points.shape[1]))
         padded[: len(points)] = points
         parts = [padded[at : at + _ROWS] for at in range(0, len(padded), _ROWS)]
-        return np.concatenate([self._process.predict(self.embedding.split(part))[0] for part in parts])[: len(points)]
+        return np.concatenate([self._process.predict(self._groups(part))[0] for part in parts])[: len(points)]
 
     @cached_property
     def promising(self) -> list[Architecture]:

@@ -81,6 +81,12 @@ class Priors:
         """And those of these, from now on."""
         self._looked.update(architectures)
 
+    def forget(self) -> None:
+        """What is known has changed: it is asked for anew."""
+        self._rows, self._every = {}, None
+        for name in ("slopes", "_middle"):
+            self.__dict__.pop(name, None)
+
     def looks(self, wanted: int) -> int:
         """At how many candidates a round looks that is to choose so many."""
         return max(_FEWEST_ASKED, _ASKED * wanted)
@@ -93,6 +99,8 @@ class Priors:
 
     @cached_property
     def _scales(self) -> list[Targets | None]:
+        if self._normal.issuperset(self.names):
+            return [None] * len(self.names)
         values = self._costs.of(self.drawn)
         finite = [values[name][np.isfinite(values[name])] for name in self.names]
         return [Targets.fit(found, "rank") if len(found) else None for found in finite]
@@ -149,15 +157,19 @@ class Priors:
     @cached_property
     def slopes(self) -> Array:
         """Slopes ``(columns, priors)`` of what describes architectures, by ridge regression on what was ``drawn``."""
-        rows = self._describe(self.drawn) - self._centre
+        rows = self._described - self._centre
         with one_thread():
             inner = rows @ rows.T.copy() + np.eye(len(rows))
             found: Array = rows.T @ np.linalg.solve(inner, self._known(self.drawn) - self._middle)
         return found
 
     @cached_property
+    def _described(self) -> Array:
+        return self._describe(self.drawn)
+
+    @cached_property
     def _centre(self) -> Array:
-        centre: Array = self._describe(self.drawn).mean(axis=0)
+        centre: Array = self._described.mean(axis=0)
         return centre
 
     @cached_property

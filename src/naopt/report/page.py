@@ -25,6 +25,7 @@ from naopt.report.ranking_section import ranking_section
 from naopt.report.shared_training import shared_training_section
 from naopt.report.summary import cost, finite, origin_statistics, round_summaries, value_of
 from naopt.report.trials_table import trials_table
+from naopt.run.fidelities import done_of
 from naopt.run.priors import prior_weights
 from naopt.spaces.drawing import STYLE, draw_graph
 
@@ -110,7 +111,7 @@ def _header(record: RunRecord) -> str:
     best, failed, spent = record.best(), len(record.failed), cost(record)
     facts = [
         (f"best {record.objective.metric}", _value(record, best)),
-        ("queries", f"{len(record.evaluated):,} of {record.config.budget:,}"),
+        ("queries", done_of(record)),
         ("failed", f"{failed:,}"),
         (f"time of all {_measured(record)[1]}", duration(spent.children)),
         ("seed", str(record.config.seed)),

@@ -32,6 +32,8 @@ _UNLESS: dict[str, object] = {
     "prior_columns": (),
     "proxies": (),
     "finalists": 0,
+    "fidelities": (),
+    "fidelity_costs": (),
 }
 """Values that a file does not have, for they say nothing."""
 
@@ -55,6 +57,8 @@ class RunConfig(Settings):
         prior_columns: columns of a table that the searcher may look at before a query, as prior knowledge.
         proxies: zero-cost proxies of untrained networks that the searcher may look at before a training; ``default``
             for those of the kind of task, ``none`` or empty for none.
+        fidelities: columns of a table that are cheaper versions of the metric, the cheapest first, and the metric last.
+        fidelity_costs: what these cost, in any unit; empty for the numbers in which their names differ.
         searcher: name of the searcher.
         searcher_settings: its settings; what is left out has its default.
         device_file: of ``naopt device calibrate``: latencies that it predicts are known without training.
@@ -62,7 +66,7 @@ class RunConfig(Settings):
         training: settings of training; what is left out comes from the task's recipe.
         zero_cost: nothing is trained: zero-cost proxies are what is measured, the objective is one of them.
         proxy: what networks are shown for zero-cost proxies; what is left out has its default.
-        budget: how many architectures are measured in all.
+        budget: how many architectures are measured in all; with fidelities, in full evaluations.
         finalists: so many of the best are trained longer in the end, and the best of these is the pick; 0 for none.
         finalist_preset: settings of final training that finalists are trained with, ``recipe`` for the task's own of a
             search; empty for the search's with four times the epochs, and with just these where the search trains no
@@ -106,6 +110,8 @@ class RunConfig(Settings):
     known: tuple[str, ...] = ()
     prior_columns: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
+    fidelities: tuple[str, ...] = ()
+    fidelity_costs: tuple[float, ...] = ()
     searcher: str = "nao"
     searcher_settings: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)

@@ -76,7 +76,8 @@ class Pick:
             raise InputError(option, f"index={index}", f"there is no such evaluation in {record.directory}")
         if record.score(trial) is None:
             found = trial.measurement
-            why = found.reason or f"it breaks {', '.join(map(str, record.problem.broken(found.metrics)))}"
+            lower = "it was measured at a cheaper level only" if trial.level is not None else ""
+            why = found.reason or lower or f"it breaks {', '.join(map(str, record.problem.broken(found.metrics)))}"
             raise InputError(option, f"index={index}", f"this evaluation is no result: {why}")
         return trial
 

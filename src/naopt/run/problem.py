@@ -47,9 +47,22 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
     for limit in limits:
         if limit.metric not in infos:
             raise UnknownNameError(f"--{limit.bound}, metric", limit.metric, infos)
-    problem = Problem(objectives, limits, costs)
+    problem = Problem(objectives, limits, costs, fidelity=evaluator.fidelity)
+    check_fidelity(problem)
     check_limits(problem, evaluator.space)
     return problem
+
+
+def check_fidelity(problem: Problem) -> None:
+    """Raises ``InputError`` for fidelities of what they are not for: several objectives, limits that are measured."""
+    if problem.fidelity is None:
+        return
+    if len(problem.objectives) > 1:
+        raise InputError("fidelities", ", ".join(problem.fidelity.metrics), "are for one objective")
+    if problem.measured:
+        raise InputError(
+            "fidelities", str(problem.measured[0]), "is a limit that has to be measured, at no lower level"
+        )
 
 
 def _others(config: RunConfig) -> list[str]:

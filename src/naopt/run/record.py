@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,9 @@ from naopt.store.store import DATABASE, RunStore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+_SPENT = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +71,20 @@ class RunRecord:
     @property
     def measured(self) -> bool:
         """Whether the budget is spent, or the searcher found nothing new, or the time limit is reached."""
-        return len(self.evaluated) >= self.config.budget or self.exhausted or self.time_is_up
+        return self.spent > self.config.budget - _SPENT or self.exhausted or self.time_is_up
+
+    @property
+    def spent(self) -> float:
+        """What was measured, in full evaluations; without fidelities the number of trials that were measured."""
+        return sum(trial.cost for trial in self.evaluated)
 
     @property
     def exhausted(self) -> bool:
         """Whether the searcher found nothing new before the budget was spent."""
         done = len(self.evaluated)
-        return bool(self.meta.get("exhausted")) and done == len(self.trials) and done < self.config.budget
+        return (
+            bool(self.meta.get("exhausted")) and done == len(self.trials) and self.spent < self.config.budget - _SPENT
+        )
 
     @property
     def time_is_up(self) -> bool:
@@ -246,12 +257,8 @@ class RunRecord:
 
     def failures(self) -> dict[tuple[str, str], int]:
         """How often an evaluation ended in each (status, reason), the most frequent first."""
-        counts: dict[tuple[str, str], int] = {}
-        for trial in self.failed:
-            if trial.measurement is not None:
-                key = (trial.measurement.status, trial.measurement.reason)
-                counts[key] = counts.get(key, 0) + 1
-        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+        found = (trial.measurement for trial in self.failed if trial.measurement is not None)
+        return dict(Counter((each.status, each.reason) for each in found).most_common())
 
 
 def load_run(directory: str | Path, config: RunConfig | None = None) -> RunRecord:

@@ -30,6 +30,7 @@ from naopt.problem import Objective, Problem, named_objectives
 from naopt.proxies import ProxySettings, proxies_for
 from naopt.run.beliefs import with_beliefs
 from naopt.run.config import RunConfig
+from naopt.run.fidelities import with_fidelities
 from naopt.run.finalist_training import check_finalists
 from naopt.run.names import SUPERNET
 from naopt.run.priors import with_priors
@@ -181,6 +182,7 @@ def prepare(
     else:
         raise InputError("task", "", "give --task, --table or --supernet")
     assert evaluator is not None
+    config, evaluator = with_fidelities(config, evaluator)
     config, problem = with_priors(config, read_problem(config, evaluator), evaluator)
     problem = with_beliefs(config, problem, evaluator.space, directory)
     _check_several(config, problem, shares=shares_weights(config.searcher))
@@ -227,7 +229,8 @@ def _look_up(config: RunConfig, check: Check) -> tuple[RunConfig, Evaluator]:
         raise InputError("training", ", ".join(config.training), "has no use with a table")
     table = load_table(config.table)
     check(table.contents)
-    named = [each.metric for each in named_objectives(config.metric, table.infos)] or [next(iter(table.infos))]
+    named = [each.metric for each in named_objectives(config.metric, table.infos)]
+    named = named or [*config.fidelities[-1:], next(iter(table.infos))][:1]
     for metric in named:
         table.info(metric)
     metrics = [named[0], *(name for name in table.infos if name != named[0])]

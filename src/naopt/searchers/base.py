@@ -34,13 +34,15 @@ class Proposal:
     """An architecture that a searcher wants measured.
 
     ``origin`` says how it was found (``random``, ``ascent``, ``refill``, ``mutation`` ...), ``parent`` from what, and
-    ``predicted`` what the searcher expects of it, in the metric's own unit, where it expects anything.
+    ``predicted`` what the searcher expects of it, in the metric's own unit, where it expects anything. ``level`` is
+    that of fidelity at which it is to be measured, where there are several; ``None``: the full one.
     """
 
     architecture: Architecture
     origin: str
     predicted: float | None = None
     parent: Architecture | None = None
+    level: int | None = None
 
 
 class Known(Collection[Architecture]):

@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.latent.priors import Promises
 from naopt.metrics.scale import mean
 from naopt.problem import Objective, Problem
-from naopt.searchers.base import Known, Proposal, Searcher, searchers
+from naopt.searchers.base import Known, Proposal, sample_new, searchers
 from naopt.searchers.candidates import FEWEST_SCORES, fewest_scores, scored, standard_errors
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.searchers.first import first, first_count
+from naopt.searchers.forbidden import Seen
+from naopt.searchers.multi_fidelity import MultiFidelitySearcher
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
+    from naopt.searchers.nao_fidelities import FidelityRounds
     from naopt.searchers.nao_rounds import NAORounds
 
 __all__ = ["NAOSearcher", "NAOSettings"]
 
 _MOST_INITIAL, _MOST_INITIAL_SEVERAL, _INITIAL_SHARE = 5, 10, 1 / 6
 _SEEDS, _NEW = 5, 2
+_AT_LEVELS = 2
+"""With fidelities a round has so many times more: most are cheap."""
+_CHEAP_FIRST, _CHEAP_LEAST = 3, 8
+"""And so many times more are random at first, but this many at least."""
 
 
 @searchers.register("nao")
-class NAOSearcher(Searcher):
+class NAOSearcher(MultiFidelitySearcher):
     """Neural Architecture Optimization: embed architectures, fit a predictor, climb from the best, decode, measure.
 
     By default the embedding is learned from the space alone, once; a Gaussian process on it is fitted to all that was
@@ -38,6 +47,8 @@ class NAOSearcher(Searcher):
 
     Diverged architectures count as the worst score. From every failure it learns what can be measured (``Feasible``),
     and proposes by expected improvement times that probability.
+
+    With ``Problem.fidelity`` what promises most is measured at the next level above its own (``FidelityRounds``).
     """
 
     settings_type = NAOSettings
@@ -62,8 +73,16 @@ class NAOSearcher(Searcher):
         self._rounds: NAORounds | None = None
         self._feasible = Feasible(space)
         self._log: dict[str, Any] = {}
+        self._staged = None if self.problem.fidelity is None else self._fidelity_rounds()
+
+    @classmethod
+    def check(cls, problem: Problem, settings: Settings) -> None:
+        """Raises ``InputError`` for the joint model with fidelities."""
+        if isinstance(settings, NAOSettings) and settings.model == "joint" and problem.fidelity is not None:
+            raise InputError("setting model", "joint", "knows no fidelities; leave it and preset out")
 
     def _check_joint(self) -> None:
+        self.check(self.problem, self.options)
         if self.options.model == "joint" and self.problem.priors is not None:
             raise InputError("setting model", "joint", "takes no prior knowledge; leave it and preset out")
         if self.options.model == "joint" and self._trades:
@@ -120,13 +139,15 @@ class NAOSearcher(Searcher):
         """The setting ``new_per_round``, or its share of the budget."""
         return self.new_per_round
 
-    def ask(self, count: int, pending: Sequence[Architecture] = ()) -> list[Proposal]:
+    def ask(self, count: int, pending: Sequence[Architecture] = (), levels: Sequence[int] = ()) -> list[Proposal]:
         """The rest of the random pool, or one round of Algorithm 1, lines 4 to 11; with something pending, ``count``.
 
         The Gaussian process believes that what is pending turns out as predicted. The joint model is fitted anew after
         every ``new_per_round`` results, as in rounds, and takes the next best architectures until then.
         """
         self._log = {}
+        if self._staged is not None:
+            return self._at_levels(self._staged, count, pending, levels)
         told, out = len(self.history), len(pending)
         rng, known = self.generator(pending=pending), Known(self.seen, pending)
         failed = sum(not measurement.ok for _, measurement in self.history)
@@ -158,6 +179,47 @@ class NAOSearcher(Searcher):
             Proposal(p.architecture, p.origin, None if p.predicted is None else sign * p.predicted, p.parent)
             for p in chosen
         ]
+
+    def _fidelity_rounds(self) -> FidelityRounds:
+        from naopt.searchers.nao_fidelities import FidelityRounds
+
+        options = self.options.model_copy(update={"best": self.options.best or "expected"})
+        return FidelityRounds(self.space, options, self.seeds, self.seed, self.problem, self.objectives)
+
+    def _at_levels(
+        self, staged: FidelityRounds, count: int, pending: Sequence[Architecture], levels: Sequence[int]
+    ) -> list[Proposal]:
+        """Random architectures at the cheapest level first; then what promises most, each at its next level.
+
+        One that is to be measured in full ends a round: what it gives changes what the others promise.
+        """
+        rng = self.generator(pending=pending)
+        first, told = max(_CHEAP_LEAST, _CHEAP_FIRST * self.initial), self.told_at[0]
+        failed = sum(score is None for score in told.values())
+        missing = first + min(failed, first) - len(told) - list(levels).count(0)
+        drawn = sample_new(self.space, Known(self.seen, pending), min(count, missing), rng) if missing > 0 else []
+        if drawn:
+            return [self.proposal(architecture, 0, "random") for architecture in drawn]
+        full = Seen(self.problem)
+        full.update(self.told_at[-1])
+        full.update(a for told in self.told_at for a, score in told.items() if score is None)
+        wanted = count if pending else min(count, _AT_LEVELS * self.new_per_round)
+        chosen, self._log = staged.propose(self.history, self.told_at, Known(full, pending), pending, wanted, rng)
+        found = [replace(p, level=self.reached(p.architecture) + 1) for p in chosen]
+        if not found:
+            return self._one_step(Known(full, pending), pending, rng)
+        if not pending:
+            last = next((index for index, p in enumerate(found) if p.level == self.full), len(found))
+            found = found[: max(1, last)]
+        return [replace(p, level=None) if p.level == self.full else p for p in found]
+
+    def _one_step(self, done: Known, pending: Sequence[Architecture], rng: np.random.Generator) -> list[Proposal]:
+        """Where cheap levels tell nothing: one that was measured goes on, or else a random one is measured in full."""
+        known = next((a for a in self.told_at[0] if a not in done), None)
+        if known is not None:
+            return [self.proposal(known, self.reached(known) + 1, "promotion")]
+        drawn = sample_new(self.space, Known(self.seen, pending), 1, rng)
+        return [self.proposal(architecture, self.full, "random") for architecture in drawn]
 
     def _random(self, count: int, known: Known, rng: np.random.Generator, begun: int) -> list[Proposal]:
         unlikely = Unlikely(self._feasible.learn(self.history))

@@ -162,7 +162,7 @@ def _trials(store: RunStore, source: str, space: SearchSpace) -> Iterator[Measur
         raise InputError("history", source, f"searched {own[0]}, not {space.name}")
     finalists = store.finalists()
     for trial in store.trials(space):
-        if trial.measurement is not None:
+        if trial.measurement is not None and trial.level is None:
             more = finalists[trial.index].metrics if trial.index in finalists else {}
             metrics = {**trial.measurement.metrics, **more}
             yield trial.architecture, replace(trial.measurement, metrics=metrics)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from naopt.fidelity import Fidelity
 from naopt.problem import Limit, Objective, Problem
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:
-    """Keys of the meta data: ``objective``, and where there are more of them or limits ``objectives``, ``limits``."""
+    """Keys of the meta data: ``objective``, and where there are some ``objectives``, ``limits``, ``fidelity``."""
     objectives = [{"metric": objective.metric, "goal": objective.goal} for objective in problem.objectives]
     limits = [{"metric": limit.metric, "bound": limit.bound, "value": limit.value} for limit in problem.limits]
-    more = {} if problem.ordinary else {"objectives": objectives, "limits": limits}
+    more: dict[str, Any] = {} if problem.ordinary else {"objectives": objectives, "limits": limits}
+    if problem.fidelity is not None:
+        more["fidelity"] = {"metrics": list(problem.fidelity.metrics), "costs": list(problem.fidelity.costs)}
     return {"objective": objectives[0], **more}
 
 
@@ -20,7 +23,9 @@ def problem_of(meta: Mapping[str, Any]) -> Problem:
     """Inverse of ``problem_document``. Raises ``KeyError``, ``TypeError`` or ``InputError`` for damaged meta data."""
     objectives = meta.get("objectives") or [meta["objective"]]
     limits = meta.get("limits", ())
+    levels = meta.get("fidelity")
     return Problem(
         tuple(Objective(each["metric"], each["goal"]) for each in objectives),
         tuple(Limit(each["metric"], each["bound"], each["value"]) for each in limits),
+        fidelity=None if levels is None else Fidelity(tuple(levels["metrics"]), tuple(levels["costs"])),
     )

@@ -16,6 +16,8 @@ from naopt.spaces import Architecture, SearchSpace
 from naopt.values import plain
 
 FORMAT = 2
+LEVELS = "levels"
+"""Key of a round's log, with fidelities: of its trials index, level (null: the full one) and cost."""
 
 Row = tuple[Any, ...]
 Tables = dict[str, list[Row]]
@@ -149,16 +151,25 @@ def measurement(columns: Row) -> Measurement:
     return Measurement(json.loads(metrics), seconds, status, reason, details)
 
 
-def trials(space: SearchSpace, proposals: Sequence[Row], results: Iterable[Row]) -> list[Trial]:
-    """Trials from their rows. Raises ``TypeError`` or ``ValueError`` if they do not belong to the space."""
-    measured = {row[0]: (measurement(row[1:6]), row[6]) for row in results}
+def trials(
+    space: SearchSpace, proposals: Sequence[Row], results: Sequence[Row], logs: Sequence[Mapping[str, Any]] = ()
+) -> list[Trial]:
+    """Trials from their rows, and the logs of rounds, which have their levels, where there are some.
+
+    Raises:
+        TypeError, ValueError, LookupError: they do not belong to the space, or the levels not to them.
+    """
+    measured = {row[0]: measurement(row[1:6]) for row in results}
+    place = {row[0]: row[6] for row in results}
+    levels = [row for log in logs for row in log.get(LEVELS, ())]
+    level, cost = {index: level for index, level, _ in levels}, {index: float(cost) for index, _, cost in levels}
     texts = [row[2] for row in proposals]
     own = dict(zip(texts, architectures(space, texts), strict=True))
     others = list({row[5] for row in proposals if row[5] is not None} - own.keys())
     own.update(zip(others, architectures(space, others), strict=True))
     return [
         Trial(index, round_, own[tokens], text, origin, None if parent is None else own[parent], predicted,
-              *measured.get(index, (None, None)))
+              measured.get(index), place.get(index), level=level.get(index), cost=cost.get(index, 1.0))
         for index, round_, tokens, text, origin, parent, predicted in proposals
     ]  # fmt: skip
 

@@ -145,8 +145,8 @@ class RunStore:
             if known is space:
                 return list(trials)
         try:
-            trials = schema.trials(space, self._tables["proposals"], self._tables["results"])
-        except (TypeError, ValueError) as error:
+            trials = schema.trials(space, self._tables["proposals"], self._tables["results"], self.rounds)
+        except (LookupError, TypeError, ValueError) as error:
             raise self._refusal(f"is damaged: {error}") from error
         self._parsed.append((space, trials))
         return list(trials)
@@ -173,6 +173,8 @@ class RunStore:
         that were lost are made again.
         """
         said = plain(log)
+        if levels := [(trial.index, trial.level, trial.cost) for trial in trials if trial.cost != 1.0]:
+            said = {**said, schema.LEVELS: plain(levels)}
         rows = [schema.proposal(trial) for trial in trials]
         self._write({"rounds": [(trials[0].round, json.dumps(said))], "proposals": rows}, {}, synchronised=False)
         self.rounds.append(said)

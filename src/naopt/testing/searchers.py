@@ -8,6 +8,7 @@ from naopt.measurement import Measurement
 from naopt.searchers import Proposal, Searcher
 from naopt.spaces import Architecture, GenericSpace, Position
 from naopt.testing.drives import Drive, History, SearcherCase, measure, score
+from naopt.testing.fidelities import FidelitySuite
 from naopt.testing.objectives import ObjectivesSuite
 from naopt.testing.pending import PendingSuite
 
@@ -19,7 +20,7 @@ def check_searcher(case: SearcherCase, seed: int = 0) -> None:
     SearcherSuite.check(case, seed)
 
 
-class SearcherSuite(PendingSuite, ObjectivesSuite):
+class SearcherSuite(PendingSuite, ObjectivesSuite, FidelitySuite):
     """Checks of one searcher; a pytest class derived from it gives a fixture ``case``."""
 
     def test_search_spends_its_budget(self, case: SearcherCase) -> None:

@@ -28,7 +28,8 @@ class Measuring(Phase):
     def reached(self) -> str:
         """See ``Phase``."""
         record = self._state.record
-        return f"after {len(record.evaluated)} of {record.config.budget} evaluations"
+        done = len(record.evaluated) if record.problem.fidelity is None else round(record.spent, 1)
+        return f"after {done} of {record.config.budget} evaluations"
 
     def check(self) -> None:
         """See ``Phase``."""
