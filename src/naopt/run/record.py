@@ -233,11 +233,8 @@ class RunRecord:
     @property
     def beyond(self) -> list[Trial]:
         """Trials that ended well and break a limit, or lack what one is on."""
-        return [
-            t
-            for t in self.evaluated
-            if t.measurement and t.measurement.ok and self.problem.broken(t.measurement.metrics)
-        ]
+        ended_well = [t for t in self.evaluated if t.measurement and t.measurement.ok]
+        return [t for t in ended_well if t.measurement and self.problem.broken(t.measurement.metrics)]
 
     @property
     def passed_over(self) -> int:
