@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.output import failed, note
-from naopt.errors import NaoptError
+from naopt.errors import NaoptError, UnknownNameError
 from naopt.latent.distances import squared_distances
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.latent.pretraining import pretrained
@@ -118,13 +118,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--budget", type=int, default=150)
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--designs", default=",".join(DESIGNS), metavar="NAME,NAME", help="random comes first anyway")
     options = parser.parse_args(arguments)
     try:
         table = load_table(Path(options.table) if Path(options.table).exists() else options.table)
         objective = Objective(options.metric, table.info(options.metric).goal)
         seeds = range(options.seed, options.seed + options.trials)
         found: dict[str, Array] = {}
-        for name, design in DESIGNS.items():
+        for name in dict.fromkeys(["random", *options.designs.split(",")]):
+            if name not in DESIGNS:
+                raise UnknownNameError("design", name, DESIGNS)
+            design = DESIGNS[name]
             found[name] = np.array([trial(table, objective, design, seed, options.budget) for seed in seeds])
             values, queries = found[name][:, :-1].mean(axis=0), found[name][:, -1]
             text = ", ".join(f"{value:.3f} after {count}" for value, count in zip(values, _POINTS, strict=True))
