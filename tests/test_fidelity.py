@@ -45,6 +45,9 @@ def test_names_that_say_nothing_of_costs_are_refused(names: list[str]) -> None:
         (["a", "b"], (2, 2), "rise from level to level"),
         (["a", "b"], (0, 2), "above 0"),
         (["a", "b"], (1, float("inf")), "above 0"),
+        (["a", "b"], (1e-320, 1), "rise by 1e-06 of the full one"),
+        (["a", "b"], (1e-300, 1e300), "rise by 1e-06 of the full one"),
+        (["a", "b", "c"], (1, 1.0000001, 2), "rise by 1e-06 of the full one"),
         (["a3", "a2"], (), "rise from level to level"),
     ],
 )

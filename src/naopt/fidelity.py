@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from naopt.errors import InputError
 
+_LEAST = 1e-6
+"""Of a full evaluation, that going on by one level costs at least: a budget of cheaper ones would never end."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -41,7 +43,12 @@ class Fidelity:
         rising = all(low < high for low, high in zip(self.costs, self.costs[1:], strict=False))
         if not rising or self.costs[0] <= 0 or not math.isfinite(self.costs[-1]):
             raise InputError("fidelity costs", shown, "must be numbers above 0 that rise from level to level")
-        object.__setattr__(self, "costs", tuple(cost / self.costs[-1] for cost in self.costs))
+        shares = tuple(cost / self.costs[-1] for cost in self.costs)
+        if min(high - low for low, high in zip((0.0, *shares), shares, strict=False)) < _LEAST:
+            raise InputError(
+                "fidelity costs", shown, f"must rise by {_LEAST:g} of the full one at least from level to level"
+            )
+        object.__setattr__(self, "costs", shares)
 
     @classmethod
     def parse(cls, names: Sequence[str], costs: Sequence[float] = ()) -> Fidelity:

@@ -126,6 +126,7 @@ def test_telling_again(search: OpenSearch) -> None:
         (0, float("nan"), "metric 'score' is not finite"),
         (0, {"score": "high"}, "could not convert"),
         (0, {}, "needs at least one metric"),
+        (0, {"score": 1.0, "score_se": -0.1}, "a standard error is not negative"),
     ],
 )
 def test_results_that_are_refused(search: OpenSearch, which: int | str, found: float, message: str) -> None:

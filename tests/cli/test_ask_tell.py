@@ -188,6 +188,7 @@ def test_csv_files_that_are_refused(lab: Path, capsys: pytest.CaptureFixture[str
         ("tell lab 0 0.5", "result '0.5': must be NAME=VALUE"),
         ("tell lab 0 acc=high", "acc 'high': must be a number"),
         ("tell lab 0 acc=inf", "acc 'inf': must be a finite number"),
+        ("tell lab 0 acc=1 acc_se=-0.5", "acc_se '-0.5': a standard error is not negative"),
         ("tell lab 0 acc=1 --seconds -1", "seconds '-1.0': must be finite and not negative"),
         ("tell lab 9 acc=1", "index '9': was not asked; the last index is 1"),
         ("tell lab 0 loss=1", "has no acc, which this search is about"),

@@ -74,6 +74,13 @@ def test_dictionaries_that_are_of_no_use(given: object, reason: str) -> None:
     assert (found.status, found.reason) == ("failed", reason)
 
 
+def test_the_score_is_no_standard_error_and_keeps_its_own() -> None:
+    for given in ({"accuracy": 0.8, "accuracy_se": 0.02}, {"accuracy_se": 0.02, "accuracy": 0.8}):
+        found = measured(given)
+        assert found.metrics == {"score": 0.8, "score_se": 0.02, "accuracy": 0.8, "accuracy_se": 0.02}
+    assert measured({"score_se": 0.02}).reason == "gave no score, but score_se: did you mean score_se?"
+
+
 def test_a_dictionary_without_the_objective_fails() -> None:
     assert measured({"accuracy": 1.0, "f1": 2.0}, "loss").reason == "gave no loss, but accuracy, f1"
 

@@ -59,3 +59,16 @@ def test_of_very_many_the_rest_is_what_it_was_measured(monkeypatch: pytest.Monke
     np.testing.assert_array_equal(
         expectations(SPACE, architectures, measured, np.ones(60)).mean[worst], measured[worst]
     )
+
+
+def test_an_error_beyond_all_bounds_says_nothing_of_that_one_alone() -> None:
+    space, rng = NASBench201Space(), np.random.default_rng(0)
+    architectures = list(dict.fromkeys(space.sample(rng) for _ in range(20)))
+    scores = rng.normal(size=len(architectures))
+    errors = np.where(np.arange(len(scores)) == 3, 1e300, 0.1)
+    found = expectations(space, architectures, scores, errors)
+    assert np.isfinite(found.mean).all()
+    assert np.isfinite(found.deviation).all()
+    assert found.deviation.argmax() == 3
+    assert found.deviation[3] < 5 * scores.std()
+    assert np.abs(np.delete(found.mean - scores, 3)).max() < 0.3

@@ -21,7 +21,7 @@ from naopt.report.page import render
 from naopt.run import RunConfig, RunRecord, load_run, resume_run, start_run
 from naopt.run.finalist_figures import finalist_figures
 from naopt.run.finalist_training import finalist_evaluator
-from naopt.run.order import finalists_among
+from naopt.run.order import finalists_among, with_finalist
 from naopt.run.setup import prepare
 from naopt.spaces import create_space
 from tests.ranking.toys import TINY, MadeUpTraining, make_up_trainings
@@ -130,6 +130,16 @@ def test_ties_go_to_the_lower_loss_then_to_fewer_parameters_then_to_the_identity
     order = finalists_among(trials, Problem.of(Objective("valid_acc")), 4)
     assert [trial.index for trial in order] == [3, 2, 1, 0]
     assert finalists_among(trials[::-1], Problem.of(Objective("valid_acc")), 4) == order
+
+
+def test_a_finalist_lends_no_standard_error_to_what_the_search_measured() -> None:
+    """Searches of an older naopt have none."""
+    architecture = create_space("nasbench201").architecture((0,) * 6)
+    trial = Trial(0, 0, architecture, "", "random", measurement=Measurement({"valid_acc": 50.0}))
+    longer = Measurement({"valid_acc": 90.0, "valid_acc_se": 1.0, "params": 3.0, "params_se": 0.0})
+    found = with_finalist(trial, longer).measurement
+    assert found is not None
+    assert found.metrics == {"valid_acc": 50.0, "params": 3.0, "params_se": 0.0}
 
 
 def test_a_finished_search_may_be_given_finalists(training: type[MadeUpTraining], tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import pytest
 
 from naopt.cli.app import run
 from naopt.errors import InputError
-from naopt.measurement import MetricInfo
+from naopt.measurement import Measurement, MetricInfo
+from naopt.problem import Objective
 from naopt.run import RunConfig, load_run, start_run
 from naopt.run.setup import prepare
+from naopt.searchers.candidates import standard_errors
 from naopt.tables import Table, save_table
 from tests.tables.test_surrogate import MADE
 from tests.tables.test_table import SPACE, WHOLE
@@ -104,7 +106,7 @@ def test_the_pick_is_what_all_measurements_say(coarse: str, tmp_path: Path, caps
     assert run(["show", str(directory)]) == 0
     shown = capsys.readouterr().out
     assert f"{best.measurement.metrics['acc']:.6g} ± {best.measurement.metrics['acc_se']:.2g}" in shown
-    assert f"{document['as_good']} others may be as good" in shown
+    assert f"{document['as_good']} others may be as good\n" in shown  # a table has no finalists
     assert run(["report", str(directory)]) == 0
     assert "may be as good" in (directory / "report.html").read_text()
 
@@ -142,3 +144,20 @@ def test_a_comparison_picks_as_a_run_does(coarse: str, tmp_path: Path) -> None:
     assert [trial.selected[-1] for trial in expected] != [trial.selected[-1] for trial in measured]
     with pytest.raises(InputError, match="pick 'best'"):
         compared("best")
+
+
+def test_a_negative_error_in_a_table_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    columns = {"acc": REPEATS[:, 0], "acc_se": np.array([1.0, -1.0, 1.0, 1.0, 1.0, 1.0])}
+    save_table(Table("toy", SPACE, WHOLE, columns, dict.fromkeys(columns, MetricInfo())), tmp_path / "t.npz")
+    assert run(["search", "--table", str(tmp_path / "t.npz"), "--metric", "acc"]) == 2
+    assert capsys.readouterr().err == "naopt: column acc_se of table toy '-1.0': a standard error is not negative\n"
+
+
+def test_what_states_no_error_has_the_usual_one() -> None:
+    """However far off a single one is."""
+    architecture = SPACE.architecture(tuple(WHOLE[0].tolist()))
+    stated = [0.1, 0.2, 0.3, 0.4, 1e300, None]
+    told = [Measurement({"acc": 1.0} if error is None else {"acc": 1.0, "acc_se": error}) for error in stated]
+    found = standard_errors([(architecture, each) for each in told], Objective("acc"))
+    assert found is not None
+    assert found.tolist() == [0.1, 0.2, 0.3, 0.4, 1e300, 0.3]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from naopt.errors import InputError
-from naopt.measurement import MOST_SECONDS, STATUSES, Measurement
+from naopt.measurement import MOST_SECONDS, STATUSES, Measurement, is_error
 from naopt.tables.cells import Numerals, explain_no_number, parse_number, read_lines
 from naopt.tables.mistakes import Mistakes
 
@@ -155,4 +155,7 @@ def _measurement(metrics: Mapping[str, float], seconds: float, status: str, reas
         raise InputError("reason", "", "say why it failed")
     if not 0 <= seconds <= MOST_SECONDS:
         raise InputError("seconds", seconds, f"must be finite and not negative, at most {MOST_SECONDS:g}")
+    for name, value in metrics.items():
+        if value < 0 and is_error(name, metrics):
+            raise InputError(name, value, "a standard error is not negative")
     return Measurement(dict(metrics), seconds, status, reason if status != "ok" else "")

@@ -185,7 +185,8 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
         yield f"            {best.text}"
         if level := 0 if record.finalists else record.leaders.level:
             others = "another one" if level == 1 else f"{level} others"
-            yield f"            by these measurements {others} may be as good; with finalists it would be known better"
+            advice = "; with finalists it would be known better" if _may_have_finalists(record) else ""
+            yield f"            by these measurements {others} may be as good{advice}"
         if (sizes := network_sizes(record)) is not None:
             yield f"network:    {sizes}"
         if (knee := record.knee()) is not None and len(record.problem.objectives) > 1:
@@ -205,6 +206,11 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
         yield f"report:     {report}"
     if run.training is not None and run.training.document:
         yield from training_lines(run.training.document)
+
+
+def _may_have_finalists(record: RunRecord) -> bool:
+    config = record.config
+    return len(record.problem.objectives) == 1 and not (config.table or config.function or config.elsewhere)
 
 
 def why_none(record: RunRecord) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from naopt.errors import InputError, NaoptError
 from naopt.evaluators.base import Evaluator
-from naopt.measurement import Goal, Measurement, MetricInfo, missing, number
+from naopt.measurement import Goal, Measurement, MetricInfo, error_name, is_error, missing, number
 from naopt.problem import Costs
 from naopt.spaces import Architecture, GenericSpace, SearchSpace
 
@@ -110,8 +110,8 @@ class FunctionEvaluator(Evaluator):
                 what = "is not text" if not isinstance(name, str) else f"is {_shown(value)}, not a number"
                 return self._failure(f"gave a dictionary in which {name!r} {what}", rest.seconds)
             numbers[name] = found
-        if self.default_metric == SCORE and SCORE not in numbers and numbers:
-            numbers = {SCORE: next(iter(numbers.values())), **numbers}
+        if self.default_metric == SCORE and SCORE not in numbers:
+            numbers = {**_first(numbers), **numbers}
         finite = {name: value for name, value in numbers.items() if math.isfinite(value)}
         lacking = next((name for name in self.metrics if name not in numbers), None)
         if lacking is not None:
@@ -168,6 +168,16 @@ class RaisingEvaluator(Evaluator):
         except Exception as error:
             error.add_note(f"naopt: raised by the evaluation of {self.space.format(architecture)}, seed {seed}")
             raise RaisedError(error) from error
+
+
+def _first(numbers: Mapping[str, float]) -> dict[str, float]:
+    """The score where none is called so: the first metric that is no standard error, with its own."""
+    known = {*numbers, SCORE}
+    name = next((name for name in numbers if not is_error(name, known)), None)
+    if name is None:
+        return {}
+    errors = {error_name(SCORE): numbers[error_name(name)]} if error_name(name) in numbers else {}
+    return {SCORE: numbers[name], **errors}
 
 
 def _takes_seed(function: Callable[..., object]) -> bool:

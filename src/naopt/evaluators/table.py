@@ -176,7 +176,9 @@ def standard_errors(table: Table, metric: str, noise: Noise) -> NDArray[np.float
     if (name := error_name(metric)) in table.metrics:
         errors = table.values(name)
         if (negative := errors[errors < 0]).size:
-            raise InputError(f"column {name} of table {table.name}", negative[0], "a standard error is not negative")
+            raise InputError(
+                f"column {name} of table {table.name}", float(negative[0]), "a standard error is not negative"
+            )
         return errors
     repeats = table.metrics[metric].reshape(len(table), -1)
     several = repeats[np.isfinite(repeats).sum(axis=1) > 1]

@@ -21,6 +21,8 @@ _QUARTILES = 1.349
 """How far those of a normal distribution are apart, in deviations."""
 _FAR = 10.0
 _LEAST = 1e-290
+_MOST_OFF = 1e3
+"""Times the range of the pool that a standard error may be."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,14 @@ class Targets:
         return np.where(self.scores[at] == scores, self.targets[at], between)
 
     def variances(self, scores: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Squares of what standard errors ``(n,)`` of scores ``(n,)`` are in targets: half of what two of them span."""
-        spans = self.transform(scores + errors) - self.transform(scores - errors)
+        """Squares of what standard errors ``(n,)`` of scores ``(n,)`` are in targets: half of what two of them span.
+
+        An error of a thousand times the pool's range says as little as a larger one, and its square is still a number.
+        """
+        pool, middle = scaled(self.scores, self.unit), scaled(scores, self.unit)
+        with np.errstate(over="ignore"):
+            off = np.minimum(scaled(errors, self.unit), _MOST_OFF * np.ptp(pool))
+        spans = _interpolate(middle + off, pool, self.targets) - _interpolate(middle - off, pool, self.targets)
         result: NDArray[np.float64] = (spans / 2) ** 2
         return result
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from naopt.execution.trial import Trial
-from naopt.measurement import Measurement
+from naopt.measurement import Measurement, is_error
 from naopt.problem import Objective, Problem
 from naopt.searchers.candidates import standard_errors
 from naopt.spaces import SearchSpace
@@ -60,11 +60,15 @@ def trained_first(scored: Sequence[Trial], finalists: Mapping[int, Measurement],
 
 
 def with_finalist(trial: Trial, found: Measurement | None) -> Trial:
-    """A trial with those metrics of its training as a finalist that it does not have itself."""
+    """A trial with those metrics of its training as a finalist that it does not have itself.
+
+    The standard error of what it has would be that of another measurement.
+    """
     if found is None or trial.measurement is None:
         return trial
     own = trial.measurement.metrics
-    metrics = {**own, **{name: value for name, value in found.metrics.items() if name not in own}}
+    new = {name: value for name, value in found.metrics.items() if name not in own and not is_error(name, own)}
+    metrics = {**own, **new}
     return replace(trial, measurement=replace(trial.measurement, metrics=metrics))
 
 

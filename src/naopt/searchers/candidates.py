@@ -58,14 +58,14 @@ def standard_errors(
 ) -> NDArray[np.float64] | None:
     """Standard errors ``(n,)`` of what is ``scored``; ``None`` if none was stated.
 
-    What has none has the mean of the others, diverged architectures among them.
+    What has none has the median of the others, diverged architectures among them.
     """
     told = [m for _, m in history if objective.score(m) is not None or m.status == _COUNTS_AS_WORST]
     stated = [m.error(objective.metric) if m.ok else None for m in told]
     known = [error for error in stated if error is not None]
     if not known:
         return None
-    usual = float(np.mean(known))
+    usual = float(np.median(known))
     return np.array([usual if error is None else error for error in stated], dtype=np.float64)
 
 
