@@ -23,7 +23,8 @@ def noisy_cube(goal: str = "max") -> Table:
 
 
 def comparison(table: Table, noise: str = "repeat") -> Comparison:
-    return Comparison(table, "score", "test", {"line": LineSettings()}, 125, 2, seed=3, noise=noise)  # type: ignore[arg-type]
+    settings = {"line": LineSettings()}
+    return Comparison(table, "score", "test", settings, 125, 2, seed=3, noise=noise, pick="measured")  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("stub_searchers")

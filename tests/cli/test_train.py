@@ -25,7 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_architecture_is_trained_and_tested(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", CELL, "--task", "digits", "--run", "out", *TINY]) == 0
     out, err = capsys.readouterr()
-    assert re.search(r"^test accuracy: \d+\.\d %$", out, re.MULTILINE)
+    assert re.search(r"^test accuracy: \d+\.\d % \(standard error \d+(\.\d+)?\)$", out, re.MULTILINE)
     assert err == f"training {CELL} on digits for 1 epoch\n"
     result = json.loads(Path("out/final.json").read_text())
     assert f"test accuracy: {result['test_accuracy']:.1f} %" in out

@@ -65,7 +65,8 @@ def test_proxies_beside_others(tmp_path: Path, capsys: pytest.CaptureFixture[str
     metrics, architecture = found["best"]["metrics"], found["best"]["architecture"]
     expected = known(["naswot", "synflow"], architecture)
     assert {name: metrics[name] for name in expected} == expected
-    assert set(metrics) == {"valid_acc", "valid_loss", "params", "naswot", "synflow"}
+    trained = {"valid_acc", "valid_loss", "valid_acc_se", "valid_loss_se", "params"}
+    assert set(metrics) == {*trained, "naswot", "synflow"}
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,13 @@ KINDS: dict[str, list[float]] = {
     "min:score": [7e-310, 6e-310, 5e-310, 4e-310, 3e-310, 2e-310, 1e-310, 5e-324, 0.0, -0.0],
 }
 """From the largest to the smallest."""
+ALONE = [
+    name
+    for name in searchers.names()
+    if not searchers.get(name).needs_priors and not getattr(searchers.get(name), "needs_fidelity", False)
+]
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    **{name: (name, SETTINGS.get(name, {})) for name in searchers.names() if not searchers.get(name).needs_priors},
+    **{name: (name, SETTINGS.get(name, {})) for name in ALONE},
     **VARIANTS,
     "bananas-standard": ("bananas", {**SETTINGS["bananas"], "normalisation": "standard"}),
     "nao-joint-min-max": ("nao", {**VARIANTS["nao-joint"][1], "normalisation": "min-max"}),

@@ -6,6 +6,7 @@ import logging
 import math
 import time as clock
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,10 +140,8 @@ def search(
         retries: how often an evaluation that failed is done again, each time with another seed.
         stop_after: stop after so many failures in a row; 0 for never.
         stop_alike: stop after so many evaluations if every one has failed with the same reason; 0 for never.
-        finalists: of a ``TrainingEvaluator``: so many of the best are trained longer in the end, with other seeds, and
-            the best of these is the pick; 0 for none.
-        finalist_preset: settings of final training to train them with (``"digits-final"``); by default the evaluator's,
-            with four times the epochs.
+        finalists: of a ``TrainingEvaluator``: how many of the best are trained longer to be picked from.
+        finalist_preset: of final training (``"digits-final"``); by default four times the evaluator's epochs.
 
     Returns:
         What was found. ``finished`` is false if a callback stopped it, or, in memory, an interrupt (Ctrl-C).
@@ -261,9 +260,8 @@ def _carried_out(run: SearchRun, functions: Sequence[Callback]) -> Result:
         memory = Memory(state.setup, run.record.trials, run.directory)
         state.observers = [memory, Callbacks(functions, Result(memory.record, run.directory))]
     try:
-        run.carry_out()
-    except StopSearch:
-        pass
+        with suppress(StopSearch):
+            run.carry_out()
     except RaisedError as error:
         raised = error.error
     except RunStoppedError as error:
@@ -275,22 +273,20 @@ def _carried_out(run: SearchRun, functions: Sequence[Callback]) -> Result:
 
 def _in_memory(config: RunConfig, evaluator: Evaluator, functions: Sequence[Callback]) -> Result:
     setup = prepare(config, None, evaluator)
-    prior = setup.history()
     evaluator.check()
     memory, raised, began = Memory(setup), None, clock.monotonic()
     result = Result(memory.record)
     observers: list[Observer] = [memory, *([Callbacks(functions, result)] if functions else [])]
-    start = Start((), [(known.architecture, known.measurement) for known in prior], setup.enqueued())
+    deadline = Deadline(config.time or math.inf)
+    start = Start((), [(known.architecture, known.measurement) for known in setup.history()], setup.enqueued())
     try:
-        with setup.engine(setup.config.workers) as engine:
-            deadline = Deadline(config.time or math.inf)
-            measure_all(setup.searcher(), engine, setup.manner(), start, observers, deadline)
-        if setup.config.finalists:
-            memory.train_finalists(evaluator, deadline)
+        with suppress(StopSearch):
+            with setup.engine(setup.config.workers) as engine:
+                measure_all(setup.searcher(), engine, setup.manner(), start, observers, deadline)
+            if setup.config.finalists:
+                memory.train_finalists(evaluator, deadline)
     except TimeIsUpError:
         memory.meta["time_is_up"] = setup.config.time
-    except StopSearch:
-        pass
     except KeyboardInterrupt:
         _log.warning("interrupted after %d of %d evaluations; what was found is returned", *result.progress)
     except RaisedError as error:

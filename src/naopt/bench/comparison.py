@@ -33,6 +33,7 @@ from naopt.problem import Costs, Limit, Named, Problem, named_objectives
 from naopt.run.beliefs import other_beliefs
 from naopt.searchers import Scalarisation, searchers
 from naopt.searchers.base import one_only
+from naopt.searchers.multi_fidelity import MultiFidelitySearcher
 from naopt.tables import Table
 
 if TYPE_CHECKING:
@@ -154,7 +155,9 @@ class Comparison:
         elif self.fidelity_costs:
             raise InputError("fidelity costs", ", ".join(map(str, self.fidelity_costs)), "need --fidelities")
         for name, settings in self.settings.items():
-            searchers.get(searcher_name(name)).check(self.problem, settings)
+            kind = searchers.get(searcher_name(name))
+            if issubclass(kind, MultiFidelitySearcher):
+                kind.check(self.problem, settings)
 
     def _check_priors(self) -> None:
         kinds = [searchers.get(searcher_name(name)) for name in self.settings]
