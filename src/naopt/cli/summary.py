@@ -194,6 +194,7 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
         if (finalists := finalist_figures(record)) is not None:
             first = finalists.rows[0]
             found = "" if first.trained is None else f"; {finalists.metric} {first.trained:.6g}"
+            found += "" if first.error is None else f" ± {first.error:.2g}"
             how = "stand-alone" if finalists.metric != objective.metric else "longer"
             done, wanted = len(finalists.rows), finalists.wanted
             part = f"{done}" if done >= wanted else f"{done} of {wanted}"

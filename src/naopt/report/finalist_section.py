@@ -35,7 +35,7 @@ def _table(found: FinalistFigures) -> str:
     head = "".join(f"<th class=n>{escape(name)}</th>" for name in columns)
     rows = "".join(
         f'<tr><td class="n"><a href="#a{row.index}">{row.index}</a></td><td class="n">{number(row.search)}</td>'
-        f'<td class="n">{number(row.trained)}</td>'
+        f'<td class="n">{number(row.trained)}{"" if row.error is None else f" ± {row.error:.2g}"}</td>'
         f'<td class="n">{number(None if row.params is None else int(row.params))}</td>'
         f'<td class="n">{duration(row.seconds)}</td><td class="wide">{code(row.architecture)}'
         f"{' ' + escape(row.reason) if row.reason else ''}</td></tr>"

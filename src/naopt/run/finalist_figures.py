@@ -25,6 +25,7 @@ class Finalist:
         architecture: its text form.
         search: what the search measured of it, its first objective.
         trained: what its longer training gave; ``None`` if that failed, and ``reason`` says why.
+        error: standard error of that, if it was stated.
         params: number of parameters of the network that was trained longer, if that is known.
         seconds: that the longer training took.
     """
@@ -33,6 +34,7 @@ class Finalist:
     architecture: str
     search: float
     trained: float | None
+    error: float | None
     reason: str
     params: float | None
     seconds: float
@@ -101,6 +103,7 @@ def finalist_figures(record: RunRecord) -> FinalistFigures | None:
                 trial.text,
                 trial.measurement.metrics[own.metric],
                 gave,
+                found.error(dear.metric) if found.ok else None,
                 found.reason,
                 found.metrics.get("params"),
                 found.seconds,

@@ -108,8 +108,11 @@ class Leaders:
 def leaders(space: SearchSpace, trials: Sequence[Trial], problem: Problem) -> Leaders:
     """What is expected of trials whose first objective was measured with errors (``Measurement.error``).
 
-    A function of the measurements, whichever searcher asked for them.
+    A function of the measurements, whichever searcher asked for them. With several objectives nothing is expected: the
+    front is of what was measured, and the best by the first objective is a member of it.
     """
+    if len(problem.objectives) > 1:
+        return Leaders({}, 0)
     told = [
         (trial, trial.measurement, scores[0])
         for trial in trials
