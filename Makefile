@@ -41,7 +41,7 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest --cov -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --cov -n auto --maxprocesses 4 --dist loadfile
 
 test-minimum:
 	@test -x $(VENV)-minimum/bin/python || $(PYTHON) -m venv $(VENV)-minimum

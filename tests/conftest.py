@@ -2,9 +2,7 @@
 
 import gc
 import os
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from coverage import Coverage
@@ -15,24 +13,6 @@ from tests.disk import not_waited_for
 # The tests' networks are tiny: threads only get in each other's way, badly so on a machine that does other work too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-HERE = Path(__file__).parent
-LONG = (
-    "golden/test_golden.py",
-    "docs/test_tutorials.py",
-    "searchers/test_kernels.py",
-    "run/test_kill.py",
-    "bench/test_kill.py",
-    "execution/test_ray_engine.py",
-    "run/test_training_run.py",
-    "ranking/test_rank.py",
-    "searchers/test_nao_published.py",
-    "searchers/test_limits.py",
-    "evaluators/test_training.py",
-    "latent/test_pretraining.py",
-    "baselines/test_baselines.py",
-)
-"""Files whose tests are few and long, from the longest on."""
-
 # What is imported and collected stays to the end: to look through it for garbage again and again takes long.
 gc.disable()
 
@@ -41,17 +21,6 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, then those with most tests: whichever process has the last one must not be waited for."""
-    tests = Counter(item.path for item in items)
-
-    def place(item: pytest.Item) -> tuple[int, int]:
-        name = item.path.relative_to(HERE).as_posix() if item.path.is_relative_to(HERE) else ""
-        return LONG.index(name) if name in LONG else len(LONG), -tests[item.path]
-
-    items.sort(key=place)
 
 
 @pytest.hookimpl(tryfirst=True)
