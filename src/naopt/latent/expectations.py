@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.latent.encoding import EVERY, encoded
+from naopt.latent.encoding import EVERY
+from naopt.latent.features import Features
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.latent.targets import Targets
 from naopt.spaces import Architecture, SearchSpace
@@ -53,8 +54,9 @@ def expectations(
     An architecture is worth what its features say and what it has of its own, which the process parts from errors
     of measurement because it is told how large these are. Where errors are small it believes what was measured.
 
-    Parameters are fitted to 300 of the measurements at most, spread evenly; beyond 2,000 measurements the best 2,000
-    are looked at, and the others expected to be what they were measured to be.
+    Features are those that these architectures have: what none of them has tells none apart, and a space need not be
+    sampled for it. Parameters are fitted to 300 of the measurements at most, spread evenly; beyond 2,000 measurements
+    the best 2,000 are looked at, and the others expected to be what they were measured to be.
 
     Args:
         space: of the architectures.
@@ -68,7 +70,9 @@ def expectations(
     looked_at = np.sort(np.argsort(-scores, kind="stable")[:_MOST])
     targets = Targets.fit(scores[looked_at], "yeo-johnson")
     given, variances = targets.transform(scores[looked_at]), targets.variances(scores[looked_at], errors[looked_at])
-    groups = list(encoded(space, [architectures[at] for at in looked_at], EVERY).values())
+    judged = [architectures[at] for at in looked_at]
+    features = Features.learn(space, judged)(judged)
+    groups = [features[name] for name in EVERY if name in features]
     some = np.unique(np.linspace(0, len(given) - 1, min(len(given), _MOST_FITTED)).astype(int))
     fitted = GaussianProcess(levelled=True).fit([group[some] for group in groups], given[some], errors=variances[some])
     if len(some) < len(given):
