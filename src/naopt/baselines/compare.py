@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +11,13 @@ from naopt._version import __version__
 from naopt.baselines.networks import PICK, SIZED_BY, Candidate, candidates
 from naopt.baselines.table import BaselineRow, BaselineTable
 from naopt.baselines.training import HELD_OUT, AlikeEvaluator, figure, held_out_sizes
-from naopt.errors import InputError, RunStoppedError
+from naopt.errors import InputError
 from naopt.evaluators.final import default_preset, final_workload
 from naopt.evaluators.seeds import training_seed
 from naopt.execution import Job, create_engine
-from naopt.execution.counted import Progress, quiet
+from naopt.execution.counted import Progress, quiet, to_be_continued
 from naopt.execution.interrupt import stop_on_signal
-from naopt.files import NotWrittenError, at_home
+from naopt.files import at_home
 from naopt.run.run import SearchRun, open_run
 from naopt.store.training_cache import TrainingCache
 from naopt.tasks import located
@@ -118,7 +117,7 @@ def baseline(
     }
     about = {"naopt": __version__, "task": plan.task, "training": plain(plan.work.settings.model_dump())}
     cache = TrainingCache(folder / TRAININGS, {**about, "threads": threads})
-    with cache.open(), _to_be_continued(), stop_on_signal():
+    with cache.open(), to_be_continued(), stop_on_signal():
         evaluator.check()
         wanted = {key: each for each in fitting for key in trained[each.name] if cache.get(key) is None}
         keys = list(wanted)
@@ -276,14 +275,3 @@ def _table(plan: _Plan, rows: Sequence[BaselineRow], seed: int, sizes: Mapping[P
         seed=seed,
         rows=(*order, *([full] if full is not None else [])),
     )
-
-
-@contextmanager
-def _to_be_continued() -> Iterator[None]:
-    rest = "the same command goes on with the trainings that are missing"
-    try:
-        yield
-    except NotWrittenError as error:
-        raise RunStoppedError(f"{error.line}; {rest}") from error
-    except KeyboardInterrupt:
-        raise RunStoppedError(f"stopped; {rest}") from None

@@ -90,7 +90,7 @@ class EmbeddingModel(PerformanceModel):
         targets = self._targets.transform(scores)
         parameters = self._scheduled(points, scores, errors)
         self.learn_trend(points, targets)
-        rest, variances = targets - self.trend(points), self._variances(scores, errors)
+        rest, variances = targets - self.trend(points), _variances(self._targets, scores, errors)
         self._process = self.new_process().fit(self.split(points), rest, parameters, errors=variances)
         self._best = float(self._expected(points, targets).max())
         log = {
@@ -109,9 +109,6 @@ class EmbeddingModel(PerformanceModel):
                 "spearman": spearman(scores, guessed),
             }
         return log
-
-    def _variances(self, scores: Array, errors: Array | None) -> Array | None:
-        return None if errors is None else self.targets.variances(scores, errors)
 
     def _expected(self, points: Array, targets: Array) -> Array:
         """Of what was measured, what expected improvement is over."""
@@ -149,7 +146,7 @@ class EmbeddingModel(PerformanceModel):
         if known is None or known[0] != first:
             known_targets = Targets.fit(scores[:count], self.normalisation)
             targets = known_targets.transform(scores[:count])
-            variances = None if errors is None else known_targets.variances(scores[:count], errors[:count])
+            variances = _variances(known_targets, scores[:count], None if errors is None else errors[:count])
             self.learn_trend(points[:count], targets)
             rest = targets - self.trend(points[:count])
             process = self.new_process().fit(self.split(points[:count]), rest, errors=variances)
@@ -271,3 +268,7 @@ class EmbeddingModel(PerformanceModel):
         if self._process is None:
             raise RuntimeError("a prediction needs a fit first")
         return self._process
+
+
+def _variances(targets: Targets, scores: Array, errors: Array | None) -> Array | None:
+    return None if errors is None else targets.variances(scores, errors)

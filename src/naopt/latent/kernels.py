@@ -26,8 +26,8 @@ def scale_of(kind: Kind, squares: Array) -> float:
     """The median of squared distances of what is apart; 1 for linear kernels, and where nothing is."""
     if kind == "linear":
         return 1.0
-    apart = squares[squares > 1e-9]
-    return float(np.median(apart)) if len(apart) else 1.0
+    distinct = squares[squares > 1e-9]
+    return float(np.median(distinct)) if len(distinct) else 1.0
 
 
 def value_of(kind: Kind, squares: Array) -> Array:

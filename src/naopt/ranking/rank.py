@@ -8,18 +8,16 @@ would have given at the same cost (Li & Talwalkar 2019). Both are measured here,
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from naopt._version import __version__
-from naopt.errors import InputError, RunStoppedError
+from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator
-from naopt.execution.counted import Progress, quiet
+from naopt.execution.counted import Progress, quiet, to_be_continued
 from naopt.execution.interrupt import stop_on_signal
-from naopt.files import NotWrittenError
 from naopt.measurement import Measurement
 from naopt.metrics.scale import mean
 from naopt.one_shot.kinds import shares_weights
@@ -100,7 +98,7 @@ def rank(
     # Architectures are told apart by their tokens here: equal ones may differ in the order of their parameters, and so
     # in what a seed makes of them.
     every = {record.space.format(a): a for a in [*drawn, *best]}
-    with _to_be_continued(), stop_on_signal():
+    with to_be_continued(), stop_on_signal():
         started = time.perf_counter()
         shared_found = _measure_shared(shared, every, progress)
         shared_seconds = time.perf_counter() - started
@@ -134,20 +132,9 @@ def rank(
         cpu_seconds=sum(measurement.metrics.get(CPU_SECONDS, 0.0) for measurement in all_found),
         shared_seconds=shared_seconds,
     )
-    with _to_be_continued():
+    with to_be_continued():
         result.write(record.directory)
     return result
-
-
-@contextmanager
-def _to_be_continued() -> Iterator[None]:
-    rest = "the same command goes on with the trainings that are missing"
-    try:
-        yield
-    except NotWrittenError as error:
-        raise RunStoppedError(f"{error.line}; {rest}") from error
-    except KeyboardInterrupt:
-        raise RunStoppedError(f"stopped; {rest}") from None
 
 
 def _finished(directory: Path) -> RunRecord:
