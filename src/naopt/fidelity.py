@@ -20,11 +20,13 @@ class Fidelity:
 
     A level is a whole number from 0; where one may be left out, ``None`` is the full one. Each has a metric of its own,
     so that what was measured at a lower level never passes for a result: it lacks the objective. A level goes on from
-    those below it, so an architecture that was measured at one pays the difference.
+    those below it, so an architecture that was measured at one pays the difference; the first ``apart`` are evaluations
+    of their own, from which nothing goes on.
 
     Attributes:
         metrics: that stand for the objective at each level; the last is the objective's own.
         costs: of each level, rising, in full evaluations: the last is 1.
+        apart: how many of the cheapest are evaluations of their own.
 
     Raises:
         InputError: fewer than two levels, one that is named twice, or costs that do not fit.
@@ -32,6 +34,7 @@ class Fidelity:
 
     metrics: tuple[str, ...]
     costs: tuple[float, ...]
+    apart: int = 0
 
     def __post_init__(self) -> None:
         named = ", ".join(self.metrics)
@@ -74,7 +77,9 @@ class Fidelity:
 
     def step(self, level: int, before: int = -1) -> float:
         """What it costs to go on to a level from one ``before``, -1 for an architecture that was not measured."""
-        return max(0.0, self.costs[level] - (self.costs[before] if before >= 0 else 0.0))
+        if before < self.apart or level < self.apart:
+            return self.costs[level] if level > before else 0.0
+        return max(0.0, self.costs[level] - self.costs[before])
 
     @property
     def least(self) -> float:

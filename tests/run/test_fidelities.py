@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import naopt
 from naopt.bench import Comparison, run_trial, searcher_settings
 from naopt.cli.app import run
 from naopt.errors import InputError
+from naopt.execution import Trial
 from naopt.measurement import MetricInfo
 from naopt.run import RunConfig, load_run, resume_run, start_run
+from naopt.run.names import CHILDREN
 from naopt.run.pick import Pick
 from naopt.run.setup import prepare
 from naopt.spaces import GenericSpace, Position
@@ -117,5 +120,41 @@ def test_what_is_no_level_is_refused(file: str) -> None:
     refused("have a use only with --fidelities", fidelities=(), fidelity_costs=(1, 2))
     refused("needs them: give --fidelities", fidelities=(), searcher="bohb")
     refused("knows no fidelities", searcher_settings={"preset": "joint"})
-    with pytest.raises(InputError, match="have a use only with a table"):
+    with pytest.raises(InputError, match="have a use only with a table, or with training"):
+        naopt.search(SPACE, lambda _: 1.0, fidelities=LEVELS)
+    with pytest.raises(InputError, match="setting '1': must be KEY=VALUE"):
         prepare(RunConfig(task="digits", fidelities=("1", "3")))
+
+
+TRAINED = RunConfig(
+    task="digits", space="conv-cell", space_options={"nodes": 2}, fidelities=("image_size=4", "epochs=1"),
+    engine="inline", searcher="asha", searcher_settings={"eta": 2}, budget=3,
+    training={"epochs": 2, "train_limit": 40, "valid_limit": 40, "batch_size": 20, "filters": 2, "cells_per_stage": 1},
+)  # fmt: skip
+
+
+def test_trainings_have_levels_and_go_on_from_their_checkpoints(tmp_path: Path) -> None:
+    whole = start_run(tmp_path / "whole", TRAINED)
+    assert whole.problem.fidelity is not None
+    assert whole.problem.fidelity.metrics == ("valid_acc@image_size=4", "valid_acc@epochs=1", "valid_acc")
+    assert whole.problem.fidelity.apart == 1
+    assert {trial.level for trial in whole.trials} == {0, 1, None}
+    assert all(trial.measurement is not None and trial.measurement.ok for trial in whole.trials)
+    best = whole.best()
+    assert best is not None
+    assert best.level is None
+    stopped = {trial.architecture for trial in whole.trials if trial.level == 1}
+    complete = {trial.architecture for trial in whole.trials if trial.level is None}
+    assert len(list((tmp_path / "whole" / CHILDREN).iterdir())) == len(stopped - complete)
+    for results in (2, 5):
+        place = tmp_path / str(results)
+        with pytest.raises(KeyError, match="killed"):
+            start_run(place, TRAINED, observers=[Stop(results)])
+        resumed = resume_run(place)
+        assert [timeless(trial) for trial in resumed.trials] == [timeless(trial) for trial in whole.trials]
+        assert load_run(place).problem.fidelity == whole.problem.fidelity
+
+
+def timeless(trial: Trial) -> Trial:
+    assert trial.measurement is not None
+    return replace(trial, measurement=replace(trial.measurement, seconds=0.0))

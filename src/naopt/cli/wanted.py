@@ -54,12 +54,16 @@ PriorColumnsOption = Annotated[
 FidelitiesOption = Annotated[
     str | None,
     typer.Option(
-        metavar="A,B,M", help="Columns that are cheaper versions of the metric M, the cheapest first, M last."
+        metavar="A,B,M",
+        help="Of a table: columns that are cheaper versions of the metric M, the cheapest first, M last. Of training: "
+        "what cheaper versions change, the cheapest first: epochs=2,epochs=6.",
     ),
 ]
 FidelityCostsOption = Annotated[
     str | None,
-    typer.Option(metavar="N,N,N", help="What these cost, in any unit; the numbers in their names if left out."),
+    typer.Option(
+        metavar="N,N,N", help="What these cost, in any unit, the full one last; by default what their names say."
+    ),
 ]
 
 

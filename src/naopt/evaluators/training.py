@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from naopt.configuration import Settings
 from naopt.devices.setting import LATENCY, SPREAD
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator, evaluators
+from naopt.evaluators.kept_training import KeptTraining
 from naopt.evaluators.known_costs import known_costs
 from naopt.evaluators.proxy_costs import ProxyCosts
 from naopt.evaluators.proxy_meter import proxy_info
+from naopt.evaluators.training_levels import TrainingLevel, training_fidelity, training_levels
 from naopt.evaluators.workloads import create_workload
 from naopt.evaluators.workloads.images import ImageWorkload
-from naopt.measurement import Measurement, MetricInfo, Status
+from naopt.measurement import Measurement, MetricInfo, Status, error_name
+from naopt.tasks import Limits
 from naopt.traces import trace
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from naopt.evaluators.workloads import Loaded
     from naopt.problem import Costs
     from naopt.spaces import Architecture, SearchSpace
+    from naopt.training.trainer import Trainer
 
 
 def select_device(name: str) -> torch.device:
@@ -127,6 +132,57 @@ class TrainingEvaluator(Evaluator):
         if proxies is not None:
             self.metrics |= {name: proxy_info(name) for name in proxies.metrics}
         self._loaded: Loaded | None = None
+        self._level: TrainingLevel | None = None
+        self._lower: tuple[TrainingEvaluator, ...] = ()
+        self._folder: Path | None = None
+
+    def with_levels(
+        self, names: Sequence[str], costs: Sequence[float] = (), *, metric: str = "", folder: Path | None = None
+    ) -> TrainingEvaluator:
+        """The same evaluator with cheaper versions of itself.
+
+        Args:
+            names: of the levels below the full training, the cheapest first: settings that they change, ``epochs=4`` or
+                ``image_size=16+filters=8``. See ``training_levels``.
+            costs: see ``training_fidelity``.
+            metric: that is searched by; empty for the default one.
+            folder: where trainings that are stopped early are kept; without one they begin again when they go on.
+
+        Raises:
+            InputError: as ``training_levels`` and ``training_fidelity``, or a metric that is not measured on the
+                validation data.
+        """
+        metric = metric or self.default_metric
+        if metric not in (own := [f"valid_{name}" for name in self.workload.metrics]):
+            raise InputError("fidelities", metric, f"is not what training gives; search by {' or '.join(own)}")
+        levels = training_levels(self.workload, names)
+        found = copy.copy(self)
+        found.fidelity = training_fidelity(self.workload, self.space, metric, levels, costs)
+        found._folder = folder
+        found._lower = tuple(found._at(level) for level in levels)
+        lower = {name: info for each in found._lower for name, info in each.metrics.items()}
+        found.metrics = {**self.metrics, **lower}
+        return found
+
+    def _at(self, level: TrainingLevel) -> TrainingEvaluator:
+        lower = copy.copy(self)
+        lower.workload, lower._level, lower._folder, lower.fidelity = level.workload, level, self._folder, None
+        lower.batch, lower.latency_batch, lower.measure_test = getattr(lower.settings, "batch_size", None), 0, False
+        lower.default_metric = level.metric(self.default_metric)
+        lower.metrics = {level.metric(f"valid_{name}"): info for name, info in self.workload.metrics.items()}
+        lower.metrics |= {error_name(name): MetricInfo("min", info.unit) for name, info in lower.metrics.items()}
+        if level.until is None:
+            lower._loaded = None
+        return lower
+
+    def at(self, level: int | None) -> TrainingEvaluator:
+        """See ``Evaluator``. A training that is stopped early uses the data of the full one."""
+        if level is None:
+            return self
+        lower = self._lower[level]
+        if lower.workload is self.workload:
+            lower._loaded = self._loaded
+        return lower
 
     def costs(self) -> Costs | None:
         """Closed forms, and what a device file predicts."""
@@ -148,7 +204,6 @@ class TrainingEvaluator(Evaluator):
             return None
         other = copy.copy(self)
         other.workload, other.batch = type(self.workload)(self.workload.task, settings), batch
-        other._loaded = self._loaded
         return other
 
     def __getstate__(self) -> dict[str, Any]:
@@ -163,6 +218,9 @@ class TrainingEvaluator(Evaluator):
         """Reads all data, that of the test too: the search must not end with a network that cannot be tested."""
         self.workload.check_space(self.space)
         self.remarks = self.workload.check()
+        for lower in self._lower:
+            if lower.workload is not self.workload:
+                lower.workload.look(Limits(*lower.workload.limits(), 0))
 
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         """Builds, trains and measures; whatever happens to the child becomes the measurement's status and reason."""
@@ -186,15 +244,37 @@ class TrainingEvaluator(Evaluator):
         device = self._loaded.device
         with reproducible(seed, device, self.threads):
             network = self.workload.build(self.space, architecture, self._loaded).to(device)
-            metrics["params"] = float(count_parameters(network))
+            if self._level is None:
+                metrics["params"] = float(count_parameters(network))
             trainer = self.workload.trainer(network, self._loaded, ALONE)
-            trainer.run()
+            self._run(trainer, architecture, seed)
             note = self._time(network, metrics) if self.latency_batch else ""
             valid = trainer.measure("valid")
             test = trainer.measure("test") if self.measure_test else {}
             metrics.update({f"test_{name}": value for name, value in test.items()})
-            metrics.update({f"valid_{name}": value for name, value in valid.items()})
+            metrics.update({self._called(f"valid_{name}"): value for name, value in valid.items()})
         return note
+
+    def _run(self, trainer: Trainer, architecture: Architecture, seed: int) -> None:
+        """Trains to the level's end, from where a cheaper one was stopped."""
+        until = trainer.epochs if self._level is None or self._level.until is None else self._level.until
+        kept = None
+        if self._folder is not None and (self._level is None or self._level.until is not None):
+            about = {"architecture": self.space.format(architecture), "seed": seed, "task": self.task_spec}
+            settings = self.settings.model_dump(mode="json")
+            kept = KeptTraining(self._folder, {**about, "settings": settings, "threads": self.threads})
+            kept.go_on(trainer, until)
+        trainer.run(until=until)
+        if kept is not None:
+            kept.keep(trainer)
+
+    def _called(self, name: str) -> str:
+        """A metric's name at the level: errors keep their ending."""
+        if self._level is None:
+            return name
+        metric = next(metric for metric in self.workload.metrics if name.startswith(f"valid_{metric}"))
+        base = f"valid_{metric}"
+        return self._level.metric(base) + name.removeprefix(base)
 
     def _time(self, network: nn.Module, metrics: dict[str, float]) -> str:
         """Adds the latency of a network to its metrics; a note on it."""

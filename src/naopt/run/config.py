@@ -57,8 +57,10 @@ class RunConfig(Settings):
         prior_columns: columns of a table that the searcher may look at before a query, as prior knowledge.
         proxies: zero-cost proxies of untrained networks that the searcher may look at before a training; ``default``
             for those of the kind of task, ``none`` or empty for none.
-        fidelities: columns of a table that are cheaper versions of the metric, the cheapest first, and the metric last.
-        fidelity_costs: what these cost, in any unit; empty for the numbers in which their names differ.
+        fidelities: columns of a table that are cheaper versions of the metric, the cheapest first, and the metric last;
+            with a task what cheaper trainings change, ``epochs=4`` or ``image_size=16+filters=8``, the cheapest first.
+        fidelity_costs: what these cost, in any unit, the full evaluation last; empty for the numbers in which columns'
+            names differ, or for epochs times multiply-adds of trainings.
         searcher: name of the searcher.
         searcher_settings: its settings; what is left out has its default.
         device_file: of ``naopt device calibrate``: latencies that it predicts are known without training.

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.table import TableEvaluator
+from naopt.evaluators.training import TrainingEvaluator
 from naopt.fidelity import Fidelity
+from naopt.problem import named_objectives
 from naopt.run.config import RunConfig
+from naopt.run.names import CHILDREN
 from naopt.run.record import RunRecord
 
 
-def with_fidelities(config: RunConfig, evaluator: Evaluator) -> tuple[RunConfig, Evaluator]:
+def with_fidelities(
+    config: RunConfig, evaluator: Evaluator, directory: Path | None = None
+) -> tuple[RunConfig, Evaluator]:
     """The evaluator with the levels that are asked for, and the configuration with their costs.
 
+    Args:
+        config: of the search.
+        evaluator: in full.
+        directory: of the run, where trainings that are stopped early are kept.
+
     Raises:
-        InputError: costs without levels, levels of what is no table, or as ``Fidelity.parse`` and ``with_fidelity``.
+        InputError: costs without levels, levels of what is neither a table nor training, or as ``Fidelity.parse``,
+            ``TableEvaluator.with_fidelity`` and ``TrainingEvaluator.with_levels``.
     """
     if not config.fidelities:
         if config.fidelity_costs:
             shown = ", ".join(f"{cost:g}" for cost in config.fidelity_costs)
             raise InputError("fidelity costs", shown, "have a use only with --fidelities")
         return config, evaluator
+    if isinstance(evaluator, TrainingEvaluator):
+        metric = next((each.metric for each in named_objectives(config.metric)), "")
+        folder = None if directory is None else directory / CHILDREN
+        found = evaluator.with_levels(config.fidelities, config.fidelity_costs, metric=metric, folder=folder)
+        assert found.fidelity is not None
+        costs = config.fidelity_costs or found.fidelity.costs
+        return config.model_copy(update={"fidelity_costs": costs}), found
     if not isinstance(evaluator, TableEvaluator):
-        raise InputError("fidelities", ", ".join(config.fidelities), "have a use only with a table")
+        raise InputError("fidelities", ", ".join(config.fidelities), "have a use only with a table, or with training")
     fidelity = Fidelity.parse(config.fidelities, config.fidelity_costs)
     costs = config.fidelity_costs or fidelity.costs
     return config.model_copy(update={"fidelity_costs": costs}), evaluator.with_fidelity(fidelity)

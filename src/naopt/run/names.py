@@ -10,3 +10,6 @@ BELIEFS = "beliefs.safetensors"
 
 INSTANCES = "instances.json"
 """What a network that decides for each image was found to do."""
+
+CHILDREN = "children"
+"""A folder of trainings that were stopped early, of a search over levels of training."""

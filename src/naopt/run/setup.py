@@ -182,7 +182,7 @@ def prepare(
     else:
         raise InputError("task", "", "give --task, --table or --supernet")
     assert evaluator is not None
-    config, evaluator = with_fidelities(config, evaluator)
+    config, evaluator = with_fidelities(config, evaluator, directory)
     config, problem = with_priors(config, read_problem(config, evaluator), evaluator)
     problem = with_beliefs(config, problem, evaluator.space, directory)
     _check_several(config, problem, shares=shares_weights(config.searcher))

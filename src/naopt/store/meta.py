@@ -15,7 +15,10 @@ def problem_document(problem: Problem) -> dict[str, Any]:
     limits = [{"metric": limit.metric, "bound": limit.bound, "value": limit.value} for limit in problem.limits]
     more: dict[str, Any] = {} if problem.ordinary else {"objectives": objectives, "limits": limits}
     if problem.fidelity is not None:
-        more["fidelity"] = {"metrics": list(problem.fidelity.metrics), "costs": list(problem.fidelity.costs)}
+        fidelity = problem.fidelity
+        more["fidelity"] = {"metrics": list(fidelity.metrics), "costs": list(fidelity.costs)}
+        if fidelity.apart:
+            more["fidelity"]["apart"] = fidelity.apart
     return {"objective": objectives[0], **more}
 
 
@@ -27,5 +30,9 @@ def problem_of(meta: Mapping[str, Any]) -> Problem:
     return Problem(
         tuple(Objective(each["metric"], each["goal"]) for each in objectives),
         tuple(Limit(each["metric"], each["bound"], each["value"]) for each in limits),
-        fidelity=None if levels is None else Fidelity(tuple(levels["metrics"]), tuple(levels["costs"])),
+        fidelity=None if levels is None else _fidelity_of(levels),
     )
+
+
+def _fidelity_of(levels: Mapping[str, Any]) -> Fidelity:
+    return Fidelity(tuple(levels["metrics"]), tuple(levels["costs"]), int(levels.get("apart", 0)))
