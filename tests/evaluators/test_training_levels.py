@@ -96,8 +96,10 @@ def test_other_settings_are_trainings_of_their_own(tmp_path: Path) -> None:
 def test_costs_are_epochs_times_multiply_adds() -> None:
     fidelity = PLAIN.with_levels(["epochs=1", "epochs=3"]).fidelity
     assert fidelity is not None
-    assert fidelity.costs == (0.25, 0.75, 1)
-    assert fidelity.apart == 0
+    assert fidelity == Fidelity(("valid_acc@epochs=1", "valid_acc@epochs=3", "valid_acc"), (1, 3, 4))
+
+
+def test_costs_of_other_settings_follow_from_multiply_adds() -> None:
     fidelity = PLAIN.with_levels(["image_size=4+epochs=2", "epochs=3"], metric="valid_loss").fidelity
     assert fidelity is not None
     rng = np.random.default_rng(0)

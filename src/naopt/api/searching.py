@@ -116,8 +116,7 @@ def search(
         prior_columns: one or several of a table, that the searcher may look at before a query, and learns what they are
             worth.
         proxies: zero-cost proxies of the networks that a ``TrainingEvaluator`` trains, likewise; ``"default"``.
-        fidelities: columns of a table that are cheaper versions of the objective, cheapest first, the objective last;
-            with a task what cheaper trainings change: ``["epochs=2", "epochs=6"]``.
+        fidelities: columns of a table, cheapest first, the objective last; of trainings ``["epochs=2", "epochs=6"]``.
         fidelity_costs: what these cost, in any unit, the full one last; by default what their names say.
         searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.
         settings: of the searcher.
