@@ -47,13 +47,13 @@ def held_out_sizes(work: Workload) -> Mapping[Part, int]:
     """How many images are validated and tested on; nothing of text, whose words are not independent."""
     if not isinstance(work, ImageWorkload):
         return {}
-    limits = Limits(0, work.limits()[1], None)
+    limits = Limits(work.limits()[0] if work.folds > 1 else 0, work.limits()[1], None)
     task: ImageTask = work.task
     if work.settings.stream:
         files = task.files(limits)
         return {"valid": len(files.valid), "test": len(files.test)}
     data = task.load(limits)
-    return {"valid": len(data.valid.labels), "test": len(data.test.labels)}
+    return {"valid": len(data.valid.labels) + len(data.train.labels), "test": len(data.test.labels)}
 
 
 def figure(values: Sequence[float], images: int | None) -> Figure | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from naopt.configuration import Settings
+from naopt.errors import InputError
 from naopt.evaluators.presets import PRESETS
 from naopt.evaluators.training import select_device
 from naopt.evaluators.workloads import Workload, create_workload
@@ -133,6 +134,10 @@ def train_final(
     work = final_workload(work) if isinstance(work, str) else work
     watch = watch or Watch()
     work.check_space(space)
+    if work.folds > 1:
+        raise InputError(
+            "training setting folds", work.folds, "has no use in final training, which learns from all folds"
+        )
     from naopt.networks.base import count_parameters
     from naopt.training.distributed import join_world, launched_device
     from naopt.training.reproducible import reproducible

@@ -23,3 +23,8 @@ def finalist_seed(seed: int, architecture: Architecture) -> int:
 def training_seed(seed: int, repeat: int, architecture: Architecture) -> int:
     """The seed of one of several trainings, in 0..2^32-1: spawned from the study's by the architecture's identity."""
     return int(np.random.SeedSequence([seed, repeat], spawn_key=architecture.identity).generate_state(1)[0])
+
+
+def fold_seed(seed: int, fold: int) -> int:
+    """The seed of one fold's training: the evaluation's own for the first, spawned from it for the others."""
+    return seed if fold == 0 else int(np.random.SeedSequence(seed, spawn_key=(1, fold)).generate_state(1)[0])

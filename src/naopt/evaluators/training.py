@@ -16,10 +16,11 @@ from naopt.evaluators.kept_training import KeptTraining
 from naopt.evaluators.known_costs import known_costs
 from naopt.evaluators.proxy_costs import ProxyCosts
 from naopt.evaluators.proxy_meter import proxy_info
+from naopt.evaluators.seeds import fold_seed
 from naopt.evaluators.training_levels import TrainingLevel, training_fidelity, training_levels
 from naopt.evaluators.workloads import create_workload
 from naopt.evaluators.workloads.images import ImageWorkload
-from naopt.measurement import Measurement, MetricInfo, Status, error_name
+from naopt.measurement import Measurement, MetricInfo, Status
 from naopt.tasks import Limits
 from naopt.traces import trace
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from naopt.evaluators.workloads import Loaded
     from naopt.problem import Costs
     from naopt.spaces import Architecture, SearchSpace
+    from naopt.tasks.parts import Part
     from naopt.training.trainer import Trainer
 
 
@@ -169,8 +171,7 @@ class TrainingEvaluator(Evaluator):
         lower.workload, lower._level, lower._folder, lower.fidelity = level.workload, level, self._folder, None
         lower.batch, lower.latency_batch, lower.measure_test = getattr(lower.settings, "batch_size", None), 0, False
         lower.default_metric = level.metric(self.default_metric)
-        lower.metrics = {level.metric(f"valid_{name}"): info for name, info in self.workload.metrics.items()}
-        lower.metrics |= {error_name(name): MetricInfo("min", info.unit) for name, info in lower.metrics.items()}
+        lower.metrics = {level.metric(f"valid_{name}"): info for name, info in self.workload.figures.items()}
         if level.until is None:
             lower._loaded = None
         return lower
@@ -218,6 +219,10 @@ class TrainingEvaluator(Evaluator):
         """Reads all data, that of the test too: the search must not end with a network that cannot be tested."""
         self.workload.check_space(self.space)
         self.remarks = self.workload.check()
+        if self.workload.folds > 1:
+            self.prepare()
+            assert self._loaded is not None
+            self.workload.fold(self._loaded, 0)
         for lower in self._lower:
             if lower.workload is not self.workload:
                 lower.workload.look(Limits(*lower.workload.limits(), 0))
@@ -241,40 +246,44 @@ class TrainingEvaluator(Evaluator):
         from naopt.training.reproducible import reproducible
 
         assert self._loaded is not None
-        device = self._loaded.device
-        with reproducible(seed, device, self.threads):
-            network = self.workload.build(self.space, architecture, self._loaded).to(device)
-            if self._level is None:
-                metrics["params"] = float(count_parameters(network))
-            trainer = self.workload.trainer(network, self._loaded, ALONE)
-            self._run(trainer, architecture, seed)
-            note = self._time(network, metrics) if self.latency_batch else ""
-            valid = trainer.measure("valid")
-            test = trainer.measure("test") if self.measure_test else {}
-            metrics.update({f"test_{name}": value for name, value in test.items()})
-            metrics.update({self._called(f"valid_{name}"): value for name, value in valid.items()})
+        device, note = self._loaded.device, ""
+        found: list[tuple[Loaded, dict[Part, dict[str, float]]]] = []
+        for fold in range(self.workload.folds):
+            loaded, own_seed = self.workload.fold(self._loaded, fold), fold_seed(seed, fold)
+            with reproducible(own_seed, device, self.threads):
+                network = self.workload.build(self.space, architecture, loaded).to(device)
+                if self._level is None:
+                    metrics["params"] = float(count_parameters(network))
+                trainer = self.workload.trainer(network, loaded, ALONE)
+                self._run(trainer, architecture, own_seed)
+                if self.latency_batch and not fold:
+                    note = self._time(network, metrics)
+                parts: tuple[Part, ...] = ("valid", "test") if self.measure_test else ("valid",)
+                found.append((loaded, {part: trainer.measure(part) for part in parts}))
+        for part, figures in self.workload.together(found).items():
+            metrics.update({self._called(f"{part}_{name}"): value for name, value in figures.items()})
         return note
 
     def _run(self, trainer: Trainer, architecture: Architecture, seed: int) -> None:
         """Trains to the level's end, from where a cheaper one was stopped."""
-        until = trainer.epochs if self._level is None or self._level.until is None else self._level.until
-        kept = None
-        if self._folder is not None and (self._level is None or self._level.until is not None):
-            about = {"architecture": self.space.format(architecture), "seed": seed, "task": self.task_spec}
-            settings = self.settings.model_dump(mode="json")
-            kept = KeptTraining(self._folder, {**about, "settings": settings, "threads": self.threads})
-            kept.go_on(trainer, until)
+        level = self._level
+        whole = level is None or level.until is None
+        if whole and (self._folder is None or level is not None):
+            trainer.run()
+            return
+        until = trainer.epochs if level is None or level.until is None else level.until
+        if self._folder is None:
+            trainer.run(until=until)
+            return
+        about = {"architecture": self.space.format(architecture), "seed": seed, "task": self.task_spec}
+        settings = self.settings.model_dump(mode="json")
+        kept = KeptTraining(self._folder, {**about, "settings": settings, "threads": self.threads})
+        kept.go_on(trainer, until)
         trainer.run(until=until)
-        if kept is not None:
-            kept.keep(trainer)
+        kept.keep(trainer)
 
     def _called(self, name: str) -> str:
-        """A metric's name at the level: errors keep their ending."""
-        if self._level is None:
-            return name
-        metric = next(metric for metric in self.workload.metrics if name.startswith(f"valid_{metric}"))
-        base = f"valid_{metric}"
-        return self._level.metric(base) + name.removeprefix(base)
+        return name if self._level is None else self._level.metric(name)
 
     def _time(self, network: nn.Module, metrics: dict[str, float]) -> str:
         """Adds the latency of a network to its metrics; a note on it."""

@@ -13,6 +13,7 @@ from naopt.configuration import parse_setting
 from naopt.errors import InputError
 from naopt.evaluators.workloads import Workload
 from naopt.fidelity import Fidelity
+from naopt.measurement import error_name
 from naopt.spaces import SearchSpace
 
 _DRAWN = 16
@@ -36,8 +37,9 @@ class TrainingLevel:
     until: int | None
 
     def metric(self, name: str) -> str:
-        """What a metric is called at the level: ``valid_acc@epochs=4``."""
-        return f"{name}@{self.name}"
+        """What a metric is called at the level, ``valid_acc@epochs=4``; its standard error keeps its ending."""
+        base = name.removesuffix(error_name(""))
+        return f"{base}@{self.name}{name.removeprefix(base)}"
 
 
 def training_levels(workload: Workload, names: Sequence[str]) -> tuple[TrainingLevel, ...]:

@@ -30,6 +30,10 @@ def check_sharing(space: SearchSpace, work: Workload) -> None:
         if work.settings.parameters is not None:
             rule = "has no use with shared weights, which have one width for all; give filters"
             raise InputError("parameters", work.settings.parameters, rule)
+        if work.folds > 1:
+            raise InputError(
+                "training setting folds", work.folds, "has no use with shared weights, trained once for all"
+            )
     if isinstance(work, TextWorkload):
         from naopt.networks.supernet_recurrent import recurrent_space
 

@@ -52,6 +52,8 @@ class TrainingSettings(NetworkSettings):
             ``stream``.
         train_limit: train on that many images at most, stratified by class.
         valid_limit: validate on that many images at most, stratified by class.
+        folds: in a search, train so many networks, each on all training and validation images but its share of them, on
+            which it is measured: all images count, for so many times the cost. 1 is the task's own split.
         precision: of the arithmetic in forward and backward pass; ``auto`` times the device's and takes what is
             clearly faster.
         channels_last: give the network its images channels last on every device; on CPUs they always are.
@@ -85,6 +87,7 @@ class TrainingSettings(NetworkSettings):
     colour_jitter: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     train_limit: int | None = Field(default=None, ge=2)
     valid_limit: int | None = Field(default=None, ge=1)
+    folds: int = Field(default=1, ge=1, le=100)
     precision: Precision = "float32"
     channels_last: bool = False
     compile: bool = False
@@ -100,6 +103,8 @@ class TrainingSettings(NetworkSettings):
             raise ValueError(f"cosine_epochs {self.cosine_epochs} must not be less than epochs {self.epochs}")
         if self.stream and self.image_size is None:
             raise ValueError("stream needs image_size")
+        if self.stream and self.folds > 1:
+            raise ValueError("folds needs images in memory, not stream")
         if any(self.colour_jitter) and not self.stream:
             raise ValueError("colour_jitter needs stream")
         if any(not 0 <= strength <= limit for strength, limit in zip(self.colour_jitter, (1, 1, 1, 0.5), strict=True)):

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from naopt.training.distributed import World
     from naopt.training.trainer import Trainer
 
+Figures = Mapping[Part, Mapping[str, float]]
+"""By part of the data, what a trainer measured on it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -91,6 +94,20 @@ class Workload(ABC):
         """How results of final training spell one of ``figures``."""
         metric = next(metric for metric in self.metrics if name in (metric, error_name(metric)))
         return self.long_names[metric] if name == metric else error_name(self.long_names[metric])
+
+    @property
+    def folds(self) -> int:
+        """How many networks a search trains for one measurement, each on another part of the data."""
+        return 1
+
+    def fold(self, loaded: Loaded, index: int) -> Loaded:  # noqa: ARG002
+        """The data of one fold, from 0. Raises ``InputError`` for data that cannot be split so often."""
+        return loaded
+
+    def together(self, found: Sequence[tuple[Loaded, Figures]]) -> Figures:
+        """Figures of all folds as those of one measurement; of each its data and what was measured on their parts."""
+        ((_, figures),) = found
+        return figures
 
     def check_space(self, space: SearchSpace) -> None:
         """Raises ``InputError`` if the space's architectures have no network for the task."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from naopt.evaluators.workloads.base import Loaded, Workload
+from naopt.evaluators.workloads.base import Figures, Loaded, Workload
 from naopt.measurement import MetricInfo
 from naopt.networks.costs import Map, NetworkCosts, describes, sized
 from naopt.tasks import Dataset, ImageTask, Limits
@@ -80,6 +81,27 @@ class ImageWorkload(Workload):
 
         parts, facts, remarks = load_images(self.task, self.settings, device, test=test, final=final)
         return Loaded(parts, facts, device, remarks)
+
+    @property
+    def folds(self) -> int:
+        """See ``Workload.folds``."""
+        return self.settings.folds
+
+    def fold(self, loaded: Loaded, index: int) -> Loaded:
+        """See ``Workload.fold``."""
+        from naopt.training.folds import fold_of
+
+        return replace(loaded, parts=fold_of(loaded.parts, index, self.folds)) if self.folds > 1 else loaded
+
+    def together(self, found: Sequence[tuple[Loaded, Figures]]) -> Figures:
+        """See ``Workload.together``: all held-out images count alike; on the test images the folds' mean."""
+        from naopt.training.folds import averaged, pooled
+
+        if len(found) == 1:
+            return found[0][1]
+        sizes = [len(loaded.parts["valid"]) for loaded, _ in found]
+        apart = {part: [figures[part] for _, figures in found] for part in found[0][1]}
+        return {part: pooled(each, sizes) if part == "valid" else averaged(each) for part, each in apart.items()}
 
     def build(self, space: SearchSpace, architecture: Architecture, loaded: Loaded) -> ChildNetwork:
         """See ``Workload.build``."""

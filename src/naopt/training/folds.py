@@ -1,0 +1,88 @@
+"""Cross-validation: training and validation images together, each measured once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from naopt.errors import InputError
+from naopt.measurement import error_name
+from naopt.tasks.parts import Part
+from naopt.training.images import Images, ImageSource, Normalisation, channel_statistics
+
+
+def fold_of(parts: Mapping[Part, ImageSource], index: int, folds: int) -> dict[Part, ImageSource]:
+    """One of several ways to split training and validation images: each is validated on in one fold.
+
+    Classes are in equal shares in all folds, by an order that depends on their images' number alone. Normalisation is
+    that of the fold's own training images.
+
+    Args:
+        parts: of a task; ``train`` and ``valid`` are needed, others stay as they are.
+        index: of the fold, from 0.
+        folds: how many there are.
+
+    Raises:
+        InputError: images that stay in files, or a class with fewer images than there are folds.
+    """
+    train, valid = parts["train"], parts["valid"]
+    if not isinstance(train, Images) or not isinstance(valid, Images):
+        raise InputError("training setting folds", folds, "has no use with stream")
+    pixels, labels = torch.cat([train.pixels, valid.pixels]), torch.cat([train.labels, valid.labels])
+    held = _held_out(labels, index, folds)
+    learned = pixels[~held]
+    statistics = channel_statistics(learned.cpu().numpy())
+    mean, scale = (torch.tensor(values, device=pixels.device) for values in statistics)
+    normalize = Normalisation(mean, scale, train.normalize.per_image)
+    found: dict[Part, ImageSource] = {
+        name: replace(source, normalize=normalize) if isinstance(source, Images) else source
+        for name, source in parts.items()
+    }
+    found["train"] = Images(learned, labels[~held], normalize)
+    found["valid"] = Images(pixels[held], labels[held], normalize)
+    return found
+
+
+def _held_out(labels: Tensor, index: int, folds: int) -> Tensor:
+    """Which images ``(n,)`` are validated on in a fold."""
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    first = 0
+    for label in sorted(set(labels.tolist())):
+        own = (labels == label).nonzero().flatten().cpu()
+        if len(own) < folds:
+            rule = f"is more than the {len(own)} training and validation images of a class"
+            raise InputError("training setting folds", folds, rule)
+        order = own[torch.randperm(len(own), generator=torch.Generator().manual_seed(0))]
+        # Fold by fold from where the last class ended, so that folds differ by one image at most.
+        places = (torch.arange(len(own)) + first) % folds
+        held[order[places == index]] = True
+        first += len(own)
+    return held.to(labels.device)
+
+
+def pooled(figures: Sequence[Mapping[str, float]], sizes: Sequence[int]) -> dict[str, float]:
+    """Figures of all folds' held-out images together, from those of each, with standard errors.
+
+    Args:
+        figures: means over the images of a fold, and their standard errors.
+        sizes: how many images each fold held out.
+    """
+    total = sum(sizes)
+    found: dict[str, float] = {}
+    for name in figures[0]:
+        values = [each[name] for each in figures]
+        is_error = any(name == error_name(other) for other in figures[0])
+        if is_error:
+            found[name] = math.hypot(*(size * value for size, value in zip(sizes, values, strict=True))) / total
+        else:
+            found[name] = math.fsum(size * value for size, value in zip(sizes, values, strict=True)) / total
+    return found
+
+
+def averaged(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Figures of several networks on the same images: their means, errors too, for the images are the same."""
+    return {name: math.fsum(each[name] for each in figures) / len(figures) for name in figures[0]}
