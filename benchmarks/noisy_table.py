@@ -5,7 +5,8 @@
 rugged.npz``
 
 With ``--images`` the metric, in percent, becomes ``coarse``: of so many images those that a classifier of that accuracy
-gets right (binomial), with its standard error ``coarse_se`` as an evaluator would state it. With ``--own`` it becomes
+gets right (binomial), with its standard error ``coarse_se`` as an evaluator would state it; with ``--draws 10`` so many
+draws, of which ``--noise repeat`` sees one a query. With ``--own`` it becomes
 ``rugged``: ranks as normal scores, a share of whose variance is drawn anew for each architecture, and which
 ``--distinct`` rounds to so many values. All other columns stay as they are. ``naopt bench`` does the rest.
 """
@@ -28,14 +29,16 @@ from naopt.tables import Table, load_table, save_table
 COARSE, RUGGED = "coarse", "rugged"
 
 
-def coarse(table: Table, metric: str, images: int, rng: np.random.Generator) -> Table:
+def coarse(table: Table, metric: str, images: int, rng: np.random.Generator, draws: int = 1) -> Table:
     """With what so many images would say of an accuracy in percent. Raises ``InputError`` for what is none."""
     shares = table.values(metric) / 100
     measured = np.isfinite(shares)
     if shares[measured].min() < 0 or shares[measured].max() > 1:
         raise InputError("metric", metric, "must be in percent, for images are drawn")
-    hits = np.where(measured, rng.binomial(images, np.where(measured, shares, 0)), np.nan)
-    guessed = (hits + 0.5) / (images + 1)
+    drawn = rng.binomial(images, np.where(measured, shares, 0)[:, None], (len(shares), draws))
+    hits = np.where(measured[:, None], drawn, np.nan)
+    hits = hits[:, 0] if draws == 1 else hits
+    guessed = (np.mean(hits.reshape(len(shares), -1), axis=1) + 0.5) / (images + 1)
     columns = {COARSE: 100 * hits / images, error_name(COARSE): 100 * np.sqrt(guessed * (1 - guessed) / images)}
     infos = {COARSE: MetricInfo("max", "%"), error_name(COARSE): MetricInfo("min", "%")}
     return replace(table, metrics={**columns, **table.metrics}, infos={**infos, **table.infos})
@@ -61,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--metric", required=True)
     parser.add_argument("--images", type=int, default=0, help="binomial with so many images")
+    parser.add_argument("--draws", type=int, default=1, help="with --images, how many there are of each")
     parser.add_argument("--own", type=float, default=None, help="share of the variance that is each architecture's own")
     parser.add_argument("--distinct", type=int, default=0, help="with --own, how many values there are; 0: no matter")
     parser.add_argument("--seed", type=int, default=0)
@@ -71,11 +75,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise InputError("--images", options.images, "must be at least 1, or --own be given: one of them")
         if options.own is not None and not 0 <= options.own < 1:
             raise InputError("--own", options.own, "must be at least 0 and less than 1")
+        if options.draws < 1 or (options.draws > 1 and not options.images):
+            raise InputError("--draws", options.draws, "must be at least 1, and is for --images")
         if options.distinct and options.distinct < 2:
             raise InputError("--distinct", options.distinct, "must be at least 2, or 0")
         table, rng = load_table(options.table), np.random.default_rng(options.seed)
         if options.own is None:
-            made = coarse(table, options.metric, options.images, rng)
+            made = coarse(table, options.metric, options.images, rng, options.draws)
         else:
             made = rugged(table, options.metric, options.own, options.distinct, rng)
         save_table(made, options.out)

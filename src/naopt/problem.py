@@ -45,9 +45,7 @@ class Objective:
     def score(self, measurement: Measurement) -> float | None:
         """The metric turned so that larger is better; ``None`` if it was not measured."""
         value = measurement.metrics.get(self.metric)
-        if value is None or not measurement.ok:
-            return None
-        return self.sign * value
+        return None if value is None or not measurement.ok else self.sign * value
 
 
 class Named(NamedTuple):
@@ -187,12 +185,13 @@ class Problem:
         costs: what is known without an evaluation; no part of what is wanted, so it does not count in comparisons.
         priors: what is known before and may tell something of the objectives, on any scale and in any direction. It
             costs no query, is no part of what is wanted either, and searchers that learn find out what it is worth.
-        slow_priors: whether a look at them takes time, as that of proxies does: then only the most promising are looked
-            at.
-        fidelity: cheaper versions of the evaluation, if there are any; no part of what is wanted.
+        slow_priors: whether a look at them takes time: then only the most promising are looked at.
+        fidelity: cheaper versions of the evaluation, if there are any; likewise.
+        repeats: how often an architecture may be measured, if a searcher thinks that worth a query; likewise.
 
     Raises:
-        InputError: no objective, one that is named twice, limits that nothing can keep, or a limit that is given twice.
+        InputError: no objective, anything that is named twice, limits that nothing can keep, or repeats with several
+            objectives or fidelities.
     """
 
     objectives: tuple[Objective, ...]
@@ -201,15 +200,17 @@ class Problem:
     priors: Costs | None = field(default=None, compare=False, repr=False)
     slow_priors: bool = field(default=False, compare=False, repr=False)
     fidelity: Fidelity | None = field(default=None, compare=False, repr=False)
+    repeats: int = field(default=1, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.objectives:
             raise InputError("objective", "none", "a search needs at least one")
-        seen: set[str] = set()
-        for objective in self.objectives:
-            if objective.metric in seen:
-                raise InputError("objective", objective.metric, "is named twice")
-            seen.add(objective.metric)
+        names = [objective.metric for objective in self.objectives]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError("objective", name, "is named twice")
+        if self.repeats > 1 and (len(self.objectives) > 1 or self.fidelity):
+            raise InputError("repeats", self.repeats, "are for one objective without fidelities")
         bounds: dict[tuple[str, Bound], float] = {}
         for limit in self.limits:
             if (limit.metric, limit.bound) in bounds:
@@ -218,9 +219,8 @@ class Problem:
         for (metric, bound), value in bounds.items():
             least = bounds.get((metric, "min"), -math.inf)
             if bound == "max" and least > value:
-                raise InputError(
-                    f"limit of {metric}", f"at least {least:g}, at most {value:g}", "contradict each other"
-                )
+                both = f"at least {least:g}, at most {value:g}"
+                raise InputError(f"limit of {metric}", both, "contradict each other")
 
     @classmethod
     def of(cls, wanted: Problem | Objective) -> Problem:
@@ -276,10 +276,10 @@ class Problem:
 
 
 def closest_to(limits: Sequence[Limit], metrics: Mapping[str, NDArray[np.float64]]) -> tuple[int, float, str]:
-    """Of candidates that may break limits the one that breaks them least.
+    """Of candidates that may break limits, one at least, the one that breaks them least.
 
     Args:
-        limits: one at least.
+        limits: that may be broken.
         metrics: that are limited, by name ``(n,)``; NaN where one is not known.
 
     Returns:
@@ -289,8 +289,8 @@ def closest_to(limits: Sequence[Limit], metrics: Mapping[str, NDArray[np.float64
 
     shares = np.sum([limit.share(metrics[limit.metric]) for limit in limits], axis=0)
     at = int(np.argmin(shares))
-    has = dict.fromkeys(f"{limit.metric} {metrics[limit.metric][at]:g}" for limit in limits)
-    return at, float(shares[at]), ", ".join(has)
+    has = ", ".join(dict.fromkeys(f"{limit.metric} {metrics[limit.metric][at]:g}" for limit in limits))
+    return at, float(shares[at]), has
 
 
 def limits_of(at_most: Mapping[str, float], at_least: Mapping[str, float]) -> tuple[Limit, ...]:

@@ -18,7 +18,7 @@ from naopt.one_shot.build import check_sharing
 from naopt.run import RunConfig, start_run
 from naopt.spaces import ConvCellSpace
 from naopt.tasks.parts import Part
-from naopt.training.folds import averaged, fold_of, pooled
+from naopt.training.folds import averaged, exchanged, fold_of, pooled
 from naopt.training.images import Images, ImageSource, Normalisation
 
 SPACE = ConvCellSpace(2)
@@ -105,3 +105,28 @@ def test_folds_are_refused_where_they_mean_nothing() -> None:
         TrainingEvaluator(SPACE, "digits", {**TINY, "folds": 60}).check()
     assert held_out_sizes(work)["valid"] == 90
     assert held_out_sizes(create_workload("digits", TINY))["valid"] == 40
+
+
+def test_a_repeat_is_measured_on_other_images() -> None:
+    labels = [0] * 20 + [1] * 12 + [0] * 5 + [1] * 3
+    parts: dict[Part, ImageSource] = {"train": images(labels[:32], 0), "valid": images(labels[32:], 32)}
+    seen: list[int] = []
+    for repeat in range(1, 5):
+        found = exchanged(parts, repeat)
+        train, valid = found["train"], found["valid"]
+        assert isinstance(train, Images)
+        assert isinstance(valid, Images)
+        numbers = valid.pixels[:, 0, 0, 0].int().tolist()
+        assert sorted([*numbers, *train.pixels[:, 0, 0, 0].int().tolist()]) == list(range(40))
+        assert [labels[number] for number in numbers] == valid.labels.tolist()
+        assert valid.labels.bincount().tolist() == [5, 3]
+        seen += numbers
+    assert sorted(seen) == list(range(32))
+    again = exchanged(parts, 5)["valid"]
+    assert isinstance(again, Images)
+    assert again.pixels[:, 0, 0, 0].int().tolist() == seen[:8]
+    evaluator = TrainingEvaluator(SPACE, "digits", TINY)
+    first, other = evaluator.evaluate(CELL, 1), evaluator.again(1).evaluate(CELL, 1)
+    assert first.metrics != other.metrics
+    assert evaluator.again(1).evaluate(CELL, 1).metrics == other.metrics
+    assert evaluator.evaluate(CELL, 1).metrics == first.metrics

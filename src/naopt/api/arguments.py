@@ -14,6 +14,7 @@ from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.base import Evaluator
 from naopt.evaluators.function import SCORE, FunctionEvaluator, RaisingEvaluator
 from naopt.evaluators.table import TableEvaluator
+from naopt.evaluators.training import TrainingEvaluator
 from naopt.measurement import Goal, MetricInfo
 from naopt.problem import Limit, Named, Objective
 from naopt.run.config import RunConfig
@@ -89,6 +90,11 @@ def parse_columns(columns: Sequence[str] | str) -> tuple[str, ...]:
 def parse_measuring(evaluate: Evaluate) -> Measuring:
     """What measures, a table loaded from its file or name. Raises ``InputError`` if there is no such table."""
     return load_table(evaluate) if isinstance(evaluate, str | Path) else evaluate
+
+
+def last_metric(evaluate: Evaluate, levels: Sequence[str]) -> str | None:
+    """The objective that levels of fidelity end with, if nobody names one; those of trainings name no metric."""
+    return levels[-1] if levels and not isinstance(evaluate, TrainingEvaluator) else None
 
 
 def parse_evaluator(

@@ -19,6 +19,7 @@ from naopt.api.arguments import (
     Space,
     Wanted,
     engine_name,
+    last_metric,
     name_of,
     parse_callbacks,
     parse_columns,
@@ -76,6 +77,7 @@ def search(
     proxies: Sequence[str] | str = (),
     fidelities: Sequence[str] | str = (),
     fidelity_costs: Sequence[float] = (),
+    repeats: int = 1,
     searcher: str = "nao",
     settings: Mapping[str, Any] | Settings | None = None,
     seed: int = 0,
@@ -111,24 +113,21 @@ def search(
             ``["accuracy", "min:latency_ms"]``, are a search for the trade-offs between them.
         limits: that have to be kept: ``{"latency_ms": "<=5"}``, ``"latency_ms<=5"``, ``Limit("params", "max", 2e6)``;
             of the last two one or several.
-        scalarise: how several objectives become one, for a searcher that takes one: ``"weights"``, ``"chebyshev"``,
-            ``"weights=0.7,0.3"``.
-        prior_columns: one or several of a table, that the searcher may look at before a query, and learns what they are
-            worth.
+        scalarise: how several objectives become one: ``"weights"``, ``"chebyshev"``, ``"weights=0.7,0.3"``.
+        prior_columns: one or several of a table, that the searcher may look at before a query, and learns to weigh.
         proxies: zero-cost proxies of the networks that a ``TrainingEvaluator`` trains, likewise; ``"default"``.
         fidelities: columns of a table, cheapest first, the objective last; of trainings ``["epochs=2", "epochs=6"]``.
         fidelity_costs: what these cost, in any unit, the full one last; by default what their names say.
+        repeats: how often an architecture may be measured where that tells more than a new one.
         searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.
         settings: of the searcher.
         seed: of all randomness.
-        workers: how many evaluations at a time. A function is called in this process if it is one at a time, otherwise
-            in processes; in threads if it cannot be sent to processes, which is logged.
-        run: a directory for the search, which then survives whatever happens. The same call goes on with it, also with
-            a larger budget. That the function does something else now cannot be told.
+        workers: how many evaluations at a time. A function is then called in processes (in threads if it cannot be sent
+            there, which is logged), otherwise in this one.
+        run: a directory for the search, which then survives. The same call goes on with it, also with a larger budget.
         callbacks: functions that are called with the result so far after each evaluation (``result.latest`` is the
             newest); ``naopt.StopSearch`` ends the search, and any other exception is raised by it.
-        raise_on_error: raise the first exception of the function, instead of recording a failed measurement; the
-            function then runs in this process.
+        raise_on_error: raise the function's first exception instead of recording a failure; it runs in this process.
         as_values: whether the function gets values or an ``Architecture``, if it is not as said above.
         enqueue: architectures, values or texts that are measured first.
         history: results, directories of runs, tables and CSV files whose measurements the searcher is told; with a
@@ -147,14 +146,14 @@ def search(
         What was found. ``finished`` is false if a callback stopped it, or, in memory, an interrupt (Ctrl-C).
 
     Raises:
-        InputError: an argument that cannot be used, or, of a directory that is there already, is not as it was.
-        SearchStoppedError: an interrupt of a search with a directory, too many failures, a full disk. It has the result
-            so far, and the same call goes on.
+        InputError: an argument that cannot be used, or is not as it was when a directory was begun.
+        SearchStoppedError: with a directory: an interrupt, too many failures, a full disk. The same call goes on.
     """
     show_logs()
     evaluate = parse_measuring(evaluate)
     levels = parse_columns(fidelities)
-    wanted, bounds = parse_wanted(levels[-1] if levels and objective is None else objective), parse_limits(limits)
+    named = last_metric(evaluate, levels) if objective is None else objective
+    wanted, bounds = parse_wanted(named), parse_limits(limits)
     evaluator = parse_evaluator(
         parse_space(space), evaluate, wanted, bounds, as_values=as_values, strict=raise_on_error
     )
@@ -169,6 +168,7 @@ def search(
             "proxies": parse_columns(proxies),
             "fidelities": levels,
             "fidelity_costs": tuple(fidelity_costs),
+            "repeats": repeats,
             "budget": budget,
             "searcher": searcher,
             "seed": seed,

@@ -31,6 +31,7 @@ from naopt.fidelity import Fidelity
 from naopt.latent.beliefs import Beliefs
 from naopt.problem import Costs, Limit, Named, Problem, named_objectives
 from naopt.run.beliefs import other_beliefs
+from naopt.run.problem import ALL_THE_SAME
 from naopt.searchers import Scalarisation, searchers
 from naopt.searchers.base import one_only
 from naopt.searchers.multi_fidelity import MultiFidelitySearcher
@@ -53,29 +54,26 @@ class Comparison:
         budget: queries of one trial.
         trials: per searcher; trial ``k`` has the same seed in all of them.
         seed: of the comparison, non-negative.
-        noise: with ``repeat`` a query returns one repeat of the search metric, drawn at random. Selection goes by what
-            was seen; what is reported of the selected one, and what counts as the optimum, by the mean of the repeats.
+        noise: with ``repeat`` a query returns one repeat, drawn at random. Selection goes by what was seen; what is
+            reported of the selected one, and what counts as the optimum, by the mean of the repeats.
         every: number of queries between two checkpoints. Trials do not depend on it.
         simulation: searches with several workers, beside the ordinary ones with one; ``None`` for none.
         limits: that what is selected has to keep. Rows that do not count neither as optimum nor in a front.
         known: columns that cost no query; those that are called like a cost, or ``none``.
         scalarisation: how several objectives become one for searchers that take one; others are not concerned.
-        reference: of several objectives, by metric, what hypervolume is measured from; a tenth of the range of all rows
-            that count below the worst of them, where nothing is said.
+        reference: by metric what hypervolume is measured from; by default a tenth of the range below the worst row.
         prior_columns: that searchers may look at before a query, as prior knowledge.
-        history: sources of other tasks or metrics (``SOURCE:METRIC``, files of ``naopt prior save``): what is expected
-            from them is prior knowledge, too.
-        pick: where the search metric has standard errors, whether what is selected is best by what all measurements
-            together let one expect, or by its own.
+        history: sources of other tasks or metrics (``SOURCE:METRIC``, files of ``naopt prior save``), likewise.
+        pick: with standard errors, whether what is selected is best by all measurements together, or by its own.
         fidelities: columns that are cheaper versions of the metric, the cheapest first, the metric last. Queries, the
             budget and checkpoints then count in full queries, and parts of one count up.
-        fidelity_costs: what these cost, in any unit; those that are left out are the numbers in their names.
+        fidelity_costs: what these cost, in any unit; by default the numbers in their names.
+        repeats: how often an architecture may be measured, with ``noise=repeat``.
 
     Raises:
-        InputError: a number out of range, a budget beyond the table, an unknown metric, a report metric that is
-            missing in rows that have the search metric, noise without repeats, or durations that the table lacks;
-            limits that no row keeps; with several objectives or limits, drawn noise; with several objectives, another
-            report metric, simulated workers, a searcher that takes one, or a reference that nothing is above.
+        InputError: a number out of range, an unknown metric, a report metric that is missing in rows that have the
+            search metric, noise and repeats without each other, durations that the table lacks, limits that nothing
+            keeps, or with several objectives or limits what is for one.
     """
 
     table: Table
@@ -97,9 +95,10 @@ class Comparison:
     pick: Choice = "expected"
     fidelities: tuple[str, ...] = ()
     fidelity_costs: tuple[float, ...] = ()
+    repeats: int = 1
 
     def __post_init__(self) -> None:
-        least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1}
+        least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1, "repeats": 1}
         for name, least in least_values.items():
             value = getattr(self, name)
             if value < least:
@@ -124,6 +123,8 @@ class Comparison:
         self._check_priors()
         check_noise(table, problem.objective.metric, self.noise)
         self._check_fidelities()
+        if self.repeats > 1 and self.noise == "mean":
+            raise InputError("repeats", self.repeats, ALL_THE_SAME)
         if not problem.ordinary and self.noise != "mean":
             raise InputError("noise", self.noise, "is for one objective without limits")
         if self.several:
@@ -183,7 +184,7 @@ class Comparison:
             self.table.info(each.metric)
         objectives = tuple(each.among(infos) for each in named)
         fidelity = Fidelity.parse(self.fidelities, self.fidelity_costs) if self.fidelities else None
-        return Problem(objectives, self.limits, fidelity=fidelity)
+        return Problem(objectives, self.limits, fidelity=fidelity, repeats=self.repeats)
 
     @property
     def several(self) -> bool:

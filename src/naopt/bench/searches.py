@@ -24,7 +24,7 @@ from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
 from naopt.problem import Problem
-from naopt.run.order import best_first, leaders
+from naopt.run.order import best_first, leaders, together
 from naopt.searchers import make_searcher, searchers
 from naopt.spaces import SearchSpace
 
@@ -135,8 +135,9 @@ def _expected(
     selected: list[tuple[int, int]] = []
     row_of = {trial.index: row for trial, row in zip(found, rows, strict=True)}
     for count in dict.fromkeys([*range(_PICKED_EVERY, len(found), _PICKED_EVERY), len(found)]):
-        expected = leaders(space, found[:count], problem).expected
-        for best in best_first(found[:count], problem, 1, expected) if expected else ():
+        known = together(found[:count], problem)
+        expected = leaders(space, known, problem).expected
+        for best in best_first(known, problem, 1, expected) if expected else ():
             row = row_of[best.index]
             if row is not None and (not selected or selected[-1][1] != row):
                 selected.append((at[count - 1], row))

@@ -15,6 +15,7 @@ from naopt.cli.wanted import (
     MaxOption,
     MinOption,
     PriorColumnsOption,
+    RepeatsOption,
     ScalariseOption,
     limits_given,
     numbers_given,
@@ -53,6 +54,7 @@ def search(
     ] = None,
     fidelities: FidelitiesOption = None,
     fidelity_costs: FidelityCostsOption = None,
+    repeats: RepeatsOption = None,
     scalarise: ScalariseOption = None,
     device_file: Annotated[
         str | None,
@@ -126,6 +128,7 @@ def search(
         "proxies": proxies.split(",") if proxies else None,
         "fidelities": fidelities.split(",") if fidelities else None,
         "fidelity_costs": numbers_given("--fidelity-costs", fidelity_costs) or None,
+        "repeats": repeats,
         "scalarise": scalarise,
         "device_file": device_file,
         "searcher": searcher,

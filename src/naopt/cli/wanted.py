@@ -67,6 +67,16 @@ FidelityCostsOption = Annotated[
 ]
 
 
+RepeatsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--repeats",
+        metavar="K",
+        help="How often an architecture may be measured where that tells more than a new one; nao makes use of it.",
+    ),
+]
+
+
 def numbers_given(option: str, text: str | None) -> tuple[float, ...]:
     """Numbers, separated by commas. Raises ``InputError`` for other text."""
     try:

@@ -36,6 +36,7 @@ class Evaluator(ABC):
             cannot be pickled, which breaks the contract, and is then measured in threads.
         batch: how many examples it takes at a time, if ``smaller`` can make that less.
         fidelity: its cheaper versions, if it has some.
+        repeatable: whether another seed gives another measurement of the same, worth a query of its own.
         remarks: on what was done to the data, a line each, once ``check`` has looked at them.
     """
 
@@ -47,6 +48,7 @@ class Evaluator(ABC):
     thread_safe: bool = True
     batch: int | None = None
     fidelity: Fidelity | None = None
+    repeatable: bool = False
     remarks: tuple[str, ...] = ()
 
     @property
@@ -82,6 +84,13 @@ class Evaluator(ABC):
         """
         if level is not None:
             raise ValueError(f"{type(self).__name__} has no level {level}")
+        return self
+
+    def again(self, repeat: int) -> Evaluator:  # noqa: ARG002
+        """The evaluator of the ``repeat``-th measurement of the same beside the first, ready if this one is.
+
+        This one, which another seed makes another measurement, unless it knows how to make its errors independent.
+        """
         return self
 
     @abstractmethod

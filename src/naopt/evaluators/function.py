@@ -58,6 +58,8 @@ class FunctionEvaluator(Evaluator):
         InputError: something that cannot be called, or not with one argument.
     """
 
+    repeatable = True
+
     def __init__(
         self,
         space: SearchSpace,

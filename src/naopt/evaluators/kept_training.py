@@ -48,6 +48,12 @@ class KeptTraining:
             if int(state.facts["epoch"]) <= until:
                 trainer.restore(state)
 
+    def run(self, trainer: Trainer, until: int) -> None:
+        """Trains until so many epochs are complete, from where the training was stopped, and keeps what it reached."""
+        self.go_on(trainer, until)
+        trainer.run(until=until)
+        self.keep(trainer)
+
     def keep(self, trainer: Trainer) -> None:
         """Writes where a training stands, if there is room; nothing is left of one that is complete."""
         from naopt.files import make_folder

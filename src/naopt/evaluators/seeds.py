@@ -7,12 +7,14 @@ import numpy as np
 from naopt.spaces import Architecture
 
 
-def evaluation_seed(seed: int, architecture: Architecture) -> int:
+def evaluation_seed(seed: int, architecture: Architecture, repeat: int = 0) -> int:
     """The seed of one evaluation, in 0..2^32-1: spawned from the run's seed by the architecture's identity.
 
-    numpy's ``SeedSequence`` is a hash that numpy promises to keep, so the value is the same everywhere.
+    numpy's ``SeedSequence`` is a hash that numpy promises to keep, so the value is the same everywhere. That of a
+    ``repeat`` is spawned from the first one's.
     """
-    return int(np.random.SeedSequence(seed, spawn_key=architecture.identity).generate_state(1)[0])
+    own = int(np.random.SeedSequence(seed, spawn_key=architecture.identity).generate_state(1)[0])
+    return own if repeat == 0 else int(np.random.SeedSequence(own, spawn_key=(2, repeat)).generate_state(1)[0])
 
 
 def finalist_seed(seed: int, architecture: Architecture) -> int:

@@ -86,6 +86,7 @@ class TableEvaluator(Evaluator):
         self.surrogates = frozenset(self.table.surrogates).intersection(names)
         self.default_metric, self.noise = names[0], parse_noise(noise)
         check_noise(self.table, self.default_metric, self.noise)
+        self.repeatable = self.noise == "repeat"
         self.space = self.table.search_space()
         self._values = {name: self.table.values(name) for name in names}
         self._learn_errors()

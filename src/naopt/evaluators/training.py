@@ -137,6 +137,7 @@ class TrainingEvaluator(Evaluator):
         self._level: TrainingLevel | None = None
         self._lower: tuple[TrainingEvaluator, ...] = ()
         self._folder: Path | None = None
+        self.repeatable, self._repeat = self.workload.repeatable, 0
 
     def with_levels(
         self, names: Sequence[str], costs: Sequence[float] = (), *, metric: str = "", folder: Path | None = None
@@ -177,13 +178,19 @@ class TrainingEvaluator(Evaluator):
         return lower
 
     def at(self, level: int | None) -> TrainingEvaluator:
-        """See ``Evaluator``. A training that is stopped early uses the data of the full one."""
-        if level is None:
-            return self
-        lower = self._lower[level]
+        """See ``Evaluator``. What is stopped early uses the data of the full training."""
+        lower = self if level is None else self._lower[level]
         if lower.workload is self.workload:
             lower._loaded = self._loaded
         return lower
+
+    def again(self, repeat: int) -> TrainingEvaluator:
+        """See ``Evaluator``: with other data to validate on (``Workload.split_anew``)."""
+        if repeat == self._repeat:
+            return self
+        other = copy.copy(self)
+        other._repeat, other._loaded = repeat, self._loaded
+        return other
 
     def costs(self) -> Costs | None:
         """Closed forms, and what a device file predicts."""
@@ -205,6 +212,7 @@ class TrainingEvaluator(Evaluator):
             return None
         other = copy.copy(self)
         other.workload, other.batch = type(self.workload)(self.workload.task, settings), batch
+        other._loaded = self._loaded
         return other
 
     def __getstate__(self) -> dict[str, Any]:
@@ -249,7 +257,8 @@ class TrainingEvaluator(Evaluator):
         device, note = self._loaded.device, ""
         found: list[tuple[Loaded, dict[Part, dict[str, float]]]] = []
         for fold in range(self.workload.folds):
-            loaded, own_seed = self.workload.fold(self._loaded, fold), fold_seed(seed, fold)
+            data = self.workload.split_anew(self._loaded, self._repeat) if self._repeat else self._loaded
+            loaded, own_seed = self.workload.fold(data, fold), fold_seed(seed, fold)
             with reproducible(own_seed, device, self.threads):
                 network = self.workload.build(self.space, architecture, loaded).to(device)
                 if self._level is None:
@@ -266,21 +275,14 @@ class TrainingEvaluator(Evaluator):
 
     def _run(self, trainer: Trainer, architecture: Architecture, seed: int) -> None:
         """Trains to the level's end, from where a cheaper one was stopped."""
-        level = self._level
-        whole = level is None or level.until is None
-        if whole and (self._folder is None or level is not None):
-            trainer.run()
-            return
-        until = trainer.epochs if level is None or level.until is None else level.until
-        if self._folder is None:
-            trainer.run(until=until)
+        until = None if self._level is None else self._level.until
+        if self._folder is None or (until is None and self._level is not None):
+            trainer.run(**({} if until is None else {"until": until}))  # type: ignore[arg-type]
             return
         about = {"architecture": self.space.format(architecture), "seed": seed, "task": self.task_spec}
         settings = self.settings.model_dump(mode="json")
         kept = KeptTraining(self._folder, {**about, "settings": settings, "threads": self.threads})
-        kept.go_on(trainer, until)
-        trainer.run(until=until)
-        kept.keep(trainer)
+        kept.run(trainer, until or trainer.epochs)
 
     def _called(self, name: str) -> str:
         return name if self._level is None else self._level.metric(name)

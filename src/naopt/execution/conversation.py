@@ -61,8 +61,10 @@ class Conversation:
         self._forbidden = _forbidden(searcher)
         self._fidelity = self._problem.fidelity
         self._levels: dict[Architecture, int] = {}
+        self._times: dict[Architecture, int] = {}
         for trial in self.trials:
             self._levels[trial.architecture] = self._number(trial.level)
+            self._times[trial.architecture] = self._times.get(trial.architecture, 0) + 1
         self._paid = dict(self._levels)
         self._spent = sum(trial.cost for trial in self.trials)
         self._round = self.trials[-1].round + 1 if self.trials else 0
@@ -159,9 +161,12 @@ class Conversation:
                 raise SearcherError(
                     f"{name} proposed level {proposal.level}, which is none below the full one ({shown})"
                 )
-            if level <= self._levels.get(architecture, -1):
+            times = self._times.get(architecture, 0)
+            again = 0 < proposal.repeat == times < self._problem.repeats and architecture in self.searcher.seen
+            if not again and (proposal.repeat or level <= self._levels.get(architecture, -1)):
                 raise SearcherError(f"{name} proposed an architecture twice ({shown})")
             self._levels[architecture] = level
+            self._times[architecture] = times + 1
             if architecture in self._forbidden:
                 limits = ", ".join(map(str, self._problem.known))
                 raise SearcherError(f"{name} proposed what is in its seen, because of {limits} ({shown})")
@@ -176,7 +181,7 @@ class Conversation:
         self._spent += cost
         return Trial(
             index, self._round, architecture, text, proposal.origin, proposal.parent, predicted,
-            level=proposal.level, cost=cost,
+            level=proposal.level, cost=cost, repeat=proposal.repeat,
         )  # fmt: skip
 
     def measured(self, index: int, measurement: Measurement) -> Trial:

@@ -21,6 +21,7 @@ class Job:
         attempt: how often it has failed before.
         halvings: how often its batch was halved because memory ran out.
         level: of fidelity at which it is measured; ``None``: the full one.
+        repeat: how often the architecture is measured beside, with other seeds.
     """
 
     index: int
@@ -29,3 +30,4 @@ class Job:
     attempt: int = 0
     halvings: int = 0
     level: int | None = None
+    repeat: int = 0

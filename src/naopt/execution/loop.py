@@ -88,8 +88,8 @@ def _complete_round(talk: Conversation, engine: Engine, trials: list[Trial], dea
 def job_of(talk: Conversation, index: int) -> Job:
     """The evaluation of a trial."""
     trial = talk.trials[index]
-    seed = evaluation_seed(talk.searcher.seed, trial.architecture)
-    return Job(index, trial.architecture, seed, level=trial.level)
+    seed = evaluation_seed(talk.searcher.seed, trial.architecture, trial.repeat)
+    return Job(index, trial.architecture, seed, level=trial.level, repeat=trial.repeat)
 
 
 def search(

@@ -17,7 +17,7 @@ def measure(evaluator: Evaluator, job: Job) -> Measurement:
     """
     started = time.perf_counter()
     try:
-        evaluator = evaluator.at(job.level)
+        evaluator = evaluator.at(job.level).again(job.repeat)
         smaller = evaluator.smaller(job.halvings) if job.halvings else evaluator
         if smaller is None:
             raise ValueError(f"its batch cannot be halved {job.halvings} times")

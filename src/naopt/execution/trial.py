@@ -21,6 +21,7 @@ class Trial:
             different; ``None`` until it was measured.
         level: of fidelity at which it is measured; ``None``: the full one.
         cost: in full evaluations; less than 1 at lower levels, and of what goes on from one.
+        repeat: how often its architecture was proposed before, to be measured anew.
     """
 
     index: int
@@ -34,3 +35,4 @@ class Trial:
     place: int | None = field(default=None, compare=False)
     level: int | None = None
     cost: float = 1.0
+    repeat: int = 0

@@ -182,6 +182,15 @@ class EmbeddingModel(PerformanceModel):
         mean, variance = process.predict(self.split(points))
         return mean + self.trend(points), np.sqrt(variance)
 
+    def own(self) -> tuple[Array, Array]:
+        """Of what was measured ``(n,)``, mean and variance of the targets that endless repetition would give."""
+        return self._fitted().own()
+
+    @property
+    def noise(self) -> float:
+        """Variance of the targets that is each architecture's own."""
+        return self._fitted().noise
+
     @property
     def targets(self) -> Targets:
         """The map between scores and targets. Raises ``RuntimeError`` before the first ``fit``."""

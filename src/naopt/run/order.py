@@ -11,6 +11,7 @@ import numpy as np
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement, is_error
 from naopt.problem import Objective, Problem
+from naopt.repeats import pooled
 from naopt.searchers.candidates import standard_errors
 from naopt.spaces import SearchSpace
 
@@ -33,6 +34,16 @@ def best_first(
         expected: by index, scores that stand in for what was measured; see ``expected_scores``.
     """
     return _sorted(trials, problem, expected or {}, lambda trial: (trial.index,))[:count]
+
+
+def together(trials: Sequence[Trial], problem: Problem) -> Sequence[Trial]:
+    """One trial for each architecture, its first, with what all its measurements say together (``pooled``)."""
+    if problem.repeats == 1:
+        return trials
+    first = {trial.architecture: trial for trial in reversed(trials)}
+    told = [(trial.architecture, trial.measurement) for trial in trials if trial.measurement is not None]
+    metrics = [objective.metric for objective in problem.objectives]
+    return [replace(first[architecture], measurement=found) for architecture, found in pooled(told, metrics)]
 
 
 def finalists_among(
@@ -108,7 +119,8 @@ class Leaders:
 def leaders(space: SearchSpace, trials: Sequence[Trial], problem: Problem) -> Leaders:
     """What is expected of trials whose first objective was measured with errors (``Measurement.error``).
 
-    A function of the measurements, whichever searcher asked for them. With several objectives nothing is expected: the
+    Of an architecture that was measured more than once there is one trial (``together``). A function of the
+    measurements, whichever searcher asked for them. With several objectives nothing is expected: the
     front is of what was measured, and the best by the first objective is a member of it.
     """
     if len(problem.objectives) > 1:

@@ -47,10 +47,18 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
     for limit in limits:
         if limit.metric not in infos:
             raise UnknownNameError(f"--{limit.bound}, metric", limit.metric, infos)
-    problem = Problem(objectives, limits, costs, fidelity=evaluator.fidelity)
+    problem = Problem(objectives, limits, costs, fidelity=evaluator.fidelity, repeats=config.repeats)
     check_fidelity(problem)
+    if config.repeats > 1 and not evaluator.repeatable:
+        raise InputError("repeats", config.repeats, ALL_THE_SAME)
+    if config.repeats > 1 and problem.measured:
+        raise InputError("repeats", str(problem.measured[0]), "has to be measured; repeats take no such limit")
     check_limits(problem, evaluator.space)
     return problem
+
+
+ALL_THE_SAME = "would all be the same; of a table take --noise repeat"
+"""Why repeats are refused."""
 
 
 def check_fidelity(problem: Problem) -> None:

@@ -21,7 +21,7 @@ from naopt.problem import Objective, Problem
 from naopt.run.config import RunConfig
 from naopt.run.instances import Instances, read_instances
 from naopt.run.names import CONFIG, INSTANCES
-from naopt.run.order import Leaders, best_first, finalists_among, leaders, trained_first, with_finalist
+from naopt.run.order import Leaders, best_first, finalists_among, leaders, together, trained_first, with_finalist
 from naopt.spaces import SearchSpace, space_from_document
 from naopt.store.meta import problem_of
 from naopt.store.store import DATABASE, RunStore
@@ -64,6 +64,11 @@ class RunRecord:
         return [trial for trial in self.trials if trial.measurement is not None]
 
     @property
+    def architectures(self) -> Sequence[Trial]:
+        """The trials; with repeats one for each architecture, with all its measurements together."""
+        return together(self.trials, self.problem)
+
+    @property
     def failed(self) -> list[Trial]:
         """Trials whose measurement is not ``ok``."""
         return [trial for trial in self.trials if trial.measurement is not None and not trial.measurement.ok]
@@ -97,7 +102,7 @@ class RunRecord:
         noted = self.meta.get("wanted_finalists", {})
         if (noted.get("after"), noted.get("of")) == (len(self.evaluated), self.config.finalists):
             return [self.trials[index] for index in noted["trials"]]
-        return finalists_among(self.trials, self.problem, self.config.finalists, self.leaders.expected)
+        return finalists_among(self.architectures, self.problem, self.config.finalists, self.leaders.expected)
 
     @property
     def finalists_trained(self) -> bool:
@@ -165,7 +170,7 @@ class RunRecord:
         count = len(self.evaluated)
         if count not in self._leaders:
             self._leaders.clear()
-            self._leaders[count] = leaders(self.space, self.trials, self.problem)
+            self._leaders[count] = leaders(self.space, self.architectures, self.problem)
         return self._leaders[count]
 
     def ranked(self) -> list[Trial]:
@@ -174,7 +179,7 @@ class RunRecord:
         Where measurements state standard errors, by what all of them together let one expect (``leaders``), and not by
         the luckiest. Finalists that were trained come before all others, by what that gave.
         """
-        scored = best_first(self.trials, self.problem, len(self.trials), self.leaders.expected)
+        scored = best_first(self.architectures, self.problem, len(self.trials), self.leaders.expected)
         return trained_first(scored, self.finalists, self.standalone) if self.finalists else scored
 
     def best(self) -> Trial | None:
@@ -259,14 +264,9 @@ class RunRecord:
 
 
 def load_run(directory: str | Path, config: RunConfig | None = None) -> RunRecord:
-    """Reads a search; it may still be going on.
+    """Reads a search, which may still be going on, with its configuration if that was read already.
 
-    Args:
-        directory: of the run.
-        config: its configuration, if that was read already.
-
-    Raises:
-        InputError: the directory is missing, is not a search's, or is damaged.
+    Raises ``InputError`` for a directory that is missing, is not a search's, or is damaged.
     """
     directory = Path(at_home(directory))
     config = config or RunConfig.read(directory / CONFIG)

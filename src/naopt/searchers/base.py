@@ -35,7 +35,8 @@ class Proposal:
 
     ``origin`` says how it was found (``random``, ``ascent``, ``refill``, ``mutation`` ...), ``parent`` from what, and
     ``predicted`` what the searcher expects of it, in the metric's own unit, where it expects anything. ``level`` is
-    that of fidelity at which it is to be measured, where there are several; ``None``: the full one.
+    that of fidelity at which it is to be measured, where there are several; ``None``: the full one. ``repeat`` says how
+    often it was proposed before, where ``Problem.repeats`` allows that.
     """
 
     architecture: Architecture
@@ -43,6 +44,7 @@ class Proposal:
     predicted: float | None = None
     parent: Architecture | None = None
     level: int | None = None
+    repeat: int = 0
 
 
 class Known(Collection[Architecture]):
@@ -139,6 +141,8 @@ class Searcher(ABC):
     @abstractmethod
     def ask(self, count: int, pending: Sequence[Architecture] = ()) -> Sequence[Proposal]:
         """Up to ``count`` (>= 1) proposals, none of which was told before or is pending, and no two equal.
+
+        Where ``Problem.repeats`` is more than 1, what was told may be proposed again so often in all.
 
         With nothing pending it gives a round: fewer than ``count`` means that the searcher wants to be told about
         these first, none at all that it found no new architecture, and the search ends. With something pending it

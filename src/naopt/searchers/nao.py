@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,20 @@ from naopt.errors import InputError
 from naopt.latent.priors import Promises
 from naopt.metrics.scale import mean
 from naopt.problem import Objective, Problem
+from naopt.repeats import pooled
 from naopt.searchers.base import Known, Proposal, sample_new, searchers
 from naopt.searchers.candidates import FEWEST_SCORES, fewest_scores, scored, standard_errors
 from naopt.searchers.feasible import Feasible, Unlikely, sample_likely
 from naopt.searchers.first import first, first_count
 from naopt.searchers.forbidden import Seen
 from naopt.searchers.multi_fidelity import MultiFidelitySearcher
+from naopt.searchers.nao_repeats import learned_first, with_repeats
 from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from naopt.searchers.nao_fidelities import FidelityRounds
     from naopt.searchers.nao_rounds import NAORounds
 
@@ -77,7 +82,9 @@ class NAOSearcher(MultiFidelitySearcher):
 
     @classmethod
     def check(cls, problem: Problem, settings: Settings) -> None:
-        """Raises ``InputError`` for the joint model with fidelities."""
+        """Raises ``InputError`` for the joint model with fidelities or repeats."""
+        if isinstance(settings, NAOSettings) and settings.model == "joint" and problem.repeats > 1:
+            raise InputError("setting model", "joint", "measures nothing twice; leave it and preset out, or --repeats")
         if isinstance(settings, NAOSettings) and settings.model == "joint" and problem.fidelity is not None:
             raise InputError("setting model", "joint", "knows no fidelities; leave it and preset out")
 
@@ -163,22 +170,46 @@ class NAOSearcher(MultiFidelitySearcher):
         if pending and self.options.model == "joint":
             told = max(0, told - (told - self.initial) % self.new_per_round)
         history = self.history[:told]
-        architectures, scores = scored(history, self.objective)
+        repeats = self.problem.repeats > 1
+        told_once = pooled(history, [self.objective.metric]) if repeats else history
+        architectures, scores = scored(told_once, self.objective)
         if len(scores) < fewest_scores(self.initial, pending):
             return self._random(wanted, known, rng, told + out)
-        self.rounds.learn(history)
-        errors = standard_errors(history, self.objective)
+        errors = standard_errors(told_once, self.objective)
+        if repeats and errors is None and not pending:
+            again = learned_first(self._counts(pending), architectures)
+            if again is not None:
+                return [Proposal(again, "repeat", repeat=1)]
+        self.rounds.learn(told_once)
         chosen, log = self.rounds.propose(architectures, scores, known, pending, wanted, rng, errors)
+        if repeats and errors is not None:
+            chosen = self._or_repeats(chosen, architectures, scores, errors, pending, wanted)
         sign = self.objective.sign
         predicted = [p.predicted for p in chosen if p.predicted is not None]
         self._log = log | {f"from_{origin}": sum(p.origin == origin for p in chosen) for origin in _ORIGINS}
         if promising := sum(p.origin == "prior" for p in chosen):
             self._log["from_prior"] = promising
         self._log["predicted_mean"] = sign * mean(predicted) if predicted else None
-        return [
-            Proposal(p.architecture, p.origin, None if p.predicted is None else sign * p.predicted, p.parent)
-            for p in chosen
-        ]
+        return [replace(p, predicted=None if p.predicted is None else sign * p.predicted) for p in chosen]
+
+    def _counts(self, pending: Sequence[Architecture]) -> Counter[Architecture]:
+        """How often each architecture was or is measured."""
+        return Counter([*(architecture for architecture, _ in self.history), *pending])
+
+    def _or_repeats(
+        self,
+        new: Sequence[Proposal],
+        architectures: Sequence[Architecture],
+        scores: NDArray[np.float64],
+        errors: NDArray[np.float64],
+        pending: Sequence[Architecture],
+        wanted: int,
+    ) -> list[Proposal]:
+        from naopt.searchers.nao_embedding import EmbeddingRounds
+
+        assert isinstance(self.rounds, EmbeddingRounds)
+        counts, most = self._counts(pending), self.problem.repeats
+        return with_repeats(new, self.rounds.model, architectures, scores, errors, counts, most, pending, wanted)
 
     def _fidelity_rounds(self) -> FidelityRounds:
         from naopt.searchers.nao_fidelities import FidelityRounds

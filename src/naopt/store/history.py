@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from naopt.errors import InputError, UnknownNameError
 from naopt.measurement import Goal, Measurement
 from naopt.problem import Objective
+from naopt.repeats import pooled
 from naopt.spaces import Architecture, SearchSpace, positions_from_document
 from naopt.store.sources import Source
 from naopt.store.store import DATABASE, RunStore
@@ -161,11 +162,15 @@ def _trials(store: RunStore, source: str, space: SearchSpace) -> Iterator[Measur
     if own[1] != space.positions:
         raise InputError("history", source, f"searched {own[0]}, not {space.name}")
     finalists = store.finalists()
+    longer: dict[Architecture, Mapping[str, float]] = {}
+    told: list[Measured] = []
     for trial in store.trials(space):
         if trial.measurement is not None and trial.level is None:
-            more = finalists[trial.index].metrics if trial.index in finalists else {}
-            metrics = {**trial.measurement.metrics, **more}
-            yield trial.architecture, replace(trial.measurement, metrics=metrics)
+            told.append((trial.architecture, trial.measurement))
+            if trial.index in finalists:
+                longer[trial.architecture] = finalists[trial.index].metrics
+    for architecture, found in pooled(told, [store.meta["objective"]["metric"]]):
+        yield architecture, replace(found, metrics={**found.metrics, **longer.get(architecture, {})})
 
 
 def _measured_on(meta: Mapping[str, Any]) -> str:

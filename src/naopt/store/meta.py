@@ -19,6 +19,8 @@ def problem_document(problem: Problem) -> dict[str, Any]:
         more["fidelity"] = {"metrics": list(fidelity.metrics), "costs": list(fidelity.costs)}
         if fidelity.apart:
             more["fidelity"]["apart"] = fidelity.apart
+    if problem.repeats > 1:
+        more["repeats"] = problem.repeats
     return {"objective": objectives[0], **more}
 
 
@@ -31,6 +33,7 @@ def problem_of(meta: Mapping[str, Any]) -> Problem:
         tuple(Objective(each["metric"], each["goal"]) for each in objectives),
         tuple(Limit(each["metric"], each["bound"], each["value"]) for each in limits),
         fidelity=None if levels is None else _fidelity_of(levels),
+        repeats=int(meta.get("repeats", 1)),
     )
 
 

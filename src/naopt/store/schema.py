@@ -18,6 +18,8 @@ from naopt.values import plain
 FORMAT = 2
 LEVELS = "levels"
 """Key of a round's log, with fidelities: of its trials index, level (null: the full one) and cost."""
+REPEATS = "repeats"
+"""Key of a round's log, with repeats: of its trials index, and how often the architecture was proposed before."""
 
 Row = tuple[Any, ...]
 Tables = dict[str, list[Row]]
@@ -163,13 +165,15 @@ def trials(
     place = {row[0]: row[6] for row in results}
     levels = [row for log in logs for row in log.get(LEVELS, ())]
     level, cost = {index: level for index, level, _ in levels}, {index: float(cost) for index, _, cost in levels}
+    repeat = {index: int(count) for log in logs for index, count in log.get(REPEATS, ())}
     texts = [row[2] for row in proposals]
     own = dict(zip(texts, architectures(space, texts), strict=True))
     others = list({row[5] for row in proposals if row[5] is not None} - own.keys())
     own.update(zip(others, architectures(space, others), strict=True))
     return [
         Trial(index, round_, own[tokens], text, origin, None if parent is None else own[parent], predicted,
-              measured.get(index), place.get(index), level=level.get(index), cost=cost.get(index, 1.0))
+              measured.get(index), place.get(index), level=level.get(index), cost=cost.get(index, 1.0),
+              repeat=repeat.get(index, 0))
         for index, round_, tokens, text, origin, parent, predicted in proposals
     ]  # fmt: skip
 

@@ -175,6 +175,8 @@ class RunStore:
         said = plain(log)
         if levels := [(trial.index, trial.level, trial.cost) for trial in trials if trial.cost != 1.0]:
             said = {**said, schema.LEVELS: plain(levels)}
+        if repeats := [(trial.index, trial.repeat) for trial in trials if trial.repeat]:
+            said = {**said, schema.REPEATS: plain(repeats)}
         rows = [schema.proposal(trial) for trial in trials]
         self._write({"rounds": [(trials[0].round, json.dumps(said))], "proposals": rows}, {}, synchronised=False)
         self.rounds.append(said)

@@ -33,7 +33,32 @@ def fold_of(parts: Mapping[Part, ImageSource], index: int, folds: int) -> dict[P
     if not isinstance(train, Images) or not isinstance(valid, Images):
         raise InputError("training setting folds", folds, "has no use with stream")
     pixels, labels = torch.cat([train.pixels, valid.pixels]), torch.cat([train.labels, valid.labels])
-    held = _held_out(labels, index, folds)
+    return _divided(parts, train, pixels, labels, _held_out(labels, index, folds))
+
+
+def exchanged(parts: Mapping[Part, ImageSource], repeat: int) -> dict[Part, ImageSource]:
+    """Another part of the training images to validate on, in exchange for the validation images.
+
+    Training images are divided into stratified shares as large as the validation images, or a little larger; repeats
+    beyond the number of shares begin again with the first.
+
+    Args:
+        parts: of a task, in memory; ``train`` and ``valid`` are needed, others stay as they are.
+        repeat: from 1.
+    """
+    train, valid = parts["train"], parts["valid"]
+    assert isinstance(train, Images)
+    assert isinstance(valid, Images)
+    shares = max(1, len(train) // len(valid))
+    held = _held_out(train.labels, (repeat - 1) % shares, shares, strict=False)
+    pixels, labels = torch.cat([train.pixels, valid.pixels]), torch.cat([train.labels, valid.labels])
+    return _divided(parts, train, pixels, labels, torch.cat([held, torch.zeros_like(valid.labels, dtype=torch.bool)]))
+
+
+def _divided(
+    parts: Mapping[Part, ImageSource], train: Images, pixels: Tensor, labels: Tensor, held: Tensor
+) -> dict[Part, ImageSource]:
+    """Parts in which the images that are ``held`` out are validated on, and the others trained on."""
     learned = pixels[~held]
     statistics = channel_statistics(learned.cpu().numpy())
     mean, scale = (torch.tensor(values, device=pixels.device) for values in statistics)
@@ -47,13 +72,13 @@ def fold_of(parts: Mapping[Part, ImageSource], index: int, folds: int) -> dict[P
     return found
 
 
-def _held_out(labels: Tensor, index: int, folds: int) -> Tensor:
-    """Which images ``(n,)`` are validated on in a fold."""
+def _held_out(labels: Tensor, index: int, folds: int, *, strict: bool = True) -> Tensor:
+    """Which images ``(n,)`` are validated on in a fold; ``strict`` refuses classes with fewer images than folds."""
     held = torch.zeros(len(labels), dtype=torch.bool)
     first = 0
     for label in sorted(set(labels.tolist())):
         own = (labels == label).nonzero().flatten().cpu()
-        if len(own) < folds:
+        if strict and len(own) < folds:
             rule = f"is more than the {len(own)} training and validation images of a class"
             raise InputError("training setting folds", folds, rule)
         order = own[torch.randperm(len(own), generator=torch.Generator().manual_seed(0))]

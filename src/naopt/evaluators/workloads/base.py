@@ -104,6 +104,15 @@ class Workload(ABC):
         """The data of one fold, from 0. Raises ``InputError`` for data that cannot be split so often."""
         return loaded
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether ``split_anew`` gives other data to measure on."""
+        return False
+
+    def split_anew(self, loaded: Loaded, repeat: int) -> Loaded:  # noqa: ARG002
+        """The data of another measurement of the same network, whose held-out part is another one."""
+        return loaded
+
     def together(self, found: Sequence[tuple[Loaded, Figures]]) -> Figures:
         """Figures of all folds as those of one measurement; of each its data and what was measured on their parts."""
         ((_, figures),) = found

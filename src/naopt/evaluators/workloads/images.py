@@ -93,6 +93,17 @@ class ImageWorkload(Workload):
 
         return replace(loaded, parts=fold_of(loaded.parts, index, self.folds)) if self.folds > 1 else loaded
 
+    @property
+    def repeatable(self) -> bool:
+        """See ``Workload``: images in memory, not all of which are held out anyway."""
+        return not self.settings.stream and self.folds == 1
+
+    def split_anew(self, loaded: Loaded, repeat: int) -> Loaded:
+        """See ``Workload.split_anew``, and ``naopt.training.folds.exchanged``."""
+        from naopt.training.folds import exchanged
+
+        return replace(loaded, parts=exchanged(loaded.parts, repeat))
+
     def together(self, found: Sequence[tuple[Loaded, Figures]]) -> Figures:
         """See ``Workload.together``: all held-out images count alike; on the test images the folds' mean."""
         from naopt.training.folds import averaged, pooled
