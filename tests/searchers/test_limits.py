@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,8 +54,11 @@ def problem(*objectives: Objective, known: bool = True, limit: float = ROOM) -> 
     return Problem(wanted, (Limit("cost", "max", limit),), Sums() if known else None)
 
 
-SETTINGS = {"nao": {"unlabelled": 200, "pretraining_steps": 30, "decoder_size": 32}}
-"""An embedding that is soon there."""
+SETTINGS: dict[str, dict[str, Any]] = {
+    "nao": {"unlabelled": 200, "pretraining_steps": 30, "decoder_size": 32},
+    "gp": {"candidates": "local"},
+}
+"""An embedding that is soon there; a few candidates of all."""
 
 QUICK = ("local-search", "nao")
 
