@@ -13,15 +13,20 @@ from pathlib import Path
 
 import pytest
 
+from naopt.cli.app import run as naopt
+
 TRIALS, BUDGET, KILLS = 20, 20, 2
+
+
+def bench(folder: Path) -> list[str]:
+    arguments = ["bench", "--table", "digits-nao11", "--metric", "valid_acc", "--searchers", "evolution,random"]
+    return [*arguments, "--budget", str(BUDGET), "--trials", str(TRIALS), "--workers", "2", "--out", str(folder)]
 
 
 def begin(folder: Path) -> subprocess.Popen[bytes]:
     code = "import sys; from naopt.cli.app import main; main()"
-    arguments = ["bench", "--table", "digits-nao11", "--metric", "valid_acc", "--searchers", "evolution,random"]
-    arguments += ["--budget", str(BUDGET), "--trials", str(TRIALS), "--workers", "2", "--out", str(folder)]
     unmeasured = {key: value for key, value in os.environ.items() if not key.startswith("COV")}
-    command = [sys.executable, "-c", code, *arguments]
+    command = [sys.executable, "-c", code, *bench(folder)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=unmeasured)
 
 
@@ -35,9 +40,11 @@ def results(folder: Path) -> list[list[str]]:
         return [[value for name, value in row.items() if "seconds" not in name] for row in csv.DictReader(file)]
 
 
+@pytest.mark.no_cover
+@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_kills_change_nothing(tmp_path: Path) -> None:
-    assert begin(tmp_path / "whole").wait() == 0
+    assert naopt(bench(tmp_path / "whole")) == 0
     folder, kept = tmp_path / "killed", 0
     for _ in range(KILLS):
         running = begin(folder)

@@ -278,6 +278,7 @@ def test_untrained_models_need_words(options: dict[str, Any]) -> None:
         build_untrained(*parse_architecture(TREE), **options)
 
 
+@pytest.mark.no_cover
 def test_the_command(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

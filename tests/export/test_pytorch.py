@@ -219,6 +219,7 @@ def test_files_that_are_renamed(tmp_path: Path) -> None:
     assert exported.load(tmp_path / "elsewhere.safetensors").state_dict().keys() == expected.keys()
 
 
+@pytest.mark.no_cover
 def test_a_stranger_runs_the_file(tmp_path: Path) -> None:
     found = subject(CELL)
     path = tmp_path / "network.py"

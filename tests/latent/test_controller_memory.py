@@ -189,6 +189,7 @@ def test_a_restored_memory_goes_on_alike() -> None:
     assert (len(empty), empty.seen) == (0, 0)
 
 
+@pytest.mark.no_cover
 def test_rehearsal_makes_states_decode_back() -> None:
     """Also those of architectures that are not in the memory; untrained, every fifth token is right by chance."""
     space, rng = NASBench201Space(), np.random.default_rng(0)

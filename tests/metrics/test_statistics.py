@@ -3,7 +3,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -94,6 +94,7 @@ def test_columns_are_resampled_together() -> None:
 
 @pytest.mark.no_cover
 @given(st.lists(finite, min_size=1, max_size=12), finite, st.floats(0.1, 10))
+@example([-1.0, -5e-324], 0.0, 1.0)
 def test_intervals_move_with_the_values(values: list[float], shift: float, scale: float) -> None:
     low, high = bootstrap_interval(values)
     slack = 1e-9 * (max(map(abs, values)) * scale + abs(shift) + 1)

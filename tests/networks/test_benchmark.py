@@ -31,7 +31,8 @@ def test_results_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.no_cover
-def test_results_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_as_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution, "shares_by_kind", lambda _: {"convolution": 0.5, "rest": 0.5})
     main(["--threads", "1", "--seconds", "0"])
     head, ratio, ours, reference = capsys.readouterr().out.splitlines()
     assert "1 threads, wall time, freed memory kept" in head

@@ -170,6 +170,7 @@ def test_candidates_are_filled_up_where_the_controller_insists() -> None:
     assert origins == ["controller"] + ["refill"] * 5
 
 
+@pytest.mark.no_cover
 def test_the_buffer_holds_what_was_written_and_is_rehearsed() -> None:
     options: dict[str, Any] = {"warmup": 0.0, "controller_steps": 15, "epochs": 5, "controller_learning_rate": 0.02}
     losses = {}

@@ -120,6 +120,7 @@ def test_rounds_limit_the_search() -> None:
     assert search.ask(80) == []
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("embedding", ["components", "learned"])
 def test_a_fresh_searcher_that_is_told_the_same_goes_on_in_the_same_way(embedding: str) -> None:
     """After any number of rounds; equal proposals, origins, parents and predictions."""

@@ -49,6 +49,7 @@ def run(search: NAOSearcher, rounds: int = 1000) -> list[list[Proposal]]:
     return asked
 
 
+@pytest.mark.no_cover
 def test_rounds_follow_the_shares_of_the_budget() -> None:
     search = searcher(create_space("nasbench201"), 40, initial_share=0.5, round_share=0.25, seeds_share=0.1)
     assert (search.initial, search.new_per_round, search.seeds) == (20, 10, 4)
@@ -98,6 +99,7 @@ def test_it_climbs(goal: Goal) -> None:
     )
 
 
+@pytest.mark.no_cover
 def test_the_log_counts_what_happened() -> None:
     search = searcher(create_space("conv-cell:nodes=2"), 70, initial=30, new_per_round=10, seeds=4, neighbours=3)
     search.ask(30)

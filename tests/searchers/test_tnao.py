@@ -53,6 +53,7 @@ def run(search: TNAOSearcher, rounds: int = 1000) -> list[list[Proposal]]:
     return asked
 
 
+@pytest.mark.no_cover
 def test_two_stages_follow_the_shares_of_the_budget() -> None:
     search = searcher(create_space("nasbench201"), 40, initial_share=0.5, round_share=0.25)
     assert (search.initial, search.new_per_round) == (20, 10)
@@ -78,6 +79,7 @@ def fits(search: TNAOSearcher, monkeypatch: pytest.MonkeyPatch) -> list[list[Arc
     return seen
 
 
+@pytest.mark.no_cover
 def test_two_stages_train_once_and_then_search(monkeypatch: pytest.MonkeyPatch) -> None:
     search = searcher(create_space("nasbench201"), 40, preset="two-stage", new_per_round=8)
     seen = fits(search, monkeypatch)
@@ -94,6 +96,7 @@ def test_two_stages_train_once_and_then_search(monkeypatch: pytest.MonkeyPatch) 
     assert [len(architectures) for architectures in seen] == [16, 24, 32]
 
 
+@pytest.mark.no_cover
 def test_rounds_in_parts_are_the_same_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(searcher(create_space("nasbench201"), 30, preset="two-stage", new_per_round=5))
     parts = searcher(create_space("nasbench201"), 30, preset="two-stage", new_per_round=5)
@@ -112,6 +115,7 @@ def test_rounds_in_parts_are_the_same_rounds(monkeypatch: pytest.MonkeyPatch) ->
     assert len(seen) == 1
 
 
+@pytest.mark.no_cover
 def test_a_search_that_was_resumed_trains_on_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     space = create_space("nasbench201")
     whole = run(searcher(space, 32, preset="two-stage", initial=16, new_per_round=8))

@@ -56,9 +56,9 @@ def bootstrap_intervals(values: ArrayLike, seed: int = 0, level: float = 0.95) -
     Raises:
         InputError: no values, or values that are not finite.
     """
-    sample = table(values)
-    units = exponents(sample)
-    sample, count = scaled(sample, units), len(sample)
+    given = table(values)
+    units = exponents(given)
+    sample, count = scaled(given, units), len(given)
     # Around the first row, so that a column of equal values has an interval of no width whatever the rounding.
     around = sample - sample[0]
     means = []
@@ -67,11 +67,11 @@ def bootstrap_intervals(values: ArrayLike, seed: int = 0, level: float = 0.95) -
         weights = np.bincount(cells.ravel(), minlength=chosen.size).reshape(chosen.shape)
         means.append(weights @ around / count)
     ends = np.quantile(np.concatenate(means).T.copy(), [(1 - level) / 2, (1 + level) / 2], axis=1)
-    # A mean of resampled values lies among the values; the detour around the first row may leave them by a rounding.
-    found: NDArray[np.float64] = np.clip(
-        ends.T + sample[0][:, None], sample.min(axis=0)[:, None], sample.max(axis=0)[:, None]
-    )
-    return unscaled(found, units[:, None])
+    # A mean of resampled values lies among the values; the detours around the first row and through units may leave
+    # them by a rounding.
+    found = unscaled(ends.T + sample[0][:, None], units[:, None])
+    among: NDArray[np.float64] = np.clip(found, given.min(axis=0)[:, None], given.max(axis=0)[:, None])
+    return among
 
 
 def mean_intervals(values: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
