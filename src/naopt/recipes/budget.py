@@ -52,6 +52,8 @@ class Budget:
         level: recipes that cannot be told from it, the cheapest first, itself among them.
         advised: of these the cheapest that is known to give more than a random architecture; else ``best``.
         sure: whether any such is known.
+        beyond: whether the pick of ``best`` is expected to be better than every architecture that was trained in full,
+            which only the normal distribution's tail says.
     """
 
     seconds: float
@@ -61,6 +63,7 @@ class Budget:
     level: tuple[str, ...]
     advised: str
     sure: bool
+    beyond: bool
 
     @property
     def sentence(self) -> str:
@@ -69,12 +72,17 @@ class Budget:
         if not self.best:
             return f"{time}: no recipe has time for an architecture, or figures to go by."
         said = f"{time}: the best pick is expected of {self.best}"
+        if self.beyond:
+            said += ", better than all that were trained, as far as the model reaches"
         others = [name for name in self.level if name != self.best]
         if others:
-            said += f", from which {_and(others)} cannot be told"
+            said += f"; {_and(others)} cannot be told from it"
         if not self.sure:
             return f"{said}; none is known to give more than a random architecture: train more of them."
-        return f"{said}; take {self.advised}, the cheapest of these." if others else f"{said}; take it."
+        if not others:
+            return f"{said}; take it."
+        known = "" if self.advised == self.level[0] else " that is known to give more than a random architecture"
+        return f"{said}; take {self.advised}, the cheapest of these{known}."
 
 
 def budget(
@@ -110,11 +118,13 @@ def budget(
         if name != best and name in known:
             behind = estimate(value - values[best][0], values_of - spread[best][0])
         picks.append(Pick(name, int(numbers[0]), _turned(expected, larger), gains[name], behind))
-    level = {pick.recipe for pick in picks if pick.behind is not None and pick.behind.ci95[1] >= 0} | {best}
+    level = {best, *(pick.recipe for pick in picks if pick.behind is not None and pick.behind.ci95[1] >= 0)}
     ordered = sorted((name for name in recipes if name in level), key=lambda name: float(recipes[name].seconds.mean()))
     better = [name for name in ordered if known[name].ci95[0] > 0] if best else []
     advised = better[0] if better else best
-    return Budget(seconds, finalists, tuple(picks), best, tuple(ordered), advised, bool(better))
+    most = np.max(full.means, initial=-np.inf, where=np.isfinite(full.means))
+    beyond = best in known and bool(means[0][0] + known[best].value > most)
+    return Budget(seconds, finalists, tuple(picks), best, tuple(ordered), advised, bool(better), beyond)
 
 
 def _gains(
