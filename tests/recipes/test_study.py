@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from naopt.evaluators.training import TrainingEvaluator
 from naopt.recipes import PROXY, RecipeTable, read_proxy
 from naopt.recipes.training import RecipesEvaluator
 from naopt.spaces import create_space
+from tests.docs.test_reference import fields, section
 
 ARGUMENTS = ["proxy", "--task", "digits", "--space", "conv-cell:nodes=1", "--architectures", "4"]
 ARGUMENTS += ["--full", "epochs=1,filters=2,train_limit=60,valid_limit=60", "--recipe", "train_limit=30"]
@@ -107,10 +109,11 @@ def test_more_is_added_to_what_is_there(inline: None, whole: tuple[Path, RecipeT
     again = naopt.proxy("digits", out=folder, **CALL, time=["2m", 30])
     assert again.rows == table.rows
     assert [each.seconds for each in again.budgets] == [120, 30]
-    more = naopt.proxy("digits", out=folder, **{**CALL, "recipes": ["search", "train_limit=30"]}, finalists=2)
+    more = naopt.proxy("digits", out=folder, **{**CALL, "recipes": "search"}, finalists=2)
     assert trainings(folder) == 24
-    assert {row.name for row in more.rows} == {"full", "search", "train_limit=30"}
-    assert more.row("train_limit=30") == table.row("train_limit=30")
+    assert {row.name for row in more.rows} == {"full", "search"}
+    assert more.row("full") == table.row("full")
+    assert [each.finalists for each in more.budgets] == [2, 2]
     for changed in ({"full": {**CALL["full"], "epochs": 2}}, {"settings": {**CALL["settings"], "filters": 3}}):
         with pytest.raises(InputError, match="its trainings are of another training; choose another folder"):
             naopt.proxy("digits", out=folder, **{**CALL, **changed})
@@ -133,6 +136,11 @@ def test_what_the_command_prints(
     document = json.loads(capsys.readouterr().out)
     assert document.pop("out") == str(folder)
     assert document == json.loads((folder / PROXY).read_text())
+    assert fields(section("proxy"), "JSON, ") == {*document, "out"}
+    assert fields(section("proxy"), "Fields of a row") == document["rows"][0].keys()
+    assert fields(section("proxy"), "Fields of a budget") == document["budgets"][0].keys()
+    picks = section("proxy").split("| `picks` |")[1].split("\n")[0]
+    assert document["budgets"][0]["picks"][0].keys() <= set(re.findall(r"`(\w+)`", picks))
     assert document["rows"] == json.loads(json.dumps(table.document()["rows"]))
 
 

@@ -18,7 +18,7 @@ def proxy(
     *,
     out: str | Path,
     space: str | SearchSpace | None = None,
-    recipes: Sequence[Mapping[str, Any] | str] = (),
+    recipes: Sequence[Mapping[str, Any] | str] | Mapping[str, Any] | str = (),
     preset: str | None = None,
     full: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -37,8 +37,8 @@ def proxy(
         task: ``"digits"``, ``"cifar10:PATH"``, ``"ptb:PATH"`` ...
         out: a folder for trainings and table, from which the same call goes on.
         space: of the architectures; by default the task's.
-        recipes: what differs from the search's recipe: ``[{"epochs": 2}, "epochs=4,filters=8", "search"]``; by default
-            a grid.
+        recipes: what differs from the search's recipe: ``[{"epochs": 2}, "epochs=4,filters=8", "search"]``, or one of
+            these; by default a grid.
         preset: of the full training; ``"recipe"`` for the search's. By default the task's.
         full: single settings of the full training.
         settings: single settings of the search's recipe.
@@ -67,7 +67,7 @@ def proxy(
         task,
         out=out,
         space=space,
-        recipes=recipes,
+        recipes=[recipes] if isinstance(recipes, str | Mapping) else recipes,
         preset=preset,
         full=full,
         settings=settings,
