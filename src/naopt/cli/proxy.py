@@ -97,7 +97,7 @@ def print_recipes(found: RecipeTable) -> None:
         f"{found.task}: {count} architectures of {found.space}, {found.repeats} trainings each; full is {found.preset}"
         f"{' with ' if own else ''}{own}; {found.metric}{' in ' if found.unit else ''}{found.unit}"
     )
-    columns = ("recipe", "seconds", "of full", "mean", "noise", "signal", "reliability")
+    columns = ("recipe", "seconds", "of full", "mean", "noise", "signal", "reliability", "correlation")
     ranks = ("tau", "95 %", "spearman", "95 %", "single tau", "95 %")
     print_table(
         (*columns, *ranks),
@@ -107,7 +107,7 @@ def print_recipes(found: RecipeTable) -> None:
                 f"{row.seconds:.3g}",
                 f"{row.share:.2f}",
                 *(_value(each, ".3g") for each in (row.mean, row.noise, row.signal)),
-                _value(row.reliability, ".2f"),
+                *(_value(each, ".2f") for each in (row.reliability, row.correlation)),
                 *(cell for each in (row.kendall_tau, row.spearman, row.single) for cell in _both(each, ".2f")),
             )
             for row in found.rows
