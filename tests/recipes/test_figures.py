@@ -143,3 +143,25 @@ def test_failures_rank_last_and_cost_time() -> None:
     assert (nothing.mean, nothing.noise, nothing.kendall_tau, nothing.single) == (None, None, None, None)
     alone = budget({"cheap": broken}, full, 40.0)
     assert (alone.best, alone.picks[0].expected, alone.picks[0].architectures) == ("", None, 0)
+
+
+def test_a_pick_is_what_the_figures_beside_it_say() -> None:
+    """The gain of ten architectures or so is that of the row's own figures, by the formula that the page has."""
+    made = study(np.random.default_rng(9), 8)
+    figures, full = (recipe_figures(made[name], made["full"]) for name in ("cheap", "full"))
+    pick = budget(made, made["full"], 40.0).picks[1]
+    assert pick.gain is not None
+    assert figures.correlation is not None
+    assert figures.reliability is not None
+    assert full.signal is not None
+    told = figures.correlation.value * math.sqrt(figures.reliability.value)
+    assert pick.gain.value == pytest.approx(full.signal.value * told * expected_maximum(20))
+
+
+def test_nothing_is_gained_where_architectures_are_equal() -> None:
+    made = study(np.random.default_rng(10), 6)
+    equal = Trained(np.array([[0.0, 9.0], [1.0, 8.0]] * 3), made["full"].seconds)
+    for finalists in (0, 2):
+        for pick in budget({**made, "full": equal}, equal, 100.0, finalists=finalists).picks:
+            assert pick.gain is not None
+            assert pick.gain.value == 0

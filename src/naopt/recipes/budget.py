@@ -103,8 +103,7 @@ def budget(
         larger: whether the metric is better where it is larger; the scores always are.
     """
     counts = resampled(len(full.scores))
-    once = np.ones((1, len(full.scores)))
-    values = {name: _gains(each, full, seconds, finalists, once) for name, each in recipes.items()}
+    values = {name: _gains(each, full, seconds, finalists, None) for name, each in recipes.items()}
     spread = {name: _gains(each, full, seconds, finalists, counts) for name, each in recipes.items()}
     gains = {name: estimate(values[name][0], spread[name][0]) for name in recipes}
     known = {name: gain for name, gain in gains.items() if gain is not None}
@@ -128,9 +127,9 @@ def budget(
 
 
 def _gains(
-    trained: Trained, full: Trained, seconds: float, finalists: int, counts: NDArray[np.float64]
+    trained: Trained, full: Trained, seconds: float, finalists: int, counts: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Gain of resamples ``(b,)`` in the metric's unit, and for how many architectures there is time ``(b,)``."""
+    """Gain in the metric's unit, and for how many architectures there is time; of resamples ``(b,)``, or ``(1,)``."""
     own, target = variance_components(trained.scores, counts), variance_components(full.scores, counts)
     each, final = (_per_training(one.seconds, counts) for one in (trained, full))
     well = _per_training(np.isfinite(trained.scores).astype(np.float64), counts)
@@ -146,8 +145,9 @@ def _gains(
         return np.where(target.signal > 0, gain, np.where(numbers >= 1, 0.0, np.nan)) * np.sqrt(target.signal), numbers
 
 
-def _per_training(values: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = counts @ values.mean(axis=1) / counts.sum(axis=1)
+def _per_training(values: NDArray[np.float64], counts: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    drawn = np.ones((1, len(values))) if counts is None else counts
+    found: NDArray[np.float64] = drawn @ values.mean(axis=1) / drawn.sum(axis=1)
     return found
 
 
