@@ -24,9 +24,9 @@ from benchmarks.output import failed, note, publish
 from naopt.cli.merging import merge_values
 from naopt.errors import InputError, NaoptError, RunStoppedError
 from naopt.files import write_text
-from naopt.metrics import paired_summary, summarise
+from naopt.metrics import Estimate, paired_summary, summarise
 from naopt.one_shot.kinds import shares_weights
-from naopt.ranking.result import RANKING, Estimate, Ranking, read_ranking
+from naopt.ranking.result import RANKING, Ranking, read_ranking
 from naopt.run import RunConfig, load_run
 
 SEARCHERS = "nao-ws,enas,random-ws,parsec,darts"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         baseline,
         compare,
         load_run,
+        proxy,
         resume,
         search,
     )
@@ -52,6 +53,7 @@ __all__ = [
     "load_run",
     "load_table",
     "ordinal",
+    "proxy",
     "resume",
     "search",
     "searchers",
@@ -70,6 +72,7 @@ _HOMES = {
         "baseline",
         "compare",
         "load_run",
+        "proxy",
         "resume",
         "search",
     ),

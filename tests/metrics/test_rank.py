@@ -12,10 +12,13 @@ from naopt.errors import InputError
 from naopt.metrics import (
     best_rank_at_k,
     kendall_tau,
+    kendall_tau_interval,
     noise_ceiling,
     pairwise_accuracy,
     precision_at_k,
     spearman,
+    spearman_interval,
+    tau_of_pairs,
 )
 
 scores = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=25)
@@ -168,3 +171,26 @@ def test_ceiling_of_pure_noise_is_chance() -> None:
 )
 def test_no_ceiling_without_repeats(repeats: list[object]) -> None:
     assert noise_ceiling(np.array(repeats, dtype=float)) is None
+
+
+def test_interval_of_spearman_against_resamples_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=12)
+    y = np.round(x + rng.normal(size=12), 1)
+    drawn = np.random.default_rng(7).integers(12, size=(2000, 12))
+    known = np.quantile([stats.spearmanr(x[rows], y[rows]).statistic for rows in drawn[:400]], [0.025, 0.975])
+    assert spearman_interval(x, y, seed=7) == pytest.approx(known, abs=0.1)
+    assert spearman_interval(x, x) == pytest.approx((1, 1))
+    assert np.isnan(spearman_interval(x, np.zeros(12))).all()
+
+
+def test_tau_of_several_pairs() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(2, 15))
+    one = tau_of_pairs([(x, y)])
+    assert one is not None
+    assert (one.value, one.ci95) == (kendall_tau(x, y), kendall_tau_interval(x, y))
+    both = tau_of_pairs([(x, y), (x, -y), (x, np.zeros(15))])
+    assert both is not None
+    assert (both.value, *both.ci95) == pytest.approx((0, 0, 0))
+    assert tau_of_pairs([(x, np.zeros(15))]) is None

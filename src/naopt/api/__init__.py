@@ -3,6 +3,7 @@
 from naopt.api.baselines import baseline
 from naopt.api.comparing import ComparisonResult, compare
 from naopt.api.observing import StopSearch
+from naopt.api.recipes import proxy
 from naopt.api.result import Result
 from naopt.api.searching import SearchStoppedError, load_run, resume, search
 from naopt.api.trials import ResultTrial
@@ -16,6 +17,7 @@ __all__ = [
     "baseline",
     "compare",
     "load_run",
+    "proxy",
     "resume",
     "search",
 ]

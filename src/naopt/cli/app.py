@@ -25,6 +25,7 @@ from naopt.cli.export import export
 from naopt.cli.list_names import list_names
 from naopt.cli.prior import prior_app
 from naopt.cli.probe import probe
+from naopt.cli.proxy import proxy
 from naopt.cli.quality import quality
 from naopt.cli.ranking import ranking
 from naopt.cli.report import report
@@ -88,6 +89,7 @@ app.command("report")(report)
 app.command("train")(train)
 app.command("export")(export)
 app.command("baseline")(baseline)
+app.command("proxy")(proxy)
 app.command("bench")(bench)
 app.command("quality")(quality)
 app.command("probe")(probe)

@@ -1,11 +1,13 @@
 """Rank correlation, top-k figures, Hamming distance, statistics, fronts of several objectives. Imports no torch."""
 
 from naopt.metrics.boxes import boxes
+from naopt.metrics.components import VarianceComponents, covariances, variance_components
 from naopt.metrics.dominance import crowding, non_dominated, non_dominated_ranks
 from naopt.metrics.fronts import attainment, igd_plus, knee
 from naopt.metrics.hypervolume import hypervolume
 from naopt.metrics.information import Dependence, dependence, entropy, mutual_information, permutation_p
 from naopt.metrics.intervals import (
+    Estimate,
     bootstrap_interval,
     bootstrap_intervals,
     interval_method,
@@ -22,8 +24,11 @@ from naopt.metrics.rank import (
     precision_at_k,
     share_beaten,
     spearman,
+    spearman_interval,
     spearman_test,
+    tau_of_pairs,
 )
+from naopt.metrics.selection import expected_finals, expected_maximum, expected_picks
 from naopt.metrics.sequence import hamming_distance
 from naopt.metrics.statistics import (
     CensoredMedian,
@@ -41,18 +46,24 @@ from naopt.metrics.statistics import (
 __all__ = [
     "CensoredMedian",
     "Dependence",
+    "Estimate",
     "NoiseCeiling",
     "PairedSummary",
     "Summary",
+    "VarianceComponents",
     "attainment",
     "best_rank_at_k",
     "bootstrap_interval",
     "bootstrap_intervals",
     "boxes",
     "censored_median",
+    "covariances",
     "crowding",
     "dependence",
     "entropy",
+    "expected_finals",
+    "expected_maximum",
+    "expected_picks",
     "hamming_distance",
     "hypervolume",
     "igd_plus",
@@ -74,8 +85,11 @@ __all__ = [
     "sign_test",
     "signed_rank_test",
     "spearman",
+    "spearman_interval",
     "spearman_test",
     "summarise",
     "summarise_columns",
+    "tau_of_pairs",
+    "variance_components",
     "wilson_interval",
 ]

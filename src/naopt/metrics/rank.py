@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naopt.errors import InputError
+from naopt.metrics.intervals import Estimate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 _RESAMPLES = 2_000
@@ -65,20 +68,65 @@ def kendall_tau_interval(
     x, y = _pair(measured, predicted)
     if _constant(x) or _constant(y):
         return math.nan, math.nan
+    return _percentiles(_taus(x, y, seed), level)
+
+
+def tau_of_pairs(pairs: Sequence[tuple[ArrayLike, ArrayLike]], seed: int = 0) -> Estimate | None:
+    """Mean of Kendall's tau-b over pairs of figures of the same things, and its interval as ``kendall_tau_interval``.
+
+    Each pair is two vectors ``(n,)``; all are resampled together. Pairs with a constant side are left out; ``None`` if
+    no other is there.
+    """
+    both = [(x, y) for x, y in (_pair(*pair) for pair in pairs) if not (_constant(x) or _constant(y))]
+    if not both:
+        return None
+    taus = np.array([_taus(x, y, seed) for x, y in both])
+    known = np.isfinite(taus).all(axis=0)
+    value = float(np.mean([kendall_tau(x, y) for x, y in both]))
+    return Estimate(value, _percentiles(taus[:, known].mean(axis=0), 0.95)) if known.any() else None
+
+
+def _taus(x: NDArray[np.float64], y: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Tau-b of resamples ``(2000,)``, NaN where a side is constant."""
     a, b = np.sign(x[:, None] - x), np.sign(y[:, None] - y)
     count = len(x)
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), _RESAMPLES).astype(np.float64)
     # With drawn[r, i] copies of pair i, sums over all pairs of a resample are quadratic forms of whole numbers: exact.
     excess, of_x, of_y = (((drawn @ matrix) * drawn).sum(axis=1) for matrix in (a * b, a * a, b * b))
     varied = of_x * of_y > 0
-    taus = excess[varied] / np.sqrt(of_x[varied] * of_y[varied])
-    low, high = np.quantile(taus, [(1 - level) / 2, (1 + level) / 2])
+    taus = np.full(len(drawn), np.nan)
+    taus[varied] = excess[varied] / np.sqrt(of_x[varied] * of_y[varied])
+    return taus
+
+
+def _percentiles(found: NDArray[np.float64], level: float) -> tuple[float, float]:
+    """Of resampled figures, NaN left out."""
+    low, high = np.quantile(found[np.isfinite(found)], [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
 def spearman(measured: ArrayLike, predicted: ArrayLike) -> float:
     """Spearman's rank correlation; NaN if either side is constant."""
     return spearman_test(measured, predicted)[0]
+
+
+def spearman_interval(
+    measured: ArrayLike, predicted: ArrayLike, seed: int = 0, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of Spearman's rank correlation, as ``kendall_tau_interval``: ranks of resamples.
+
+    Copies of a pair share their mean rank on both sides.
+    """
+    from scipy.stats import rankdata
+
+    x, y = _pair(measured, predicted)
+    if _constant(x) or _constant(y):
+        return math.nan, math.nan
+    drawn = np.random.default_rng(seed).integers(len(x), size=(_RESAMPLES, len(x)))
+    a, b = (rankdata(side[drawn], axis=1) - (len(x) + 1) / 2 for side in (x, y))
+    of_a, of_b = (a * a).sum(axis=1), (b * b).sum(axis=1)
+    varied = of_a * of_b > 0
+    return _percentiles((a * b).sum(axis=1)[varied] / np.sqrt(of_a[varied] * of_b[varied]), level)
 
 
 def spearman_test(measured: ArrayLike, predicted: ArrayLike) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """Rankings: children of a weight-sharing run with shared weights and stand-alone, with a cache of trainings."""
 
+from naopt.metrics import Estimate
 from naopt.ranking.rank import rank
 from naopt.ranking.result import (
-    Estimate,
     RankedChild,
     Ranking,
     RankingFigures,

@@ -19,9 +19,10 @@ from naopt.evaluators.base import Evaluator
 from naopt.execution.counted import Progress, quiet, to_be_continued
 from naopt.execution.interrupt import stop_on_signal
 from naopt.measurement import Measurement
+from naopt.metrics import Estimate
 from naopt.metrics.scale import mean
 from naopt.one_shot.kinds import shares_weights
-from naopt.ranking.result import Estimate, RankedChild, Ranking, RankingFigures, TopOverlap, ranking_figures
+from naopt.ranking.result import RankedChild, Ranking, RankingFigures, TopOverlap, ranking_figures
 from naopt.ranking.standalone import CPU_SECONDS, LookedUp, Standalone, Trained
 from naopt.run.record import RunRecord, load_run
 from naopt.run.supernet import shared_evaluator

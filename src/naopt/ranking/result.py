@@ -16,6 +16,7 @@ from naopt.errors import InputError
 from naopt.files import write_text
 from naopt.measurement import Goal
 from naopt.metrics import (
+    Estimate,
     kendall_tau,
     kendall_tau_interval,
     precision_at_k,
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
 
 RANKING = "ranking.json"
 _FEW = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure and its 95 % interval."""
-
-    value: float
-    ci95: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)

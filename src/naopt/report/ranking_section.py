@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from naopt.ranking.result import Estimate, RankedChild, Ranking
+    from naopt.metrics import Estimate
+    from naopt.ranking.result import RankedChild, Ranking
 
 _SOME, _WELL = 0.3, 0.6
 """Kendall's tau from which shared weights are said to order children to some degree, and well."""
