@@ -72,7 +72,7 @@ def test_failures_count_only_where_nothing_else_is_known() -> None:
 
 
 def test_what_another_measurement_is_worth_is_what_it_raises_the_best_mean_by() -> None:
-    """The closed form against draws from the process: of a repeat and of something new."""
+    """The closed form against draws from the process: of a repeat, and of something new, which counts in full."""
     rng = np.random.default_rng(3)
     rows = rng.choice(256, 12, replace=False)
     told = [SPACE.architecture(tuple(row)) for row in TOKENS[rows].tolist()]
@@ -94,9 +94,7 @@ def test_what_another_measurement_is_worth_is_what_it_raises_the_best_mean_by() 
         worth[architecture] = float(np.maximum(moved, np.delete(mean, index).max()).mean() - mean.max())
     for proposal in new:
         expected, deviation = (float(values[0]) for values in model.moments(model.encode([proposal.architecture])))
-        own = deviation**2 + model.noise
-        error = float(model.targets.variances(model.targets.inverse(np.array([expected])), errors[:1])[0])
-        moved = expected + own / np.sqrt(own + error) * draws[:, 0]
+        moved = expected + np.sqrt(deviation**2 + model.noise) * draws[:, 0]
         worth[proposal.architecture] = float(np.maximum(moved, mean.max()).mean() - mean.max())
     values = np.array([worth[architecture] for architecture in order])
     assert (values[:-1] >= values[1:] - 0.01 * values.max()).all()

@@ -35,11 +35,13 @@ def with_repeats(
 ) -> list[Proposal]:  # fmt: skip
     """The proposals that promise most, new ones and repeats of what was measured.
 
-    A measurement is worth by how much it is expected to raise the best posterior mean ("knowledge gradient"; Frazier,
+    A repeat is worth by how much it is expected to raise the best posterior mean ("knowledge gradient"; Frazier,
     Powell, Dayanik 2009, "The knowledge-gradient policy for correlated normal beliefs"), what it tells of others left
     out: with mean ``m``, variance ``v`` of what the architecture is worth, its own share included, and variance ``e``
     of one measurement's error the mean moves by a deviation ``v / sqrt(v + e)``. So what repeats would average out
-    (``e``) and what belongs to the architecture (``v``) are kept apart.
+    (``e``) and what belongs to the architecture (``v``) are kept apart. Something new is worth its expected improvement
+    in full: it tells of its neighbours, too. (Taken less its error like a repeat, so that half of all queries are
+    repeats, it cost 0.4 to 0.5 points of accuracy on NAS-Bench-201 with 90 images a query.)
 
     Args:
         new: best first.
@@ -69,8 +71,7 @@ def with_repeats(
     if new:
         points = model.encode([proposal.architecture for proposal in new])
         expected, deviation = model.moments(points)
-        moves = _moves(model, expected, deviation**2 + model.noise, np.full(len(new), np.median(once)))
-        values = _improvement(expected, moves, np.full(len(new), top))
+        values = _improvement(expected, np.sqrt(deviation**2 + model.noise), np.full(len(new), top))
         found = [*zip(values.tolist(), new, strict=True), *again]
     return [proposal for _, proposal in sorted(found, key=lambda pair: -pair[0])[:wanted]]
 
