@@ -169,8 +169,16 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "images-final": Preset(
         "images",
-        "our choice for small image folders",
-        {"cells_per_stage": 2, "filters": 16, "epochs": 60, "batch_size": 64, "auxiliary_weight": 0.4},
+        "our choice for small image folders: validated on photographs of CIFAR-10's classes, 120 of each to learn "
+        "from; the test images had no part in it",
+        {
+            "cells_per_stage": 1,
+            "filters": 20,
+            "epochs": 60,
+            "batch_size": 64,
+            "learning_rate": 0.1,
+            "auxiliary_weight": 0.4,
+        },
     ),
     **{name: Preset("text", source, values) for name, (source, values) in LANGUAGE_PRESETS.items()},
 }
