@@ -210,7 +210,7 @@ class Problem:
             if names.count(name) > 1:
                 raise InputError("objective", name, "is named twice")
         if self.repeats > 1 and (len(self.objectives) > 1 or self.fidelity):
-            raise InputError("repeats", self.repeats, "are for one objective without fidelities")
+            raise InputError("remeasure", self.repeats, "is for one objective without fidelities")
         bounds: dict[tuple[str, Bound], float] = {}
         for limit in self.limits:
             if (limit.metric, limit.bound) in bounds:

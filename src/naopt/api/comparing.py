@@ -119,7 +119,7 @@ def compare(
     history: Sequence[str] | str = (),
     fidelities: Sequence[str] | str = (),
     fidelity_costs: Sequence[float] = (),
-    repeats: int = 1,
+    remeasure: int = 1,
     scalarise: str | Scalarisation | None = None,
     reference: Mapping[str, float] | None = None,
 ) -> ComparisonResult:
@@ -146,7 +146,7 @@ def compare(
         history: of other tasks or metrics (``"SOURCE:METRIC"``, files of ``naopt prior save``), that they learn from.
         fidelities: columns that are cheaper versions of the metric, the cheapest first, the metric last.
         fidelity_costs: what these cost, in any unit; by default the numbers in which their names differ.
-        repeats: with ``noise="repeat"``, how often an architecture may be measured; ``nao`` makes use of it.
+        remeasure: with ``noise="repeat"``, how often an architecture may be measured; ``nao`` makes use of it.
         scalarise: how several objectives become one for searchers that take one: ``"chebyshev"``, ``"weights"``,
             ``"weights=0.7,0.3"``.
         reference: of several objectives, by metric, what hypervolume is measured from; by default a tenth of the
@@ -190,7 +190,7 @@ def compare(
         prior_columns=parse_columns(prior_columns),
         fidelities=parse_columns(fidelities),
         fidelity_costs=tuple(fidelity_costs),
-        repeats=repeats,
+        remeasure=remeasure,
         history=(history,) if isinstance(history, str) else tuple(history),
         scalarisation=Scalarisation.parse(scalarise) if isinstance(scalarise, str) else scalarise,
         reference=dict(reference or {}),

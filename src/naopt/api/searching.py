@@ -77,7 +77,7 @@ def search(
     proxies: Sequence[str] | str = (),
     fidelities: Sequence[str] | str = (),
     fidelity_costs: Sequence[float] = (),
-    repeats: int = 1,
+    remeasure: int = 1,
     searcher: str = "nao",
     settings: Mapping[str, Any] | Settings | None = None,
     seed: int = 0,
@@ -118,7 +118,7 @@ def search(
         proxies: zero-cost proxies of the networks that a ``TrainingEvaluator`` trains, likewise; ``"default"``.
         fidelities: columns of a table, cheapest first, the objective last; of trainings ``["epochs=2", "epochs=6"]``.
         fidelity_costs: what these cost, in any unit, the full one last; by default what their names say.
-        repeats: how often an architecture may be measured where that tells more than a new one.
+        remeasure: how often an architecture may be measured where that tells more than a new one.
         searcher: its name; ``naopt.searchers.searchers.names()`` are all of them.
         settings: of the searcher.
         seed: of all randomness.
@@ -168,7 +168,7 @@ def search(
             "proxies": parse_columns(proxies),
             "fidelities": levels,
             "fidelity_costs": tuple(fidelity_costs),
-            "repeats": repeats,
+            "remeasure": remeasure,
             "budget": budget,
             "searcher": searcher,
             "seed": seed,

@@ -68,7 +68,7 @@ class Comparison:
         fidelities: columns that are cheaper versions of the metric, the cheapest first, the metric last. Queries, the
             budget and checkpoints then count in full queries, and parts of one count up.
         fidelity_costs: what these cost, in any unit; by default the numbers in their names.
-        repeats: how often an architecture may be measured, with ``noise=repeat``.
+        remeasure: how often an architecture may be measured, with ``noise=repeat``.
 
     Raises:
         InputError: a number out of range, an unknown metric, a report metric that is missing in rows that have the
@@ -95,10 +95,10 @@ class Comparison:
     pick: Choice = "expected"
     fidelities: tuple[str, ...] = ()
     fidelity_costs: tuple[float, ...] = ()
-    repeats: int = 1
+    remeasure: int = 1
 
     def __post_init__(self) -> None:
-        least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1, "repeats": 1}
+        least_values = {"budget": 1, "trials": 1, "seed": 0, "every": 1, "remeasure": 1}
         for name, least in least_values.items():
             value = getattr(self, name)
             if value < least:
@@ -123,8 +123,8 @@ class Comparison:
         self._check_priors()
         check_noise(table, problem.objective.metric, self.noise)
         self._check_fidelities()
-        if self.repeats > 1 and self.noise == "mean":
-            raise InputError("repeats", self.repeats, ALL_THE_SAME)
+        if self.remeasure > 1 and self.noise == "mean":
+            raise InputError("remeasure", self.remeasure, ALL_THE_SAME)
         if not problem.ordinary and self.noise != "mean":
             raise InputError("noise", self.noise, "is for one objective without limits")
         if self.several:
@@ -184,7 +184,7 @@ class Comparison:
             self.table.info(each.metric)
         objectives = tuple(each.among(infos) for each in named)
         fidelity = Fidelity.parse(self.fidelities, self.fidelity_costs) if self.fidelities else None
-        return Problem(objectives, self.limits, fidelity=fidelity, repeats=self.repeats)
+        return Problem(objectives, self.limits, fidelity=fidelity, repeats=self.remeasure)
 
     @property
     def several(self) -> bool:

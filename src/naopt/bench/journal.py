@@ -202,7 +202,7 @@ class Journal(TrialFolder[SearchTrial]):
             "pick": None if comparison.pick == "expected" else comparison.pick,
             "fidelities": list(comparison.fidelities) or None,
             "fidelity_costs": list(comparison.fidelity_costs) or None,
-            "repeats": comparison.repeats if comparison.repeats > 1 else None,
+            "remeasure": comparison.remeasure if comparison.remeasure > 1 else None,
         }
         searchers = {name: settings.model_dump(mode="json") for name, settings in comparison.settings.items()}
         kinds = {name: registry.get(searcher_name(name)) for name in searchers}

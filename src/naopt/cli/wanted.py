@@ -67,10 +67,10 @@ FidelityCostsOption = Annotated[
 ]
 
 
-RepeatsOption = Annotated[
+RemeasureOption = Annotated[
     int | None,
     typer.Option(
-        "--repeats",
+        "--remeasure",
         metavar="K",
         help="How often an architecture may be measured where that tells more than a new one; nao makes use of it.",
     ),

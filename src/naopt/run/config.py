@@ -34,7 +34,7 @@ _UNLESS: dict[str, object] = {
     "finalists": 0,
     "fidelities": (),
     "fidelity_costs": (),
-    "repeats": 1,
+    "remeasure": 1,
 }
 """Values that a file does not have, for they say nothing."""
 
@@ -62,7 +62,7 @@ class RunConfig(Settings):
             with a task what cheaper trainings change, ``epochs=4`` or ``image_size=16+filters=8``, the cheapest first.
         fidelity_costs: what these cost, in any unit, the full evaluation last; empty for the numbers in which columns'
             names differ, or for epochs times multiply-adds of trainings.
-        repeats: how often an architecture may be measured in all, with other seeds (of images: on others, too), where a
+        remeasure: how often an architecture may be measured in all, with other seeds (of images: on others, too), where a
             searcher thinks that this tells more than a new one. Each costs a query. ``nao`` makes use of it.
         searcher: name of the searcher.
         searcher_settings: its settings; what is left out has its default.
@@ -117,7 +117,7 @@ class RunConfig(Settings):
     proxies: tuple[str, ...] = ()
     fidelities: tuple[str, ...] = ()
     fidelity_costs: tuple[float, ...] = ()
-    repeats: int = Field(1, ge=1, le=1000)
+    remeasure: int = Field(1, ge=1, le=1000)
     searcher: str = "nao"
     searcher_settings: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)

@@ -47,12 +47,12 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
     for limit in limits:
         if limit.metric not in infos:
             raise UnknownNameError(f"--{limit.bound}, metric", limit.metric, infos)
-    problem = Problem(objectives, limits, costs, fidelity=evaluator.fidelity, repeats=config.repeats)
+    problem = Problem(objectives, limits, costs, fidelity=evaluator.fidelity, repeats=config.remeasure)
     check_fidelity(problem)
-    if config.repeats > 1 and not evaluator.repeatable:
-        raise InputError("repeats", config.repeats, ALL_THE_SAME)
-    if config.repeats > 1 and problem.measured:
-        raise InputError("repeats", str(problem.measured[0]), "has to be measured; repeats take no such limit")
+    if config.remeasure > 1 and not evaluator.repeatable:
+        raise InputError("remeasure", config.remeasure, ALL_THE_SAME)
+    if config.remeasure > 1 and problem.measured:
+        raise InputError("remeasure", str(problem.measured[0]), "has to be measured; repeats take no such limit")
     check_limits(problem, evaluator.space)
     return problem
 

@@ -84,7 +84,7 @@ class NAOSearcher(MultiFidelitySearcher):
     def check(cls, problem: Problem, settings: Settings) -> None:
         """Raises ``InputError`` for the joint model with fidelities or repeats."""
         if isinstance(settings, NAOSettings) and settings.model == "joint" and problem.repeats > 1:
-            raise InputError("setting model", "joint", "measures nothing twice; leave it and preset out, or --repeats")
+            raise InputError("setting model", "joint", "measures nothing twice; leave it and preset out, or --remeasure")
         if isinstance(settings, NAOSettings) and settings.model == "joint" and problem.fidelity is not None:
             raise InputError("setting model", "joint", "knows no fidelities; leave it and preset out")
 
