@@ -227,13 +227,17 @@ class TrainingEvaluator(Evaluator):
         """Reads all data, that of the test too: the search must not end with a network that cannot be tested."""
         self.workload.check_space(self.space)
         self.remarks = self.workload.check()
+        self._check_folds()
+        for lower in self._lower:
+            if lower.workload is not self.workload:
+                lower.workload.look(Limits(*lower.workload.limits(), 0))
+                lower._check_folds()
+
+    def _check_folds(self) -> None:
         if self.workload.folds > 1:
             self.prepare()
             assert self._loaded is not None
             self.workload.fold(self._loaded, 0)
-        for lower in self._lower:
-            if lower.workload is not self.workload:
-                lower.workload.look(Limits(*lower.workload.limits(), 0))
 
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         """Builds, trains and measures; whatever happens to the child becomes the measurement's status and reason."""
