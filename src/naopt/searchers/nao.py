@@ -176,8 +176,8 @@ class NAOSearcher(MultiFidelitySearcher):
         if len(scores) < fewest_scores(self.initial, pending):
             return self._random(wanted, known, rng, told + out)
         errors = standard_errors(told_once, self.objective)
-        if repeats and errors is None and not pending:
-            again = learned_first(self._counts(pending), architectures)
+        if repeats and errors is None:
+            again = learned_first(self._counts(pending), self._failures(), architectures)
             if again is not None:
                 return [Proposal(again, "repeat", repeat=1)]
         self.rounds.learn(told_once)
@@ -196,6 +196,10 @@ class NAOSearcher(MultiFidelitySearcher):
         """How often each architecture was or is measured."""
         return Counter([*(architecture for architecture, _ in self.history), *pending])
 
+    def _failures(self) -> Counter[Architecture]:
+        """How often measurements of each architecture failed."""
+        return Counter(architecture for architecture, measurement in self.history if not measurement.ok)
+
     def _or_repeats(
         self,
         new: Sequence[Proposal],
@@ -209,7 +213,9 @@ class NAOSearcher(MultiFidelitySearcher):
 
         assert isinstance(self.rounds, EmbeddingRounds)
         counts, most = self._counts(pending), self.problem.repeats
-        return with_repeats(new, self.rounds.model, architectures, scores, errors, counts, most, pending, wanted)
+        well = self._counts(()) - self._failures()
+        once = errors * np.sqrt([well[architecture] for architecture in architectures])
+        return with_repeats(new, self.rounds.model, architectures, scores, once, counts, most, pending, wanted)
 
     def _fidelity_rounds(self) -> FidelityRounds:
         from naopt.searchers.nao_fidelities import FidelityRounds
