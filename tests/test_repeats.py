@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,14 @@ from naopt.evaluators.seeds import evaluation_seed
 from naopt.latent.embedding_model import EmbeddingModel
 from naopt.latent.embedding_settings import EmbeddingSettings
 from naopt.measurement import Measurement, MetricInfo
+from naopt.problem import Objective, Problem
 from naopt.repeats import pooled
 from naopt.run import RunConfig, load_run, resume_run, start_run
 from naopt.run.setup import prepare
 from naopt.searchers.base import Proposal
-from naopt.searchers.nao_repeats import with_repeats
+from naopt.searchers.nao import NAOSearcher
+from naopt.searchers.nao_repeats import learned_first, with_repeats
+from naopt.searchers.nao_settings import NAOSettings
 from naopt.spaces import Architecture, GenericSpace, Position
 from naopt.store.history import read_history
 from naopt.tables import Table, save_table
@@ -71,6 +75,32 @@ def test_failures_count_only_where_nothing_else_is_known() -> None:
     assert pooled([(A, failed), (A, one(3)), (B, failed)], ["score"]) == [(A, one(3)), (B, failed)]
 
 
+def test_errors_are_learned_from_three_that_were_measured_twice_well() -> None:
+    seen = [SPACE.architecture(tuple(row)) for row in TOKENS[:9].tolist()]
+    counts = Counter(seen)
+    assert learned_first(counts, Counter(), seen) == seen[0]
+    counts.update(seen[:3])
+    assert learned_first(counts, Counter(), seen) is None
+    assert learned_first(counts, Counter(seen[:1]), seen) == seen[3]
+    assert learned_first(counts + Counter(seen[3:6]), Counter(seen[:6]), seen) is None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_errors_are_learned_while_workers_are_busy_and_in_spite_of_failures(fails: bool) -> None:
+    """Where every ask has something pending, and where the first repeats fail."""
+    searcher = NAOSearcher(SPACE, Problem((Objective("score"),), remeasure=3), NAOSettings(), seed=0, budget=30)
+    out = [proposal.architecture for proposal in searcher.ask(2)]
+    again = 0
+    for step in range(30):
+        proposals = searcher.ask(1, out[1:])
+        again += sum(proposal.repeat > 0 for proposal in proposals)
+        failed = fails and again < 3 and out[0] in searcher.seen
+        score = float(DRAWN[np.ravel_multi_index(out[0].tokens, (4,) * 4), step % 8])
+        searcher.tell(out.pop(0), Measurement(status="failed", reason="no") if failed else one(score))
+        out += [proposal.architecture for proposal in proposals]
+    assert again > 3
+
+
 def test_what_another_measurement_is_worth_is_what_it_raises_the_best_mean_by() -> None:
     """The closed form against draws from the process: of a repeat, and of something new, which counts in full."""
     rng = np.random.default_rng(3)
@@ -113,7 +143,19 @@ def test_a_search_measures_what_is_good_again_and_shows_the_mean(
     file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = tmp_path / "a"
-    command = ["search", "--table", file, "--noise", "repeat", "--repeats", "3", "--budget", "30", "--run", str(place)]
+    command = [
+        "search",
+        "--table",
+        file,
+        "--noise",
+        "repeat",
+        "--remeasure",
+        "3",
+        "--budget",
+        "30",
+        "--run",
+        str(place),
+    ]
     assert run(command) == 0
     record = load_run(place)
     times: dict[Architecture, list[int]] = {}
@@ -134,7 +176,7 @@ def test_a_search_measures_what_is_good_again_and_shows_the_mean(
     assert run(["show", str(place), "--json"]) == 0
     whole = record.trials
     for results in (7, 21):
-        config = RunConfig(table=file, noise="repeat", repeats=3, budget=30)
+        config = RunConfig(table=file, noise="repeat", remeasure=3, budget=30)
         with pytest.raises(KeyError, match="killed"):
             start_run(tmp_path / str(results), config, observers=[Stop(results)])
         assert resume_run(tmp_path / str(results)).trials == whole
@@ -146,12 +188,12 @@ def test_python_and_comparisons_repeat_too() -> None:
     def noisy(values: dict[str, str]) -> float:
         return float(sum("abcd".index(value) for value in values.values()) + rng.normal())
 
-    found = naopt.search(SPACE, noisy, repeats=2, budget=20)
+    found = naopt.search(SPACE, noisy, remeasure=2, budget=20)
     assert len(found.trials) == 20
     assert len({str(trial.architecture) for trial in found.trials}) < 20
     comparison = Comparison(
         TABLE, "score", "score", searcher_settings(["nao", "random"]), budget=24, trials=1, every=12, noise="repeat",
-        repeats=4,
+        remeasure=4,
     )  # fmt: skip
     assert run_trial(comparison, "nao", 0).origins["repeat"].queries > 0
     assert "repeat" not in run_trial(comparison, "random", 0).origins
@@ -160,12 +202,12 @@ def test_python_and_comparisons_repeat_too() -> None:
 def test_repeats_are_refused_where_they_mean_nothing(file: str) -> None:
     def refused(rule: str, **changes: object) -> None:
         with pytest.raises(InputError, match=rule):
-            prepare(RunConfig.parse({"table": file, "noise": "repeat", "repeats": 2, **changes}, "option"))
+            prepare(RunConfig.parse({"table": file, "noise": "repeat", "remeasure": 2, **changes}, "option"))
 
     refused("would all be the same; of a table take --noise repeat", noise="mean")
     refused("measures nothing twice", searcher_settings={"preset": "joint"})
-    refused("greater than or equal to 1", repeats=0)
+    refused("greater than or equal to 1", remeasure=0)
+    with pytest.raises(InputError, match="would all be measured on the same data"):
+        prepare(RunConfig(task="digits", remeasure=2, training={"folds": 2}))
     with pytest.raises(InputError, match="would all be the same"):
-        prepare(RunConfig(task="digits", repeats=2, training={"folds": 2}))
-    with pytest.raises(InputError, match="would all be the same"):
-        Comparison(TABLE, "score", "score", searcher_settings(["nao"]), budget=4, trials=1, repeats=2)
+        Comparison(TABLE, "score", "score", searcher_settings(["nao"]), budget=4, trials=1, remeasure=2)

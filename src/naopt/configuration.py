@@ -31,7 +31,8 @@ class Settings(BaseModel):
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
             message = first["msg"].removeprefix("Value error, ")
-            raise InputError(f"{where} {name}".strip(), first["input"], message) from None
+            given = first["input"] if name else {k: v for k, v in values.items() if v != cls.model_fields[k].default}
+            raise InputError(f"{where} {name}".strip(), given, message) from None
 
 
 class PresetSettings(Settings):

@@ -11,7 +11,8 @@ from PIL import Image
 
 from naopt.errors import InputError
 from naopt.evaluators import TrainingEvaluator, TrainingSettings, create_workload, evaluators
-from naopt.evaluators.training import failure_status, select_device
+from naopt.evaluators.endings import failure_status
+from naopt.evaluators.training import select_device
 from naopt.searchers.nao import NAOSettings
 from naopt.spaces import ConvCellSpace, EnumeratedSpace, GenericSpace, NASBench201Space, Position, SearchSpace
 from naopt.tasks import Dataset, ImageTask, Limits, create_task

@@ -133,6 +133,8 @@ def test_what_nothing_goes_on_from_is_paid_in_full() -> None:
         (["epochs=4"], "changes nothing"),
         (["epochs=9"], "must be less than the 4 epochs of the full training"),
         (["epochs=1", "filters=3"], "trainings of their own first"),
+        (["epochs=1+epochs=2"], "names a setting twice"),
+        (["cosine_epochs=2"], r"'{'cells_per_stage': 1, 'filters': 2, [^}]*}': cosine_epochs 2 must not be less"),
         (["epochs=3", "epochs=1"], "rise from level to level"),
         (["train_limit=20"], "give --fidelity-costs, the full one last"),
         (["filters=64"], "rise from level to level"),
@@ -141,6 +143,12 @@ def test_what_nothing_goes_on_from_is_paid_in_full() -> None:
 def test_what_is_no_cheaper_version_is_refused(names: list[str], rule: str) -> None:
     with pytest.raises(InputError, match=rule):
         PLAIN.with_levels(names)
+
+
+def test_a_level_with_more_folds_than_images_of_a_class_is_refused_before_the_search() -> None:
+    levels = PLAIN.with_levels(["folds=30+epochs=1"], [1, 2])
+    with pytest.raises(InputError, match="folds '30': is more than the"):
+        levels.check()
 
 
 def test_a_metric_that_training_does_not_give_is_refused() -> None:

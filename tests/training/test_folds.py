@@ -125,6 +125,10 @@ def test_a_repeat_is_measured_on_other_images() -> None:
     again = exchanged(parts, 5)["valid"]
     assert isinstance(again, Images)
     assert again.pixels[:, 0, 0, 0].int().tolist() == seen[:8]
+    parts = {"train": images([0, 1] * 8, 0), "valid": images([0, 1] * 5, 16)}
+    fewer = exchanged(parts, 1)["valid"]
+    assert isinstance(fewer, Images)
+    assert fewer.labels.bincount().tolist() == [5, 5]  # not all 16: as many are trained on as ever
     evaluator = TrainingEvaluator(SPACE, "digits", TINY)
     first, other = evaluator.evaluate(CELL, 1), evaluator.again(1).evaluate(CELL, 1)
     assert first.metrics != other.metrics

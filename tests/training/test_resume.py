@@ -114,6 +114,25 @@ def test_what_is_not_a_checkpoint_is_refused(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
+def test_a_checkpoint_that_is_not_what_was_saved_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    state = TrainingState({"x": torch.arange(3), "y": torch.tensor(2.0)}, {"epoch": 1, "loss": [0.1]})
+    save_checkpoint(path, state, {"seed": 1})
+    saved = path.read_bytes()
+    assert load_checkpoint(path, {"seed": 1}).facts == state.facts
+    flipped = saved[:-1] + bytes([saved[-1] ^ 64])
+    other = saved.replace(b'epoch\\": 1', b'epoch\\": 2')
+    assert other != saved
+    for content in (flipped, other):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="is damaged: it is not what was saved"):
+            load_checkpoint(path, {"seed": 1})
+    for was, now in ((b"version", b"verzion"), (b'version\\": 1', b'version\\": [')):
+        path.write_bytes(saved.replace(was, now))
+        with pytest.raises(InputError, match="its facts cannot be read"):
+            load_checkpoint(path)
+
+
 def test_folders_may_have_names_that_are_no_utf8(tmp_path: Path) -> None:
     (tmp_path / "caf\udce9").mkdir()
     path = tmp_path / "caf\udce9" / "state.safetensors"

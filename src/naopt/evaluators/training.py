@@ -12,6 +12,7 @@ from naopt.configuration import Settings
 from naopt.devices.setting import LATENCY, SPREAD
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator, evaluators
+from naopt.evaluators.endings import failure_status
 from naopt.evaluators.kept_training import KeptTraining
 from naopt.evaluators.known_costs import known_costs
 from naopt.evaluators.proxy_costs import ProxyCosts
@@ -20,7 +21,7 @@ from naopt.evaluators.seeds import fold_seed
 from naopt.evaluators.training_levels import TrainingLevel, training_fidelity, training_levels
 from naopt.evaluators.workloads import create_workload
 from naopt.evaluators.workloads.images import ImageWorkload
-from naopt.measurement import Measurement, MetricInfo, Status
+from naopt.measurement import Measurement, MetricInfo
 from naopt.tasks import Limits
 from naopt.traces import trace
 
@@ -51,21 +52,6 @@ def select_device(name: str) -> torch.device:
             return torch.device("mps")
         raise InputError("device", name, "not there: torch sees no Apple GPU")
     raise InputError("device", name, "must be cpu, cuda, cuda:INDEX or mps")
-
-
-def failure_status(error: BaseException) -> Status:
-    """Whether an exception means that memory ran out (``oom``), that training diverged, or that it just failed."""
-    import torch
-
-    from naopt.training.trainer import DivergedError
-
-    if isinstance(error, DivergedError):
-        return "diverged"
-    message = str(error).lower()
-    short_of_memory = "can't allocate memory" in message or "not enough memory" in message or "out of memory" in message
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or short_of_memory:
-        return "oom"
-    return "failed"
 
 
 @evaluators.register("training")
@@ -227,13 +213,17 @@ class TrainingEvaluator(Evaluator):
         """Reads all data, that of the test too: the search must not end with a network that cannot be tested."""
         self.workload.check_space(self.space)
         self.remarks = self.workload.check()
+        self._check_folds()
+        for lower in self._lower:
+            if lower.workload is not self.workload:
+                lower.workload.look(Limits(*lower.workload.limits(), 0))
+                lower._check_folds()
+
+    def _check_folds(self) -> None:
         if self.workload.folds > 1:
             self.prepare()
             assert self._loaded is not None
             self.workload.fold(self._loaded, 0)
-        for lower in self._lower:
-            if lower.workload is not self.workload:
-                lower.workload.look(Limits(*lower.workload.limits(), 0))
 
     def evaluate(self, architecture: Architecture, seed: int) -> Measurement:
         """Builds, trains and measures; whatever happens to the child becomes the measurement's status and reason."""

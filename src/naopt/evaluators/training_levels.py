@@ -62,7 +62,10 @@ def training_levels(workload: Workload, names: Sequence[str]) -> tuple[TrainingL
 
 def _level(workload: Workload, name: str) -> TrainingLevel:
     full = workload.settings.model_dump()
-    changes: dict[str, Any] = dict(parse_setting(part) for part in name.split("+"))
+    parts = [parse_setting(part) for part in name.split("+")]
+    changes: dict[str, Any] = dict(parts)
+    if len(changes) < len(parts):
+        raise InputError("fidelities", name, "names a setting twice; a comma separates levels")
     settings = type(workload.settings).parse({**full, **changes}, f"setting of fidelity {name}")
     found = settings.model_dump()
     different = {key for key, value in found.items() if full[key] != value}

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from naopt.configuration import Settings
 from naopt.errors import InputError
 from naopt.evaluators.base import Evaluator, evaluators
+from naopt.evaluators.endings import failure_status
 from naopt.evaluators.known_costs import known_costs
 from naopt.evaluators.proxy_meter import ProxyMeter, check_proxies, proxy_info
-from naopt.evaluators.training import failure_status, select_device
+from naopt.evaluators.training import select_device
 from naopt.evaluators.workloads import create_workload
 from naopt.measurement import Measurement
 from naopt.proxies import ProxySettings, proxies_for

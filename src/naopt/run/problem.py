@@ -50,7 +50,7 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
     problem = Problem(objectives, limits, costs, fidelity=evaluator.fidelity, repeats=config.remeasure)
     check_fidelity(problem)
     if config.remeasure > 1 and not evaluator.repeatable:
-        raise InputError("remeasure", config.remeasure, ALL_THE_SAME)
+        raise InputError("remeasure", config.remeasure, SAME_DATA if config.task else ALL_THE_SAME)
     if config.remeasure > 1 and problem.measured:
         raise InputError("remeasure", str(problem.measured[0]), "has to be measured; repeats take no such limit")
     check_limits(problem, evaluator.space)
@@ -58,7 +58,8 @@ def read_problem(config: RunConfig, evaluator: Evaluator) -> Problem:
 
 
 ALL_THE_SAME = "would all be the same; of a table take --noise repeat"
-"""Why repeats are refused."""
+SAME_DATA = "would all be measured on the same data; trainings on images in memory, without folds, are on others"
+"""Why repeats are refused, of a table or function and of a training."""
 
 
 def check_fidelity(problem: Problem) -> None:

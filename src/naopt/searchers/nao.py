@@ -84,7 +84,9 @@ class NAOSearcher(MultiFidelitySearcher):
     def check(cls, problem: Problem, settings: Settings) -> None:
         """Raises ``InputError`` for the joint model with fidelities or repeats."""
         if isinstance(settings, NAOSettings) and settings.model == "joint" and problem.repeats > 1:
-            raise InputError("setting model", "joint", "measures nothing twice; leave it and preset out, or --remeasure")
+            raise InputError(
+                "setting model", "joint", "measures nothing twice; leave it and preset out, or --remeasure"
+            )
         if isinstance(settings, NAOSettings) and settings.model == "joint" and problem.fidelity is not None:
             raise InputError("setting model", "joint", "knows no fidelities; leave it and preset out")
 
@@ -176,8 +178,8 @@ class NAOSearcher(MultiFidelitySearcher):
         if len(scores) < fewest_scores(self.initial, pending):
             return self._random(wanted, known, rng, told + out)
         errors = standard_errors(told_once, self.objective)
-        if repeats and errors is None and not pending:
-            again = learned_first(self._counts(pending), architectures)
+        if repeats and errors is None:
+            again = learned_first(self._counts(pending), self._failures(), architectures)
             if again is not None:
                 return [Proposal(again, "repeat", repeat=1)]
         self.rounds.learn(told_once)
@@ -196,6 +198,10 @@ class NAOSearcher(MultiFidelitySearcher):
         """How often each architecture was or is measured."""
         return Counter([*(architecture for architecture, _ in self.history), *pending])
 
+    def _failures(self) -> Counter[Architecture]:
+        """How often measurements of each architecture failed."""
+        return Counter(architecture for architecture, measurement in self.history if not measurement.ok)
+
     def _or_repeats(
         self,
         new: Sequence[Proposal],
@@ -209,7 +215,9 @@ class NAOSearcher(MultiFidelitySearcher):
 
         assert isinstance(self.rounds, EmbeddingRounds)
         counts, most = self._counts(pending), self.problem.repeats
-        return with_repeats(new, self.rounds.model, architectures, scores, errors, counts, most, pending, wanted)
+        well = self._counts(()) - self._failures()
+        once = errors * np.sqrt([well[architecture] for architecture in architectures])
+        return with_repeats(new, self.rounds.model, architectures, scores, once, counts, most, pending, wanted)
 
     def _fidelity_rounds(self) -> FidelityRounds:
         from naopt.searchers.nao_fidelities import FidelityRounds

@@ -22,15 +22,23 @@ _TWICE = 3
 """Architectures that are measured twice at the beginning where nothing states errors."""
 
 
-def learned_first(counts: dict[Architecture, int], seen: Sequence[Architecture]) -> Architecture | None:
-    """What to measure once more so that errors are known at all, of what was ``seen`` without a failure."""
-    if sum(count > 1 for count in counts.values()) >= _TWICE:
+def learned_first(
+    counts: dict[Architecture, int], failed: dict[Architecture, int], seen: Sequence[Architecture]
+) -> Architecture | None:
+    """What to measure once more so that errors are known at all, of what was ``seen`` without a failure.
+
+    Args:
+        counts: how often each was measured or is to be.
+        failed: how often that failed. So many failures are made up for, and no more.
+        seen: first ones first.
+    """
+    if sum(counts[a] - failed[a] > 1 for a in counts) >= _TWICE or sum(n > 1 for n in counts.values()) >= 2 * _TWICE:
         return None
     return next((architecture for architecture in seen if counts[architecture] == 1), None)
 
 
 def with_repeats(
-    new: Sequence[Proposal], model: EmbeddingModel, architectures: Sequence[Architecture], scores: Array, errors: Array,
+    new: Sequence[Proposal], model: EmbeddingModel, architectures: Sequence[Architecture], scores: Array, once: Array,
     counts: dict[Architecture, int], most: int, pending: Sequence[Architecture], wanted: int,
 ) -> list[Proposal]:  # fmt: skip
     """The proposals that promise most, new ones and repeats of what was measured.
@@ -48,14 +56,13 @@ def with_repeats(
         model: fitted to the following.
         architectures: n that were measured.
         scores: their means ``(n,)``, larger is better.
-        errors: standard errors of these ``(n,)``.
+        once: standard errors of one measurement of each ``(n,)``.
         counts: how often each was measured or is to be.
         most: how often each may be.
         pending: what is not measured again now.
         wanted: how many.
     """
     mean, variance = model.own()
-    once = errors * np.sqrt([counts[architecture] for architecture in architectures])
     moves = _moves(model, mean, variance, once)
     top = float(mean.max())
     others = np.full(len(mean), top)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -29,7 +31,8 @@ def save_checkpoint(path: Path, state: TrainingState, about: Mapping[str, Any]) 
     """
     # Copies: tied weights share memory, which the format refuses.
     tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.tensors.items()}
-    facts = json.dumps({"version": _VERSION, "about": about, "facts": state.facts}, allow_nan=False)
+    content = {"version": _VERSION, "about": about, "facts": state.facts}
+    facts = json.dumps({**content, "check": _check(content, tensors)}, allow_nan=False)
     write_tensors(path, tensors, {_KEY: facts})
 
 
@@ -57,9 +60,15 @@ def load_checkpoint(path: Path, about: Mapping[str, Any] | None = None) -> Train
         raise InputError("checkpoint", str(path), f"cannot be read: {error}") from error
     if text is None:
         raise InputError("checkpoint", str(path), "holds no training of naopt")
-    content = json.loads(text)
-    if content["version"] != _VERSION:
-        raise InputError("checkpoint", str(path), f"has version {content['version']}; this naopt reads {_VERSION}")
+    try:
+        content = json.loads(text)
+        version, check = content["version"], content.pop("check", None)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError("checkpoint", str(path), "is damaged: its facts cannot be read") from error
+    if version != _VERSION:
+        raise InputError("checkpoint", str(path), f"has version {version}; this naopt reads {_VERSION}")
+    if check is not None and check != _check(content, tensors):  # those of earlier versions have none
+        raise InputError("checkpoint", str(path), "is damaged: it is not what was saved")
     was = content["about"]
     for key, value in json.loads(json.dumps(about or {})).items():
         if was.get(key) != value:
@@ -67,6 +76,15 @@ def load_checkpoint(path: Path, about: Mapping[str, Any] | None = None) -> Train
                 "checkpoint", str(path), f"is of another {key}: {_short(was.get(key))}, not {_short(value)}"
             )
     return TrainingState(tensors, content["facts"])
+
+
+def _check(content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """A digest of everything in a file."""
+    found = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def _short(value: object) -> str:

@@ -39,8 +39,9 @@ def fold_of(parts: Mapping[Part, ImageSource], index: int, folds: int) -> dict[P
 def exchanged(parts: Mapping[Part, ImageSource], repeat: int) -> dict[Part, ImageSource]:
     """Another part of the training images to validate on, in exchange for the validation images.
 
-    Training images are divided into stratified shares as large as the validation images, or a little larger; repeats
-    beyond the number of shares begin again with the first.
+    Training images are divided into stratified shares at least as large as the validation images; as many of a share as
+    these are held out, so that as many are trained on as ever. Repeats beyond the number of shares begin again with the
+    first.
 
     Args:
         parts: of a task, in memory; ``train`` and ``valid`` are needed, others stay as they are.
@@ -50,7 +51,7 @@ def exchanged(parts: Mapping[Part, ImageSource], repeat: int) -> dict[Part, Imag
     assert isinstance(train, Images)
     assert isinstance(valid, Images)
     shares = max(1, len(train) // len(valid))
-    held = _held_out(train.labels, (repeat - 1) % shares, shares, strict=False)
+    held = _fewer(train.labels, _held_out(train.labels, (repeat - 1) % shares, shares, strict=False), len(valid))
     pixels, labels = torch.cat([train.pixels, valid.pixels]), torch.cat([train.labels, valid.labels])
     return _divided(parts, train, pixels, labels, torch.cat([held, torch.zeros_like(valid.labels, dtype=torch.bool)]))
 
@@ -87,6 +88,18 @@ def _held_out(labels: Tensor, index: int, folds: int, *, strict: bool = True) ->
         held[order[places == index]] = True
         first += len(own)
     return held.to(labels.device)
+
+
+def _fewer(labels: Tensor, held: Tensor, count: int) -> Tensor:
+    """So many of the images that are held out, classes in shares as before; all if there are no more."""
+    own, places = held.nonzero().flatten(), torch.zeros(len(labels), dtype=torch.float64)
+    for label in set(labels[own].tolist()):
+        members = own[labels[own] == label].cpu()
+        places[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
+    order = places[own.cpu()].argsort(stable=True)[:count].to(own.device)
+    kept = torch.zeros_like(held)
+    kept[own[order]] = True
+    return kept
 
 
 def pooled(figures: Sequence[Mapping[str, float]], sizes: Sequence[int]) -> dict[str, float]:
