@@ -88,7 +88,7 @@ def test_errors_are_learned_from_three_that_were_measured_twice_well() -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_errors_are_learned_while_workers_are_busy_and_in_spite_of_failures(fails: bool) -> None:
     """Where every ask has something pending, and where the first repeats fail."""
-    searcher = NAOSearcher(SPACE, Problem((Objective("score"),), remeasure=3), NAOSettings(), seed=0, budget=30)
+    searcher = NAOSearcher(SPACE, Problem((Objective("score"),), repeats=3), NAOSettings(), seed=0, budget=30)
     out = [proposal.architecture for proposal in searcher.ask(2)]
     again = 0
     for step in range(30):

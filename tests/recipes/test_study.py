@@ -19,7 +19,9 @@ import naopt
 from naopt.cli.app import run as command
 from naopt.errors import InputError
 from naopt.evaluators.training import TrainingEvaluator
+from naopt.evaluators.workloads import create_workload
 from naopt.recipes import PROXY, RecipeTable, read_proxy
+from naopt.recipes.recipe import FULL, Recipe, variant
 from naopt.recipes.training import RecipesEvaluator
 from naopt.spaces import create_space
 from tests.docs.test_reference import fields, section
@@ -201,3 +203,10 @@ def test_what_is_refused(
     assert message in error
     assert len(error.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_recipe_with_more_folds_than_images_of_a_class_is_refused_before_anything_is_trained() -> None:
+    work = create_workload("digits", {"train_limit": 40, "valid_limit": 40})
+    recipes = [Recipe(FULL, {}, work), variant(work, {"folds": 30})]
+    with pytest.raises(InputError, match="folds '30': is more than the"):
+        RecipesEvaluator(create_space("conv-cell:nodes=2"), "digits", recipes).check()

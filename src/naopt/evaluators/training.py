@@ -213,13 +213,14 @@ class TrainingEvaluator(Evaluator):
         """Reads all data, that of the test too: the search must not end with a network that cannot be tested."""
         self.workload.check_space(self.space)
         self.remarks = self.workload.check()
-        self._check_folds()
+        self.check_folds()
         for lower in self._lower:
             if lower.workload is not self.workload:
                 lower.workload.look(Limits(*lower.workload.limits(), 0))
-                lower._check_folds()
+                lower.check_folds()
 
-    def _check_folds(self) -> None:
+    def check_folds(self) -> None:
+        """Raises ``InputError`` for data that cannot be split as often as the settings say."""
         if self.workload.folds > 1:
             self.prepare()
             assert self._loaded is not None

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from naopt._version import __version__
 from naopt.errors import InputError, NaoptError
+from naopt.evaluators.endings import failure_status
 from naopt.evaluators.final import FinalResult, Watch, train_final
-from naopt.evaluators.training import failure_status
 from naopt.evaluators.workloads import Workload
 from naopt.execution.interrupt import Stop, stop_after_step
 from naopt.execution.phase import Phase

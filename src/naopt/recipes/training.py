@@ -55,6 +55,8 @@ class RecipesEvaluator(Evaluator):
     def check(self) -> None:
         """See ``Evaluator.check``."""
         self._each[0].check()
+        for each in self._each[1:]:
+            each.check_folds()
         self.remarks = self._each[0].remarks
 
     def at(self, level: int | None) -> Evaluator:

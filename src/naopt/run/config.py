@@ -62,8 +62,8 @@ class RunConfig(Settings):
             with a task what cheaper trainings change, ``epochs=4`` or ``image_size=16+filters=8``, the cheapest first.
         fidelity_costs: what these cost, in any unit, the full evaluation last; empty for the numbers in which columns'
             names differ, or for epochs times multiply-adds of trainings.
-        remeasure: how often an architecture may be measured in all, with other seeds (of images: on others, too), where a
-            searcher thinks that this tells more than a new one. Each costs a query. ``nao`` makes use of it.
+        remeasure: how often an architecture may be measured in all, with other seeds (of images: on others, too), where
+            a searcher thinks that this tells more than a new one. Each costs a query. ``nao`` makes use of it.
         searcher: name of the searcher.
         searcher_settings: its settings; what is left out has its default.
         device_file: of ``naopt device calibrate``: latencies that it predicts are known without training.
