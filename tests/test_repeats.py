@@ -199,6 +199,19 @@ def test_python_and_comparisons_repeat_too() -> None:
     assert "repeat" not in run_trial(comparison, "random", 0).origins
 
 
+def test_what_another_search_measured_is_measured_again_too(file: str, tmp_path: Path) -> None:
+    """The best of its history is worth another look, and that goes on after a stop."""
+    config = RunConfig(table=file, noise="repeat", remeasure=3, budget=20)
+    before = start_run(tmp_path / "before", config)
+    known = {trial.architecture for trial in before.trials}
+    later = config.model_copy(update={"history": (str(tmp_path / "before"),), "seed": 1})
+    whole = start_run(tmp_path / "whole", later)
+    assert any(trial.repeat and trial.architecture in known for trial in whole.trials)
+    with pytest.raises(KeyError, match="killed"):
+        start_run(tmp_path / "killed", later, observers=[Stop(9)])
+    assert resume_run(tmp_path / "killed").trials == whole.trials
+
+
 def test_repeats_are_refused_where_they_mean_nothing(file: str) -> None:
     def refused(rule: str, **changes: object) -> None:
         with pytest.raises(InputError, match=rule):

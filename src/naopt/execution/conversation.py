@@ -69,6 +69,7 @@ class Conversation:
         self._spent = sum(trial.cost for trial in self.trials)
         self._round = self.trials[-1].round + 1 if self.trials else 0
         for architecture, measurement in start.prior:
+            self._times[architecture] = self._times.get(architecture, 0) + 1
             searcher.tell(architecture, self._visible(self._complete(architecture, measurement)))
         self._enqueued = [a for a in dict.fromkeys(start.enqueued) if a not in self._levels]
 

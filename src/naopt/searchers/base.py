@@ -36,7 +36,7 @@ class Proposal:
     ``origin`` says how it was found (``random``, ``ascent``, ``refill``, ``mutation`` ...), ``parent`` from what, and
     ``predicted`` what the searcher expects of it, in the metric's own unit, where it expects anything. ``level`` is
     that of fidelity at which it is to be measured, where there are several; ``None``: the full one. ``repeat`` says how
-    often it was proposed before, where ``Problem.repeats`` allows that.
+    often it was proposed, or told by another search, before, where ``Problem.repeats`` allows that.
     """
 
     architecture: Architecture
