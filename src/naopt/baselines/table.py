@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from naopt.errors import InputError
-from naopt.files import write_text
 from naopt.measurement import Goal
+from naopt.store.result_file import read_result, write_result
 
 BASELINES = "baselines.json"
 _Z = 1.959963984540054
@@ -114,7 +112,7 @@ class BaselineTable:
 
     def write(self, directory: Path) -> None:
         """Writes ``baselines.json``, whole or not at all. Raises ``NotWrittenError``."""
-        write_text(directory / BASELINES, json.dumps(self.document(), indent=1, allow_nan=False) + "\n")
+        write_result(directory / BASELINES, self.document())
 
 
 _ADAPTER = TypeAdapter(BaselineTable)
@@ -122,10 +120,4 @@ _ADAPTER = TypeAdapter(BaselineTable)
 
 def read_baselines(directory: Path) -> BaselineTable | None:
     """The table in a directory; ``None`` if there is none. Raises ``InputError`` if the file is damaged."""
-    path = directory / BASELINES
-    if not path.is_file():
-        return None
-    try:
-        return _ADAPTER.validate_json(path.read_bytes(), strict=True)
-    except (OSError, ValidationError) as error:
-        raise InputError("baselines", str(path), "cannot be read; naopt baseline makes it again") from error
+    return read_result(directory / BASELINES, _ADAPTER, "baselines", "naopt baseline")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from naopt.cli.common import JsonOption, SetOption, emit, note, print_table, say
-from naopt.cli.study import WorkersOption
+from naopt.cli.study import DeviceOption, ThreadsOption, WorkersOption
 
 if TYPE_CHECKING:
     from naopt.baselines import BaselineTable
@@ -33,8 +33,8 @@ def baseline(
         Path | None,
         typer.Option(metavar="DIR", help="Keep trainings and table there; by default DIR/baselines of the run."),
     ] = None,
-    device: Annotated[str, typer.Option(help="Where to train: cpu, cuda, mps.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of one training.")] = 1,
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = 1,
     workers: WorkersOption = 1,
     settings: SetOption = None,
     as_json: JsonOption = False,

@@ -15,6 +15,8 @@ from naopt.cli.common import note, stderr_console
 TableOption = Annotated[str, typer.Option("--table", metavar="FILE", help="A naopt-table, or a built-in one's name.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="S", help="Of all trials together.")]
 WorkersOption = Annotated[int, typer.Option("--workers", metavar="W", help="Processes; results do not depend on it.")]
+DeviceOption = Annotated[str, typer.Option(help="Where to train: cpu, cuda, mps.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads of one training.")]
 OutOption = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="Keep finished trials there, go on from them, and write a page."),

@@ -155,12 +155,10 @@ class TrainingEvaluator(Evaluator):
 
     def _at(self, level: TrainingLevel) -> TrainingEvaluator:
         lower = copy.copy(self)
-        lower.workload, lower._level, lower._folder, lower.fidelity = level.workload, level, self._folder, None
+        lower.workload, lower._level, lower.fidelity = level.workload, level, None
         lower.batch, lower.latency_batch, lower.measure_test = getattr(lower.settings, "batch_size", None), 0, False
         lower.default_metric = level.metric(self.default_metric)
         lower.metrics = {level.metric(f"valid_{name}"): info for name, info in self.workload.figures.items()}
-        if level.until is None:
-            lower._loaded = None
         return lower
 
     def at(self, level: int | None) -> TrainingEvaluator:
@@ -202,6 +200,7 @@ class TrainingEvaluator(Evaluator):
         return other
 
     def __getstate__(self) -> dict[str, Any]:
+        # Copies have no data either.
         return {**self.__dict__, "_loaded": None}
 
     def prepare(self) -> None:

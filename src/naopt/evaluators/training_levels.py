@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,18 @@ class TrainingLevel:
 
     Attributes:
         name: as it was given, ``epochs=4`` or ``image_size=16+epochs=10``.
-        workload: with the settings that it is trained by.
-        until: epochs after which the training as it is in full is stopped; ``None`` for a training of its own.
+        workload: with the settings that it is trained by; the full training's own for one that is stopped.
+        changes: the settings that are other than in full.
     """
 
     name: str
     workload: Workload
-    until: int | None
+    changes: Mapping[str, Any]
+
+    @property
+    def until(self) -> int | None:
+        """Epochs after which the training as it is in full is stopped; ``None`` for a training of its own."""
+        return self.changes["epochs"] if set(self.changes) == {"epochs"} else None
 
     def metric(self, name: str) -> str:
         """What a metric is called at the level, ``valid_acc@epochs=4``; its standard error keeps its ending."""
@@ -63,19 +68,18 @@ def training_levels(workload: Workload, names: Sequence[str]) -> tuple[TrainingL
 def _level(workload: Workload, name: str) -> TrainingLevel:
     full = workload.settings.model_dump()
     parts = [parse_setting(part) for part in name.split("+")]
-    changes: dict[str, Any] = dict(parts)
-    if len(changes) < len(parts):
+    given: dict[str, Any] = dict(parts)
+    if len(given) < len(parts):
         raise InputError("fidelities", name, "names a setting twice; a comma separates levels")
-    settings = type(workload.settings).parse({**full, **changes}, f"setting of fidelity {name}")
-    found = settings.model_dump()
-    different = {key for key, value in found.items() if full[key] != value}
-    if not different:
+    settings = type(workload.settings).parse({**full, **given}, f"setting of fidelity {name}")
+    changes = {key: value for key, value in settings.model_dump().items() if full[key] != value}
+    if not changes:
         raise InputError("fidelities", name, "is the full training: it changes nothing")
-    if different == {"epochs"}:
-        if found["epochs"] > full["epochs"]:
-            raise InputError("fidelities", name, f"must be less than the {full['epochs']} epochs of the full training")
-        return TrainingLevel(name, workload, found["epochs"])
-    return TrainingLevel(name, type(workload)(workload.task, settings), None)
+    if set(changes) != {"epochs"}:
+        return TrainingLevel(name, type(workload)(workload.task, settings), changes)
+    if changes["epochs"] > full["epochs"]:
+        raise InputError("fidelities", name, f"must be less than the {full['epochs']} epochs of the full training")
+    return TrainingLevel(name, workload, changes)
 
 
 def training_fidelity(
@@ -100,11 +104,9 @@ def training_fidelity(
 
 
 def _costs(workload: Workload, space: SearchSpace, levels: Sequence[TrainingLevel]) -> tuple[float, ...]:
-    full = workload.settings.model_dump()
     own = [level for level in levels if level.until is None]
     for level in own:
-        changed = {key for key, value in level.workload.settings.model_dump().items() if full[key] != value}
-        if not changed <= _IN_CLOSED_FORM or workload.costs(space) is None:
+        if not set(level.changes) <= _IN_CLOSED_FORM or workload.costs(space) is None:
             rule = "says nothing of its cost that is known beforehand: give --fidelity-costs, the full one last"
             raise InputError("fidelities", level.name, rule)
     passes = _passes(workload, space) if own else 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,10 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from naopt.errors import InputError
-from naopt.files import write_text
 from naopt.measurement import Goal
 from naopt.metrics import (
     Estimate,
@@ -25,6 +22,7 @@ from naopt.metrics import (
     wilson_interval,
 )
 from naopt.metrics.scale import mean, standard_deviation
+from naopt.store.result_file import read_result, write_result
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -143,7 +141,7 @@ class Ranking:
 
     def write(self, directory: Path) -> None:
         """Writes ``ranking.json``, whole or not at all. Raises ``NotWrittenError`` if that cannot be done."""
-        write_text(directory / RANKING, json.dumps(self.document(), indent=1, allow_nan=False) + "\n")
+        write_result(directory / RANKING, self.document())
 
 
 _ADAPTER = TypeAdapter(Ranking)
@@ -151,13 +149,7 @@ _ADAPTER = TypeAdapter(Ranking)
 
 def read_ranking(directory: Path) -> Ranking | None:
     """The ranking of a run's directory; ``None`` if it has none. Raises ``InputError`` if the file is damaged."""
-    path = directory / RANKING
-    if not path.is_file():
-        return None
-    try:
-        return _ADAPTER.validate_json(path.read_bytes(), strict=True)
-    except (OSError, ValidationError) as error:
-        raise InputError("ranking", str(path), "cannot be read; naopt ranking makes it again") from error
+    return read_result(directory / RANKING, _ADAPTER, "ranking", "naopt ranking")
 
 
 def ranking_figures(

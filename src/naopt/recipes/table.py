@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from naopt.errors import InputError
-from naopt.files import write_text
 from naopt.measurement import Goal
 from naopt.metrics import Estimate
 from naopt.recipes.budget import Budget
 from naopt.recipes.recipe import FULL
+from naopt.store.result_file import read_result, write_result
 
 PROXY = "proxy.json"
 
@@ -119,7 +117,7 @@ class RecipeTable:
 
     def write(self, directory: Path) -> None:
         """Writes ``proxy.json``, whole or not at all. Raises ``NotWrittenError``."""
-        write_text(directory / PROXY, json.dumps(self.document(), indent=1, allow_nan=False) + "\n")
+        write_result(directory / PROXY, self.document())
 
 
 _ADAPTER = TypeAdapter(RecipeTable)
@@ -127,12 +125,4 @@ _ADAPTER = TypeAdapter(RecipeTable)
 
 def read_proxy(directory: Path) -> RecipeTable | None:
     """The table in a directory; ``None`` if there is none. Raises ``InputError`` if the file is damaged."""
-    path = directory / PROXY
-    if not path.is_file():
-        return None
-    try:
-        values = json.loads(path.read_bytes())
-        values.pop("sentences")
-        return _ADAPTER.validate_json(json.dumps(values), strict=True)
-    except (OSError, ValueError, KeyError, AttributeError, ValidationError) as error:
-        raise InputError("proxy", str(path), "cannot be read; naopt proxy makes it again") from error
+    return read_result(directory / PROXY, _ADAPTER, "proxy", "naopt proxy", derived=["sentences"])

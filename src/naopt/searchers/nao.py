@@ -83,11 +83,12 @@ class NAOSearcher(MultiFidelitySearcher):
     @classmethod
     def check(cls, problem: Problem, settings: Settings) -> None:
         """Raises ``InputError`` for the joint model with fidelities or repeats."""
-        if isinstance(settings, NAOSettings) and settings.model == "joint" and problem.repeats > 1:
-            raise InputError(
-                "setting model", "joint", "measures nothing twice; leave it and preset out, or --remeasure"
-            )
-        if isinstance(settings, NAOSettings) and settings.model == "joint" and problem.fidelity is not None:
+        if not isinstance(settings, NAOSettings) or settings.model != "joint":
+            return
+        if problem.repeats > 1:
+            rule = "measures nothing twice; leave it and preset out, or --remeasure"
+            raise InputError("setting model", "joint", rule)
+        if problem.fidelity is not None:
             raise InputError("setting model", "joint", "knows no fidelities; leave it and preset out")
 
     def _check_joint(self) -> None:

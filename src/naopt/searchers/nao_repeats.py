@@ -72,14 +72,13 @@ def with_repeats(
     for index, architecture in enumerate(architectures):
         if counts[architecture] >= most or architecture in out:
             worth[index] = -np.inf
-    again = [(float(worth[i]), Proposal(architectures[i], "repeat", float(scores[i]), repeat=counts[architectures[i]]))
+    found = [(float(worth[i]), Proposal(architectures[i], "repeat", float(scores[i]), repeat=counts[architectures[i]]))
              for i in np.argsort(-worth, kind="stable")[:wanted] if np.isfinite(worth[i])]  # fmt: skip
-    found = [*again]
     if new:
         points = model.encode([proposal.architecture for proposal in new])
         expected, deviation = model.moments(points)
         values = _improvement(expected, np.sqrt(deviation**2 + model.noise), np.full(len(new), top))
-        found = [*zip(values.tolist(), new, strict=True), *again]
+        found = [*zip(values.tolist(), new, strict=True), *found]
     return [proposal for _, proposal in sorted(found, key=lambda pair: -pair[0])[:wanted]]
 
 

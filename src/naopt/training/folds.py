@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from naopt.errors import InputError
-from naopt.measurement import error_name
+from naopt.measurement import is_error
 from naopt.tasks.parts import Part
 from naopt.training.images import Images, ImageSource, Normalisation, channel_statistics
 
@@ -22,18 +22,15 @@ def fold_of(parts: Mapping[Part, ImageSource], index: int, folds: int) -> dict[P
     that of the fold's own training images.
 
     Args:
-        parts: of a task; ``train`` and ``valid`` are needed, others stay as they are.
+        parts: of a task, in memory; ``train`` and ``valid`` are needed, others stay as they are.
         index: of the fold, from 0.
         folds: how many there are.
 
     Raises:
-        InputError: images that stay in files, or a class with fewer images than there are folds.
+        InputError: a class with fewer images than there are folds.
     """
-    train, valid = parts["train"], parts["valid"]
-    if not isinstance(train, Images) or not isinstance(valid, Images):
-        raise InputError("training setting folds", folds, "has no use with stream")
-    pixels, labels = torch.cat([train.pixels, valid.pixels]), torch.cat([train.labels, valid.labels])
-    return _divided(parts, train, pixels, labels, _held_out(labels, index, folds))
+    train, valid = _both(parts)
+    return _divided(parts, _held_out(torch.cat([train.labels, valid.labels]), index, folds))
 
 
 def exchanged(parts: Mapping[Part, ImageSource], repeat: int) -> dict[Part, ImageSource]:
@@ -47,19 +44,24 @@ def exchanged(parts: Mapping[Part, ImageSource], repeat: int) -> dict[Part, Imag
         parts: of a task, in memory; ``train`` and ``valid`` are needed, others stay as they are.
         repeat: from 1.
     """
+    train, valid = _both(parts)
+    shares = max(1, len(train) // len(valid))
+    held = _fewer(train.labels, _held_out(train.labels, (repeat - 1) % shares, shares, strict=False), len(valid))
+    return _divided(parts, torch.cat([held, torch.zeros_like(valid.labels, dtype=torch.bool)]))
+
+
+def _both(parts: Mapping[Part, ImageSource]) -> tuple[Images, Images]:
+    """Training and validation images, which settings keep in memory where there are folds or repeats."""
     train, valid = parts["train"], parts["valid"]
     assert isinstance(train, Images)
     assert isinstance(valid, Images)
-    shares = max(1, len(train) // len(valid))
-    held = _fewer(train.labels, _held_out(train.labels, (repeat - 1) % shares, shares, strict=False), len(valid))
+    return train, valid
+
+
+def _divided(parts: Mapping[Part, ImageSource], held: Tensor) -> dict[Part, ImageSource]:
+    """Parts in which those of training and validation images that are ``held`` out are validated on."""
+    train, valid = _both(parts)
     pixels, labels = torch.cat([train.pixels, valid.pixels]), torch.cat([train.labels, valid.labels])
-    return _divided(parts, train, pixels, labels, torch.cat([held, torch.zeros_like(valid.labels, dtype=torch.bool)]))
-
-
-def _divided(
-    parts: Mapping[Part, ImageSource], train: Images, pixels: Tensor, labels: Tensor, held: Tensor
-) -> dict[Part, ImageSource]:
-    """Parts in which the images that are ``held`` out are validated on, and the others trained on."""
     learned = pixels[~held]
     statistics = channel_statistics(learned.cpu().numpy())
     mean, scale = (torch.tensor(values, device=pixels.device) for values in statistics)
@@ -112,12 +114,8 @@ def pooled(figures: Sequence[Mapping[str, float]], sizes: Sequence[int]) -> dict
     total = sum(sizes)
     found: dict[str, float] = {}
     for name in figures[0]:
-        values = [each[name] for each in figures]
-        is_error = any(name == error_name(other) for other in figures[0])
-        if is_error:
-            found[name] = math.hypot(*(size * value for size, value in zip(sizes, values, strict=True))) / total
-        else:
-            found[name] = math.fsum(size * value for size, value in zip(sizes, values, strict=True)) / total
+        weighted = [size * each[name] for size, each in zip(sizes, figures, strict=True)]
+        found[name] = (math.hypot(*weighted) if is_error(name, figures[0]) else math.fsum(weighted)) / total
     return found
 
 
