@@ -158,3 +158,14 @@ def test_trainings_have_levels_and_go_on_from_their_checkpoints(tmp_path: Path) 
 def timeless(trial: Trial) -> Trial:
     assert trial.measurement is not None
     return replace(trial, measurement=replace(trial.measurement, seconds=0.0))
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3, 5])
+@pytest.mark.parametrize("costs", [(1, 2), (9, 10), (1, 100)])
+def test_the_smallest_budget_measures_something_in_full(budget: int, costs: tuple[float, float]) -> None:
+    """The first random architectures cost half of it at most, where one does."""
+    found = naopt.search(None, TABLE, fidelities=LEVELS, fidelity_costs=costs, budget=budget)
+    assert found.best is not None
+    assert found.best.level is None
+    cheap = sum(trial.level == 0 for trial in found.trials if trial.origin == "random")
+    assert cheap <= max(1, budget * costs[1] / costs[0] / 2)

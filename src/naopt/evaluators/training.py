@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from naopt._version import __version__
 from naopt.configuration import Settings
 from naopt.devices.setting import LATENCY, SPREAD
 from naopt.errors import InputError
@@ -269,9 +270,10 @@ class TrainingEvaluator(Evaluator):
         if self._folder is None or (until is None and self._level is not None):
             trainer.run(**({} if until is None else {"until": until}))  # type: ignore[arg-type]
             return
-        about = {"architecture": self.space.format(architecture), "seed": seed, "task": self.task_spec}
+        about = {"naopt": __version__, "architecture": self.space.format(architecture), "seed": seed}
+        where = {"task": self.task_spec, "device": self.device, "threads": self.threads}
         settings = self.settings.model_dump(mode="json")
-        kept = KeptTraining(self._folder, {**about, "settings": settings, "threads": self.threads})
+        kept = KeptTraining(self._folder, {**about, **where, "settings": settings})
         kept.run(trainer, until or trainer.epochs)
 
     def _called(self, name: str) -> str:

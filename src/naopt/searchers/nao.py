@@ -39,6 +39,8 @@ _AT_LEVELS = 2
 """With fidelities a round has so many times more: most are cheap."""
 _CHEAP_FIRST, _CHEAP_LEAST = 3, 8
 """And so many times more are random at first, but this many at least."""
+_CHEAP_SHARE = 0.5
+"""Of the budget, that these cost at most: something has to be measured in full."""
 
 
 @searchers.register("nao")
@@ -234,7 +236,8 @@ class NAOSearcher(MultiFidelitySearcher):
         One that is to be measured in full ends a round: what it gives changes what the others promise.
         """
         rng = self.generator(pending=pending)
-        first, told = max(_CHEAP_LEAST, _CHEAP_FIRST * self.initial), self.told_at[0]
+        most = max(1, int(_CHEAP_SHARE * self.budget / self.costs[0]))
+        first, told = min(most, max(_CHEAP_LEAST, _CHEAP_FIRST * self.initial)), self.told_at[0]
         failed = sum(score is None for score in told.values())
         missing = first + min(failed, first) - len(told) - list(levels).count(0)
         drawn = sample_new(self.space, Known(self.seen, pending), min(count, missing), rng) if missing > 0 else []
