@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from naopt.api.result import Result
 from naopt.api.trials import view_of
 from naopt.evaluators.base import Evaluator
-from naopt.execution import Deadline
+from naopt.execution import Deadline, TimeIsUpError
 from naopt.execution.observer import Observer
 from naopt.execution.trial import Trial
 from naopt.measurement import Measurement
@@ -61,6 +62,15 @@ class Memory(Observer):
     def exhausted(self) -> None:
         """See ``Observer``."""
         self.meta["exhausted"] = True
+
+    @contextmanager
+    def until_finalists(self, deadline: Deadline) -> Iterator[None]:
+        """Measuring may end before the deadline, for its finalists. Raises ``TimeIsUpError`` if it is over, too."""
+        try:
+            yield
+        except TimeIsUpError:
+            deadline.check()
+            self.meta["measuring_ended"] = self.record.config.time
 
     def train_finalists(self, evaluator: Evaluator, deadline: Deadline) -> None:
         """Trains the finalists of the search, which has ended. Raises ``TimeIsUpError`` when time is up."""

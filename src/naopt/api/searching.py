@@ -47,6 +47,7 @@ from naopt.logs import show_logs
 from naopt.problem import Named
 from naopt.run import record as records
 from naopt.run.config import RunConfig
+from naopt.run.finalist_time import measuring_deadline
 from naopt.run.run import SearchRun, open_run
 from naopt.run.setup import prepare
 
@@ -101,8 +102,8 @@ def search(
     """Searches for the best architecture of a space, as measured by a function.
 
     Args:
-        space: a dictionary of choices (as for ``naopt.Space``), a space, or the name of one (``"nasbench201"``);
-            ``None`` for the space of a table or an evaluator.
+        space: a dictionary of choices (as for ``naopt.Space``), a space, or its name (``"nasbench201"``); ``None`` for
+            that of a table or an evaluator.
         evaluate: a function of the values of an architecture as a dictionary, ``{"width": 32, "norm": True}``, in a
             generic space, and of an ``Architecture`` in all others. It gives a number, a dictionary of numbers, or a
             ``Measurement``, and gets a ``seed`` if it has such a parameter. Or a table, its file or its
@@ -124,17 +125,17 @@ def search(
         seed: of all randomness.
         workers: how many evaluations at a time. A function is then called in processes (in threads if it cannot be sent
             there, which is logged), otherwise in this one.
-        run: a directory for the search, which then survives. The same call goes on with it, also with a larger budget.
-        callbacks: functions that are called with the result so far after each evaluation (``result.latest`` is the
-            newest); ``naopt.StopSearch`` ends the search, and any other exception is raised by it.
+        run: a directory for the search, which survives. The same call goes on with it, also with a larger budget.
+        callbacks: functions that get the result so far after each evaluation (``result.latest`` is the newest);
+            ``naopt.StopSearch`` ends the search, and any other exception is raised by it.
         raise_on_error: raise the function's first exception instead of recording a failure; it runs in this process.
         as_values: whether the function gets values or an ``Architecture``, if it is not as said above.
         enqueue: architectures, values or texts that are measured first.
-        history: results, directories of runs, tables and CSV files whose measurements the searcher is told; with a
-            metric (``"SOURCE:METRIC"``), and files of ``naopt prior save``, what it learns from as from another task.
-        schedule: ``"rounds"``, of which the result depends on the seed alone, or ``"async"``: no worker ever waits.
+        history: results, directories, tables and CSV files whose measurements the searcher is told; with a metric
+            (``"SOURCE:METRIC"``), and files of ``naopt prior save``, what it learns from as from another task.
+        schedule: ``"rounds"``, whose result depends on the seed alone, or ``"async"``: no worker ever waits.
         batch: enlarge smaller rounds to so many, or to as many as there are workers.
-        time: what the whole search may take, in seconds or as text: ``"2h"``, ``"90s"``.
+        time: what the whole search, with finalists, may take, in seconds or as text: ``"2h"``, ``"90s"``.
         timeout: what one evaluation may take, likewise; it then runs in a process of its own.
         retries: how often an evaluation that failed is done again, each time with another seed.
         stop_after: stop after so many failures in a row; 0 for never.
@@ -150,10 +151,8 @@ def search(
         SearchStoppedError: with a directory: an interrupt, too many failures, a full disk. The same call goes on.
     """
     show_logs()
-    evaluate = parse_measuring(evaluate)
-    levels = parse_columns(fidelities)
-    named = last_metric(evaluate, levels) if objective is None else objective
-    wanted, bounds = parse_wanted(named), parse_limits(limits)
+    evaluate, levels, bounds = parse_measuring(evaluate), parse_columns(fidelities), parse_limits(limits)
+    wanted = parse_wanted(last_metric(evaluate, levels) if objective is None else objective)
     evaluator = parse_evaluator(
         parse_space(space), evaluate, wanted, bounds, as_values=as_values, strict=raise_on_error
     )
@@ -276,13 +275,14 @@ def _in_memory(config: RunConfig, evaluator: Evaluator, functions: Sequence[Call
     evaluator.check()
     memory, raised, began = Memory(setup), None, clock.monotonic()
     result = Result(memory.record)
-    observers: list[Observer] = [memory, *([Callbacks(functions, result)] if functions else [])]
     deadline = Deadline(config.time or math.inf)
+    until, hear = measuring_deadline(setup, (), config.workers, deadline)
+    observers: list[Observer] = [memory, *hear, *([Callbacks(functions, result)] if functions else [])]
     start = Start((), [(known.architecture, known.measurement) for known in setup.history()], setup.enqueued())
     try:
         with suppress(StopSearch):
-            with setup.engine(setup.config.workers) as engine:
-                measure_all(setup.searcher(), engine, setup.manner(), start, observers, deadline)
+            with setup.engine(setup.config.workers) as engine, memory.until_finalists(deadline):
+                measure_all(setup.searcher(), engine, setup.manner(), start, observers, until)
             if setup.config.finalists:
                 memory.train_finalists(evaluator, deadline)
     except TimeIsUpError:

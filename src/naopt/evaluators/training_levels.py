@@ -117,6 +117,17 @@ def _costs(workload: Workload, space: SearchSpace, levels: Sequence[TrainingLeve
     return (*map(float, shares), float(_epochs(workload)))
 
 
+def relative_cost(workload: Workload, other: Workload, space: SearchSpace) -> float:
+    """What a training costs as a part of another's of the same data: epochs times mean multiply-adds.
+
+    Epochs alone, where multiply-adds are not known.
+    """
+    epochs = _epochs(workload) / _epochs(other)
+    if workload.costs(space) is None or other.costs(space) is None:
+        return epochs
+    return epochs * _passes(workload, space) / _passes(other, space)
+
+
 def _epochs(workload: Workload) -> int:
     return int(workload.settings.model_dump()["epochs"])
 

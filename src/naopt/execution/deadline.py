@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from naopt.errors import NaoptError
 from naopt.execution.engine import Engine
@@ -24,11 +25,18 @@ class Deadline:
 
     def __init__(self, seconds: float = math.inf) -> None:
         self._end = time.monotonic() + seconds
+        self._kept: Callable[[], float] | None = None
+
+    def keeping(self, seconds: Callable[[], float]) -> Deadline:
+        """This limit, less the seconds that are to be left for what comes after; they may change with time."""
+        earlier = Deadline()
+        earlier._end, earlier._kept = self._end, seconds
+        return earlier
 
     @property
     def left(self) -> float:
         """Seconds that are left; negative when it has passed."""
-        return self._end - time.monotonic()
+        return self._end - time.monotonic() - (0.0 if self._kept is None else self._kept())
 
     def check(self) -> None:
         """Raises ``TimeIsUpError`` if it has passed."""

@@ -75,8 +75,9 @@ class RunRecord:
 
     @property
     def measured(self) -> bool:
-        """Whether the budget is spent, or the searcher found nothing new, or the time limit is reached."""
-        return self.spent > self.config.budget - _SPENT or self.exhausted or self.time_is_up
+        """Whether the budget is spent, or the searcher found nothing new, or its time is over."""
+        ended = self.time_is_up or 0 < self.config.time <= float(self.meta.get("measuring_ended", 0))
+        return self.spent > self.config.budget - _SPENT or self.exhausted or ended
 
     @property
     def spent(self) -> float:
@@ -86,10 +87,8 @@ class RunRecord:
     @property
     def exhausted(self) -> bool:
         """Whether the searcher found nothing new before the budget was spent."""
-        done = len(self.evaluated)
-        return (
-            bool(self.meta.get("exhausted")) and done == len(self.trials) and self.spent < self.config.budget - _SPENT
-        )
+        all_done = bool(self.meta.get("exhausted")) and len(self.evaluated) == len(self.trials)
+        return all_done and self.spent < self.config.budget - _SPENT
 
     @property
     def time_is_up(self) -> bool:
@@ -174,7 +173,7 @@ class RunRecord:
         return self._leaders[count]
 
     def ranked(self) -> list[Trial]:
-        """Trials with a score, the best first; equal ones in the order of ``best_first``.
+        """Trials with a score, the best first, as ``best_first`` has them.
 
         Where measurements state standard errors, by what all of them together let one expect (``leaders``), and not by
         the luckiest. Finalists that were trained come before all others, by what that gave.
@@ -252,8 +251,8 @@ class RunRecord:
             return "has no evaluation that succeeded"
         broken = [limit for t in self.beyond if t.measurement for limit in self.problem.broken(t.measurement.metrics)]
         limit = max(set(broken), key=lambda each: (broken.count(each), str(each)))
-        values = [t.measurement.metrics[limit.metric] for t in self.evaluated
-                  if t.measurement and limit.metric in t.measurement.metrics]  # fmt: skip
+        had = [t.measurement.metrics for t in self.evaluated if t.measurement]
+        values = [metrics[limit.metric] for metrics in had if limit.metric in metrics]
         closest = min(values, key=limit.excess)
         return f"no evaluation keeps {limit}; the closest has {closest:g}"
 

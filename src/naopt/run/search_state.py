@@ -117,6 +117,13 @@ class SearchState:
         """Stores that the time limit is reached, and which."""
         self.open_store.note(time_is_up=self.config.time, seconds=self.seconds)
 
+    def note_measured(self) -> None:
+        """Stores that measuring ended with its time; also that of the whole search, if nothing is left of it."""
+        if self.deadline.left > 0:
+            self.open_store.note(measuring_ended=self.config.time, seconds=self.seconds)
+        else:
+            self.note_time_is_up()
+
     @property
     def wanted_workers(self) -> int:
         """How many evaluations are to be done at a time."""

@@ -9,11 +9,12 @@ from naopt.execution import Engine, Observer, Start, TimeIsUpError, Trial
 from naopt.execution.interrupt import stop_on_signal
 from naopt.execution.phase import Phase
 from naopt.execution.whole import measure_all
+from naopt.run.finalist_time import measuring_deadline
 from naopt.run.search_state import SearchState
 
 
 class Measuring(Phase):
-    """Measures until the budget is spent, the searcher finds nothing new, or time is up."""
+    """Measures until the budget is spent, the searcher finds nothing new, or only the finalists' time is left."""
 
     def __init__(self, state: SearchState) -> None:
         self._state = state
@@ -42,13 +43,13 @@ class Measuring(Phase):
         store = state.open_store
         start = Start(store.trials(setup.space), store.prior(setup.space), setup.enqueued())
         engine = self._engine or setup.engine(state.wanted_workers)
+        deadline, hear = measuring_deadline(setup, start.past, state.wanted_workers, state.deadline)
+        observers = [Recorder(state), *hear, *state.observers]
         with stop_on_signal(), engine:
             try:
-                measure_all(
-                    setup.searcher(), engine, setup.manner(), start, [Recorder(state), *state.observers], state.deadline
-                )
+                measure_all(setup.searcher(), engine, setup.manner(), start, observers, deadline)
             except TimeIsUpError:
-                state.note_time_is_up()
+                state.note_measured()
 
 
 class Recorder(Observer):
