@@ -72,7 +72,7 @@ def test_in_memory_too(training: type[MadeUpTraining]) -> None:
     result = naopt.search(None, evaluator, searcher="random", budget=100, time=10, finalists=1)
     assert (result.progress[0], result.finished) == (16, True)
     assert result.finalists is not None
-    assert [row.index for row in result.finalists.rows] == [result.best.index]  # type: ignore[union-attr]
+    assert [row.index for row in result.finalists.rows] == [result.best.index]
 
 
 def test_without_a_limit_or_finalists_nothing_is_kept() -> None:
