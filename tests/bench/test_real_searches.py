@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from benchmarks.real_searches import Contestant, main, markdown
+
 from naopt.baselines.training import AlikeEvaluator
 from naopt.errors import InputError
 from naopt.evaluators.training import TrainingEvaluator
