@@ -41,7 +41,8 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest --cov -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m slipcover --json --out coverage.json -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m slipcover --merge coverage.json --out coverage.json --fail-under 95
 
 test-minimum:
 	@test -x $(VENV)-minimum/bin/python || $(PYTHON) -m venv $(VENV)-minimum

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from coverage import Coverage
 from hypothesis import settings
 
 from tests.disk import not_waited_for
@@ -21,14 +20,6 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Ends the first of two coverages that pytest-cov begins in a worker: it would trace while ``no_cover`` pauses."""
-    first = Coverage.current()
-    if first is not None and hasattr(session.config, "workerinput"):
-        first.stop()
 
 
 settings.register_profile("naopt", deadline=None, derandomize=True)

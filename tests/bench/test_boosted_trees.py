@@ -20,7 +20,6 @@ def test_trees_learn_the_cube() -> None:
     assert model.reconstruct(rows) is None
 
 
-@pytest.mark.no_cover
 def test_fits_depend_on_the_seed_alone() -> None:
     table = cube()
     rows = [table.architecture(row) for row in range(60)]
@@ -41,7 +40,6 @@ def test_hardly_any_rows_are_enough(count: int) -> None:
     assert model.predict([table.architecture(9)]).tolist() == [3.0]
 
 
-@pytest.mark.no_cover
 def test_isomorphic_cells_are_predicted_alike() -> None:
     space = ConvCellSpace(nodes=2, operations="enas-5")
     rng = np.random.default_rng(0)

@@ -102,7 +102,6 @@ def test_quality_against_a_plain_computation(monkeypatch: pytest.MonkeyPatch) ->
     assert found.mae == pytest.approx(np.abs(score - predicted).mean())
 
 
-@pytest.mark.no_cover
 def test_noise_of_repeats_is_found_and_drawn() -> None:
     part = cube(noise=1.5, repeats=4, rows=400)
     whole = complete_table(part, ["score"], CompletionSettings(repeats=3, folds=2))
@@ -133,7 +132,6 @@ def test_without_repeats_errors_bound_the_noise() -> None:
     assert seen == set(values[500].tolist())
 
 
-@pytest.mark.no_cover
 def test_one_repeat_is_the_prediction_itself() -> None:
     one = complete_table(cube(), ["score"], CompletionSettings(repeats=1, folds=2))
     three = complete_table(cube(), ["score"], CompletionSettings(repeats=3, folds=2))
@@ -150,7 +148,6 @@ def test_measured_rows_may_be_predicted_too() -> None:
     assert (whole.values("score")[:200] != part.values("score")).mean() > 0.95
 
 
-@pytest.mark.no_cover
 def test_it_depends_on_the_seed_alone() -> None:
     first, again, other = (complete_table(cube(), ["score"], CompletionSettings(seed=s, folds=2)) for s in (1, 1, 2))
     np.testing.assert_array_equal(first.metrics["score"], again.metrics["score"])
@@ -182,7 +179,6 @@ def test_several_metrics() -> None:
     assert "score is a surrogate (gbdt fitted to 200 measured rows); cost is a surrogate" in whole.source
 
 
-@pytest.mark.no_cover
 def test_paths_and_sizes_of_cells_are_used() -> None:
     """How many convolutions a cell of NAS-Bench-201 has on its way is learnt from a few of them."""
     space = NASBench201Space()

@@ -40,7 +40,6 @@ def results(folder: Path) -> list[list[str]]:
         return [[value for name, value in row.items() if "seconds" not in name] for row in csv.DictReader(file)]
 
 
-@pytest.mark.no_cover
 @pytest.mark.usefixtures("in_this_process")
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_kills_change_nothing(tmp_path: Path) -> None:

@@ -26,7 +26,6 @@ def test_what_must_run_is_among_the_pages() -> None:
     assert running >= tutorials | {"README.md"}
 
 
-@pytest.mark.no_cover
 @pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize("path", RUNNING, ids=lambda path: path.stem)
 def test_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,6 @@ def test_constant_images_are_normalised() -> None:
     assert torch.allclose(actual, logits(constant), atol=1e-5)
 
 
-@pytest.mark.no_cover
 def test_torch_export(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = subject(EDGES, auxiliary_weight=0.4, classes=CLASSES, task="digits", test_accuracy=97.5)
     folder = tmp_path / NO_UTF8
@@ -71,7 +70,6 @@ def test_torch_export(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
     assert [path.name for path in folder.iterdir()] == ["network.pt2"]
 
 
-@pytest.mark.no_cover
 def test_onnx(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     onnx = pytest.importorskip("onnx")
     found = subject(EDGES, classes=CLASSES, task="digits", test_accuracy=97.5)

@@ -15,7 +15,6 @@ from naopt.networks.instance import InstanceNetwork
 from tests.export.examples import ImageSubject, import_file, inputs_of, instance, logits
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "options",
     [

@@ -124,7 +124,6 @@ def test_a_stranger_predicts_words(tmp_path: Path) -> None:
     assert [share for _, share in likely] == pytest.approx(shares.sort(descending=True).values[:4].tolist(), abs=1e-5)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("architecture", ANY)
 def test_torch_export(tmp_path: Path, capfd: pytest.CaptureFixture[str], architecture: str) -> None:
     found = language(architecture)
@@ -278,7 +277,6 @@ def test_untrained_models_need_words(options: dict[str, Any]) -> None:
         build_untrained(*parse_architecture(TREE), **options)
 
 
-@pytest.mark.no_cover
 def test_the_command(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,7 +84,6 @@ def test_other_blocks(tmp_path: Path) -> None:
     assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", operations.names())
 @pytest.mark.parametrize("shape", [(2, 9, 7), (1, 8, 8)])
 def test_every_operation(tmp_path: Path, name: str, shape: tuple[int, int, int]) -> None:
@@ -97,7 +96,6 @@ def test_every_operation(tmp_path: Path, name: str, shape: tuple[int, int, int])
     assert difference(found, tmp_path / "network.py") < 1e-5
 
 
-@pytest.mark.no_cover
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_networks(tmp_path: Path, seed: int, data: st.DataObject) -> None:
@@ -219,7 +217,6 @@ def test_files_that_are_renamed(tmp_path: Path) -> None:
     assert exported.load(tmp_path / "elsewhere.safetensors").state_dict().keys() == expected.keys()
 
 
-@pytest.mark.no_cover
 def test_a_stranger_runs_the_file(tmp_path: Path) -> None:
     found = subject(CELL)
     path = tmp_path / "network.py"

@@ -189,7 +189,6 @@ def test_a_restored_memory_goes_on_alike() -> None:
     assert (len(empty), empty.seen) == (0, 0)
 
 
-@pytest.mark.no_cover
 def test_rehearsal_makes_states_decode_back() -> None:
     """Also those of architectures that are not in the memory; untrained, every fifth token is right by chance."""
     space, rng = NASBench201Space(), np.random.default_rng(0)
@@ -215,7 +214,6 @@ def score(architecture: Architecture) -> Any:
     return scored(float(sum(token == 0 for token in architecture.tokens)))
 
 
-@pytest.mark.no_cover
 def test_the_memory_s_loss_falls_and_is_logged() -> None:
     search = create(ReinforceSearcher, NASBench201Space(), budget=120, buffer=50, buffer_batch=16)
     losses = []

@@ -84,7 +84,6 @@ def test_decoding_is_greedy(name: str) -> None:
     assert Decoder(space, weights).decode(points) == [naive(space, weights, point) for point in points]
 
 
-@pytest.mark.no_cover
 @given(st.data())
 def test_every_point_decodes_to_a_valid_architecture(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(SPACES)))
@@ -110,7 +109,6 @@ BUILT_IN: dict[str, int] = {
 """Spaces, and from how many architectures is learned."""
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_unseen_architectures_are_decoded_exactly(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """At their points; by the linear inverse, and after some steps on noisy points, too."""
@@ -129,7 +127,6 @@ def test_unseen_architectures_are_decoded_exactly(name: str, monkeypatch: pytest
     assert all(map(space.contains, far))
 
 
-@pytest.mark.no_cover
 def test_training_teaches_which_architecture_a_point_between_them_means() -> None:
     """With the same noise more points decode to where they came from; without noise all still do."""
     space = SPACES["nasbench201"]

@@ -75,7 +75,6 @@ def test_components_are_limited_but_for_tokens(monkeypatch: pytest.MonkeyPatch) 
         assert block.var(axis=0).sum() == pytest.approx(1)
 
 
-@pytest.mark.no_cover
 @settings(max_examples=50)
 @given(st.data())
 def test_a_point_depends_on_nothing_but_the_canonical_form(data: st.DataObject) -> None:

@@ -173,7 +173,6 @@ def test_far_above_the_best_uphill_follows_the_mean() -> None:
     )
 
 
-@pytest.mark.no_cover
 @settings(max_examples=25)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 40), st.sampled_from([1.0, 1.1, 1.5]))
 def test_a_fit_depends_on_nothing_but_what_it_is_given(before: list[int], count: int, growth: float) -> None:
@@ -290,7 +289,6 @@ def test_an_embedding_without_a_dimension() -> None:
     check_all(space, [space.architecture(row.tokens) for row in rows])
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ["mlp", "awkward", "enas-5-1", "nasbench101", "recurrent-3", "listed-cells"])
 def test_any_space(name: str) -> None:
     check_all(SPACES[name], drawn(SPACES[name], 6))

@@ -68,7 +68,6 @@ def test_a_cells_inputs_are_names() -> None:
     assert "numbers" not in learned("recurrent-5")(drawn(SPACES["recurrent-5"], 2))
 
 
-@pytest.mark.no_cover
 @given(st.data())
 def test_equal_canonical_forms_have_equal_features(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(SPACES)))

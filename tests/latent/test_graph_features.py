@@ -142,7 +142,6 @@ def naive_local(space: SearchSpace, graph: Graph) -> Counter[str]:
     return found
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", WITH_GRAPHS)
 def test_features_are_those_of_all_paths(name: str) -> None:
     kinds = set()

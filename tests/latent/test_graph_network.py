@@ -82,7 +82,6 @@ def test_order_of_vertices_and_padding_do_not_matter() -> None:
     assert not certain.any()
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("uncertain", [False, True])
 def test_the_predictor_learns_what_a_cell_computes(uncertain: bool) -> None:
     cells = [SPACE.architecture(SPACE.canonical(cell.tokens)) for cell in sample(SPACE, 90)]

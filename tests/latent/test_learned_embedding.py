@@ -45,7 +45,6 @@ def test_without_training_codes_are_the_first_components(name: str, monkeypatch:
         np.testing.assert_allclose(found[:, untrained.blocks[f"learned/{block}"]], first, atol=1e-5)
 
 
-@pytest.mark.no_cover
 def test_a_trained_code_tells_apart_what_its_components_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """A circle on a line: the first component is the cosine, which two angles share; a code must be told from noise."""
     monkeypatch.setattr(module, "_MOST", 1)
@@ -68,7 +67,6 @@ def test_a_trained_code_tells_apart_what_its_components_do_not(monkeypatch: pyte
     assert mistaken(300) < 0.8 * mistaken(0)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ["enas-5-1", "nasbench101", "nasbench201", "mlp", "awkward", "listed-201"])
 def test_a_point_depends_on_nothing_but_the_canonical_form(name: str) -> None:
     """Bit for bit: a search that is resumed encodes in other batches."""

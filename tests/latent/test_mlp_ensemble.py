@@ -56,7 +56,6 @@ def test_one_step_is_adams_on_each_member_alone(loss: str) -> None:
             np.testing.assert_allclose((after - before)[sure], -0.01 * gradient.sign()[sure], rtol=1e-3)
 
 
-@pytest.mark.no_cover
 def test_the_published_ensemble_learns() -> None:
     rows, targets = data()
     predicted = MLPEnsemble().fit(rows, targets, 0).predict(rows)

@@ -33,7 +33,6 @@ def pool(space: SearchSpace, count: int, seed: int = 0) -> tuple[list[Architectu
     return list(found), np.array(list(found.values()))
 
 
-@pytest.mark.no_cover
 def test_it_learns_to_order_and_to_decode_what_it_has_not_seen() -> None:
     space = GenericSpace([Position(f"p{i}", ("a", "b", "c")) for i in range(5)])
     architectures, scores = pool(space, 200)
@@ -76,7 +75,6 @@ def test_a_fit_leaves_the_global_random_state_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("preset", ["default", "paper", "official"])
 @pytest.mark.parametrize("kind", ["constant", "outlier", "two", "one"])
 def test_difficult_pools_give_finite_predictions(preset: str, kind: str) -> None:

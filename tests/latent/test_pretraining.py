@@ -78,7 +78,6 @@ def test_it_is_made_once(monkeypatch: pytest.MonkeyPatch, directory: Path) -> No
     assert loaded.decoder.decode(loaded.embedding.encode(some)) == [a.tokens for a in some]
 
 
-@pytest.mark.no_cover
 def test_a_fresh_process_reads_the_file_without_torch() -> None:
     code = """
 import json, sys

@@ -60,7 +60,6 @@ def plain_score(model: LatentModel, state: Tensor) -> float:
     return float(model.member_targets(model.encode([model.space.architecture(tokens)])).mean())
 
 
-@pytest.mark.no_cover
 def test_a_remapped_score_is_the_prediction_for_what_the_point_decodes_to() -> None:
     model = fitted(NASBENCH201)
     states = some_points(model, 40)
@@ -137,7 +136,6 @@ def test_snapping_puts_points_on_embeddings_of_architectures() -> None:
     assert ScoredPoints(model, "raw")(snapped) == pytest.approx(ScoredPoints(model, "remapped")(states), abs=1e-5)
 
 
-@pytest.mark.no_cover
 def test_equal_architectures_are_scored_once() -> None:
     space = GenericSpace([Position("a", ("x",)), Position("b", ("y",))])
     model = fitted(space)

@@ -14,7 +14,6 @@ KINDS: list[Normalisation] = ["yeo-johnson", "rank", "min-max", "standard"]
 pools = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=40)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", KINDS)
 @given(pool=pools)
 def test_targets_are_finite_and_in_the_order_of_the_scores(kind: Normalisation, pool: list[float]) -> None:
@@ -26,7 +25,6 @@ def test_targets_are_finite_and_in_the_order_of_the_scores(kind: Normalisation, 
     assert ((targets[:, None] == targets[None, :]) | (scores[:, None] != scores[None, :])).all()
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", KINDS)
 @given(pool=st.lists(st.integers(-1000, 1000), min_size=2, max_size=40, unique=True))
 def test_inverse_undoes_transform(kind: Normalisation, pool: list[int]) -> None:
@@ -93,7 +91,6 @@ def test_scores_must_be_there_and_finite(pool: list[float]) -> None:
         Targets.fit(np.array(pool), "rank")
 
 
-@pytest.mark.no_cover
 @given(pool=st.lists(st.integers(0, 8), min_size=1, max_size=30))
 def test_rank_targets_are_the_normal_quantiles_of_mid_ranks(pool: list[int]) -> None:
     scores = np.array(pool, dtype=np.float64)

@@ -74,7 +74,6 @@ def test_the_encoder_is_pre_norm_attention_and_gives_states_of_unit_length() -> 
         assert torch.allclose(states[row], F.normalize(encoder.norm(x), dim=-1))
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("start", ["mean", "last"])
 def test_teacher_forcing_is_the_likelihood_of_the_words_before(start: str) -> None:
     space = create_space("conv-cell:nodes=2")
@@ -150,7 +149,6 @@ FAST: dict[str, Any] = {
 }
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("loss", ["logistic", "listmle"])
 def test_it_learns_to_order_and_to_decode_what_it_has_not_seen(loss: str) -> None:
     space = GenericSpace([Position(f"p{i}", ("a", "b", "c")) for i in range(5)])
@@ -168,7 +166,6 @@ def test_it_learns_to_order_and_to_decode_what_it_has_not_seen(loss: str) -> Non
     assert predicted[:100].std() == pytest.approx(scores[:100].std(), rel=0.25)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("loss", ["logistic", "hinge", "listmle", "bpr"])
 @pytest.mark.parametrize("kind", ["constant", "outlier", "one"])
 def test_difficult_pools_give_finite_predictions(loss: str, kind: str) -> None:

@@ -14,7 +14,6 @@ from naopt.errors import InputError
 from naopt.metrics import kendall_tau, kendall_tau_interval, precision_at_k, share_beaten, wilson_interval
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("ties", [False, True])
 def test_bootstrap_of_tau_is_that_of_scipy(ties: bool) -> None:
     rng = np.random.default_rng(3)
@@ -30,7 +29,6 @@ def test_bootstrap_of_tau_is_that_of_scipy(ties: bool) -> None:
     assert low < kendall_tau(x, y) < high
 
 
-@pytest.mark.no_cover
 def test_interval_of_tau_covers_and_narrows() -> None:
     rng = np.random.default_rng(0)
 

@@ -34,7 +34,6 @@ def brute_force(measured: list[float], predicted: list[float]) -> float:
     return right / strict if strict else math.nan
 
 
-@pytest.mark.no_cover
 @given(scores)
 def test_pairwise_accuracy_is_the_brute_force_count(pairs: list[tuple[int, int]]) -> None:
     measured, predicted = [float(a) for a, _ in pairs], [float(b) for _, b in pairs]
@@ -60,7 +59,6 @@ def test_without_ties_tau_is_twice_the_accuracy_less_one() -> None:
     assert kendall_tau(measured, predicted) == pytest.approx(2 * accuracy - 1, abs=1e-12)
 
 
-@pytest.mark.no_cover
 @given(scores)
 def test_correlations_are_those_of_scipy(pairs: list[tuple[int, int]]) -> None:
     measured, predicted = np.array(pairs, dtype=float).T

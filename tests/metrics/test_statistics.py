@@ -32,7 +32,6 @@ def test_interval_is_that_of_scipy() -> None:
     assert bootstrap_interval(values, seed=1) != bootstrap_interval(values)
 
 
-@pytest.mark.no_cover
 def test_interval_covers_the_mean_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     intervals = [bootstrap_interval(rng.normal(size=40), level=0.8) for _ in range(100)]
@@ -92,7 +91,6 @@ def test_columns_are_resampled_together() -> None:
     assert [s.ci95 for s in summarise_columns(many, seed=3)] == expected
 
 
-@pytest.mark.no_cover
 @given(st.lists(finite, min_size=1, max_size=12), finite, st.floats(0.1, 10))
 @example([-1.0, -5e-324], 0.0, 1.0)
 def test_intervals_move_with_the_values(values: list[float], shift: float, scale: float) -> None:
@@ -176,7 +174,6 @@ def test_median_of_what_is_partly_unknown() -> None:
             censored_median(values)
 
 
-@pytest.mark.no_cover
 @given(st.lists(st.integers(1, 150), min_size=1, max_size=20))
 def test_what_is_beyond_the_end_only_counts_as_large(values: list[int]) -> None:
     hidden = censored_median([v if v <= 100 else math.inf for v in values])

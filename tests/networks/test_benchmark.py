@@ -15,7 +15,6 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convolution, "keep_freed_memory", lambda: True)
 
 
-@pytest.mark.no_cover
 def test_results_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--json", "--threads", "1", "--seconds", "0", "--cpu-time"])
     results = json.loads(capsys.readouterr().out)
@@ -30,7 +29,6 @@ def test_results_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "NAONet-A N=1 F=4, 8x8, batch 6" in convolution.report(case)
 
 
-@pytest.mark.no_cover
 def test_results_as_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convolution, "shares_by_kind", lambda _: {"convolution": 0.5, "rest": 0.5})
     main(["--threads", "1", "--seconds", "0"])

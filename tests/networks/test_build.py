@@ -192,7 +192,6 @@ def test_multiply_adds_by_hand() -> None:
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
 
 
-@pytest.mark.no_cover
 def test_nasbench201_networks_have_the_tables_number_of_parameters() -> None:
     folder = os.environ.get("NAOPT_DATA")
     if not folder:

@@ -67,7 +67,7 @@ def cases() -> Iterator[tuple[SearchSpace, Architecture, NetworkSettings, int]]:
             yield space, space.sample(rng), twice if index % 3 else small, 8 + index % 2
 
 
-@pytest.mark.parametrize("some", ["every eighth", pytest.param("the others", marks=pytest.mark.no_cover)])
+@pytest.mark.parametrize("some", ["every eighth", "the others"])
 def test_closed_forms_are_those_of_the_networks(some: str) -> None:
     """Activations in every eighth, on tensors without values, where every operation of the network is one."""
     for index, (space, architecture, settings, side) in enumerate(cases()):

@@ -28,7 +28,6 @@ def gradients(outputs: Tensor, case: Case) -> list[Tensor]:
     return list(torch.autograd.grad((outputs * torch.randn_like(outputs)).sum(), case.leaves()))
 
 
-@pytest.mark.no_cover
 @given(specs(), st.sampled_from(FORMS), st.booleans(), st.integers(1, 5), st.integers(1, 3))
 @settings(max_examples=40)
 def test_outputs_and_gradients_are_those_of_the_straightforward_version(
@@ -45,7 +44,6 @@ def test_outputs_and_gradients_are_those_of_the_straightforward_version(
         torch.testing.assert_close(case.fast(), expected, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(("equation", "output"), FORMS)
 def test_gradients_are_those_of_finite_differences(equation: str, output: str) -> None:
     spec = RecurrentSpec(((0, "tanh"), (0, "sigmoid"), (1, "identity"), (1, "tanh"), (3, "relu")))

@@ -57,7 +57,6 @@ def assert_same(ours: dict[str, Tensor], reference: dict[str, Tensor], tolerance
         assert error < tolerance, f"{name} differs by {error:.1e} of its largest value"
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("nodes", "operations", "output"),
     [
@@ -80,7 +79,6 @@ def test_double_precision_on_random_cells(nodes: int, operations: str, output: s
         assert_same(results(ours, images, labels), results(reference, images, labels), 1e-8)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(("stage", "filters", "size"), [(1, 8, 16), (2, 4, 8)])
 def test_single_precision_on_naonet_a(stage: int, filters: int, size: int) -> None:
     space = ConvCellSpace()
@@ -120,7 +118,6 @@ def test_nasbench201_cells_against_their_definition() -> None:
                 assert torch.allclose(ours, plain, atol=1e-9)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("how", ["always", "twice"])
 @pytest.mark.parametrize("skeleton", ["cifar", "imagenet"])
 def test_rectifying_where_maps_are_made_changes_nothing(

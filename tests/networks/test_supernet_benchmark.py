@@ -34,7 +34,6 @@ def peaks(command: list[str], **options: Any) -> subprocess.CompletedProcess[str
     return subprocess.CompletedProcess(command, 0, value, "")
 
 
-@pytest.mark.no_cover
 def test_results_as_json_and_as_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", peaks)
     main([*TINY, "--json"])
@@ -80,7 +79,6 @@ def test_a_process_says_its_peak(kind: str, capsys: pytest.CaptureFixture[str]) 
     assert float(capsys.readouterr().out) >= 0
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("case", [CONV, EDGES], ids=lambda case: case.space)
 def test_all_take_the_same_step(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the same weights, without momentum of an earlier step; where no two branches are equal."""

@@ -41,7 +41,6 @@ def supernet(space: ConvCellSpace, options: NetworkSettings = TINY, weights: Wei
     return network
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("space", "weights", "options"),
     [
@@ -77,7 +76,6 @@ def test_a_path_is_the_child(space: ConvCellSpace, weights: WeightSharing, optio
 ENAS = ConvCellSpace(operations="enas-5")
 
 
-@pytest.mark.no_cover
 def test_gradients_at_the_ends_of_many_architectures() -> None:
     network, rng, seen = supernet(ENAS), np.random.default_rng(7), set()
     for _ in range(6):

@@ -56,7 +56,6 @@ def live_edges(tokens: tuple[int, ...], start: int | None = None) -> set[int]:
     return found
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "options",
     [{}, {"cells_per_stage": 2, "auxiliary_weight": 0.4, "auxiliary_at": "cell", "dropout": 0.2},

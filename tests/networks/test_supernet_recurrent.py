@@ -78,7 +78,6 @@ def node_gradients(child: LanguageModel) -> list[Tensor]:
     return found
 
 
-@pytest.mark.no_cover
 @given(st.data(), st.integers(1, 6), st.sampled_from(SHARING), st.booleans())
 @settings(max_examples=40)
 def test_a_path_is_the_child_with_the_same_weights(

@@ -215,7 +215,6 @@ def test_states_decode_as_the_initial_ones() -> None:
         np.testing.assert_allclose([counts[tuple(row)] / 6000 for row in every.tolist()], expected, atol=0.03)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ["cells", "tree"])
 def test_gradients(name: str) -> None:
     """Of log-probability, entropy and the memory's loss, by central differences."""

@@ -40,7 +40,6 @@ def on_text(searcher: Any) -> SharedTrainer:
     return SharedTrainer(data, searcher, learning_rate=1.0, clip_norm=0.5, device=torch.device("cpu"))
 
 
-@pytest.mark.no_cover
 class TestOnText(OneShotSuite):
     @pytest.fixture
     def case(self) -> OneShotCase:
@@ -58,7 +57,6 @@ def test_it_learns_and_measures_what_it_derives() -> None:
     assert trainer.data.measure(trainer.path(found.architecture))["ppl"] < 2 * WORDS
 
 
-@pytest.mark.no_cover
 def test_the_second_order_by_differences() -> None:
     trainer = make(order="second", hessian="difference")
     trainer.run()

@@ -135,7 +135,6 @@ def test_figures_and_baseline_as_written_by_hand() -> None:
     assert figures["entropy"] == pytest.approx(3 * np.log(4), abs=0.05), "hardly anything is learned yet"
 
 
-@pytest.mark.no_cover
 def test_it_finds_the_best_path_and_says_so_by_its_entropy() -> None:
     trainer = toy_trainer(ENASSearcher, ToyPaths, epochs=8, controller_steps=30, controller_learning_rate=0.02)
     trainer.run()
@@ -149,7 +148,6 @@ def test_it_finds_the_best_path_and_says_so_by_its_entropy() -> None:
     assert found[int(scores.argmax())] == best()
 
 
-@pytest.mark.no_cover
 def test_a_bounded_controller_stays_uncertain() -> None:
     """With c = 0.1 no choice of four is more than exp(0.2) as probable as another."""
     trainer = toy_trainer(
@@ -170,7 +168,6 @@ def test_candidates_are_filled_up_where_the_controller_insists() -> None:
     assert origins == ["controller"] + ["refill"] * 5
 
 
-@pytest.mark.no_cover
 def test_the_buffer_holds_what_was_written_and_is_rehearsed() -> None:
     options: dict[str, Any] = {"warmup": 0.0, "controller_steps": 15, "epochs": 5, "controller_learning_rate": 0.02}
     losses = {}

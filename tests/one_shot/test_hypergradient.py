@@ -11,7 +11,6 @@ from benchmarks.hypergradient import main
 TINY = ["--filters", "2", "--epochs", "0", "--batch", "12", "--seconds", "0"]
 
 
-@pytest.mark.no_cover
 def test_the_exact_gradient_is_exact_up_to_rounding(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,7 +79,6 @@ def plain_measure(child: nn.Module, images: Images, groups: list[list[int]]) -> 
     return {"acc": 100 * hits / len(losses), "loss": sum(losses) / len(losses)}
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("space", [SPACE, CELLS], ids=["nasbench201", "conv-cell"])
 def test_batch_statistics_are_those_of_the_child_on_the_same_batches(space: SearchSpace) -> None:
     data = shared_images(space, score_batch=20)

@@ -77,6 +77,8 @@ def test_the_learning_rate_at_the_borders() -> None:
         ({"window_last": 0.9}, "window_last must be at most window_first"),
         ({"exploration": 0.5}, "exploration '0.5': Input should be greater than 0.5"),
         ({"learns_from": "test"}, "learns_from 'test': Input should be 'held-out', 'train' or 'valid'"),
+        ({"tuned_for": 0.5, "conditioned": False}, "tuned_for needs conditioned: without it there is one"),
+        ({"tuned_for": 0}, "tuned_for '0': Input should be greater than 0"),
         ({"held_out": 1}, "held_out '1': Input should be less than 1"),
     ],
 )
@@ -224,6 +226,34 @@ def test_what_each_stage_changes(search: Search) -> None:
     assert [figures["stage"] for figures in search.trainer.history] == [1] * first + [2] * (second - first) + [3] * (
         search.trainer.epochs - second
     )
+
+
+def test_it_is_tuned_for_the_operating_point_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thrift is where the mean cost of training images crosses that; no image is tuned at another."""
+    trainer = OneShotCase(InstaNASSearcher, InstaNASSettings(epochs=3), InstaSpace(3, 1, "mb3e1+mb3e2")).create(0)
+    searcher, asked = trainer.searcher, []
+    assert isinstance(searcher, InstaNASSearcher)
+    assert isinstance(trainer.data, SharedImages)
+    decide = searcher.learner.decide
+    for _ in range(2):
+        trainer.train_epoch()
+    assert searcher.memory().facts["tuned"] is None
+    train, little = trainer.data.train, 2.0**-11
+    wanted = (searcher.learner.mean_cost(train, 0.0) + searcher.learner.mean_cost(train, 1.0)) / 2
+    searcher.options = InstaNASSettings(epochs=3, tuned_for=wanted)
+
+    def noted(inputs: Tensor, thrift: Tensor, *, drawn: bool) -> tuple[Tensor, Tensor | None]:
+        asked.append(thrift)
+        return decide(inputs, thrift, drawn=drawn)
+
+    monkeypatch.setattr(searcher.learner, "decide", noted)
+    trainer.train_epoch()
+    tuned = searcher.memory().facts["tuned"]
+    steps = torch.cat(asked[-trainer.data.steps :])
+    assert torch.equal(steps, torch.full_like(steps, tuned))
+    below, above = (searcher.learner.mean_cost(train, tuned + side) for side in (little, -little))
+    assert below <= wanted <= above
+    assert below < above
 
 
 @pytest.mark.parametrize("permuted", [False, True])

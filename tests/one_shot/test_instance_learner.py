@@ -231,7 +231,6 @@ class Planted(nn.Module):
         return 4 * known[:, None] * F.one_hot(images[:, 0, 7, 7].long(), CLASSES)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "settings",
     [{}, {"classifies": False}, {"estimator": "reinforce", "classifies": False}],

@@ -28,7 +28,6 @@ def _double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("space", SPACES)
 def test_the_exact_gradient_is_the_slope_of_the_unrolled_loss(space: str) -> None:
     """Along random directions of the logits, by central differences of the loss after the virtual step."""

@@ -206,7 +206,6 @@ def test_few_candidates() -> None:
     assert [p.origin for p in searched(trainer).candidates(8, trainer)] == ["pool"] * 4 + ["refill"] * 4
 
 
-@pytest.mark.no_cover
 def test_it_finds_the_best_path() -> None:
     trainer = toy_trainer(NAOSharing, epochs=6, warmup=0.3, pool=12, new=6, every=2, seeds=4)
     trainer.run()
@@ -269,7 +268,6 @@ def test_a_pool_holds_no_architecture_twice_whatever_its_tokens() -> None:
     assert len({space.canonical(a.tokens) for a in pool}) == len(pool) == 30
 
 
-@pytest.mark.no_cover
 def test_no_two_of_the_pool_compute_the_same() -> None:
     space = NASBench201Space()
     searcher = NAOSharing(space, NAOSharingSettings(pool=60), seed=0)

@@ -43,7 +43,6 @@ def test_only_darts_normalises_otherwise_than_children(name: str) -> None:
     assert (settings.affine, settings.normalise_pools) == ((False, True) if name == "darts" else (True, False))
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("settings", [{}, {"order": "second"}, {"optimiser": "adam", "learning_rate": 0.01}], ids=str)
 def test_what_is_fixed_stays_at_one_and_zero(settings: dict[str, object]) -> None:
     trainer = trained("darts", **settings)

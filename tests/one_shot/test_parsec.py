@@ -170,7 +170,6 @@ def test_negligible_paths_are_not_trained() -> None:
     assert 3 <= moved <= 6, "one path, or two that are nearly as good"
 
 
-@pytest.mark.no_cover
 def test_it_finds_the_best_path() -> None:
     trainer = make(epochs=30, distribution_learning_rate=0.05)
     trainer.run()

@@ -74,7 +74,6 @@ def test_lower_is_better_where_the_metric_says_so_and_a_cold_start_that_only_get
     assert (found["cold_best"], found["cold_steps"], found["warm_steps"], found["ratio"]) == (80, 0, 30, None)
 
 
-@pytest.mark.no_cover
 def test_the_expectation_is_that_of_going_through_all_cells() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(6, 5))
@@ -96,7 +95,6 @@ def test_a_table_with_gaps_is_refused() -> None:
             table_measure(incomplete, "acc", SPACE)
 
 
-@pytest.mark.no_cover
 def test_the_warm_start_begins_with_what_the_first_task_left(
     saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

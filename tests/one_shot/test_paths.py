@@ -148,7 +148,6 @@ def test_what_is_measured_is_what_was_trained(space: str, searcher: str, numberi
                     assert weights >= {name for name in witness.on_path() if "operations" in name or "bank" in name}
 
 
-@pytest.mark.no_cover
 def test_three_trained_paths_are_measured_as_well_as_they_were_trained(words: File) -> None:
     """In every spelling: as written they were 83, 69 and 83 %, and reported as 13, 61 and 28 %."""
     del words

@@ -35,6 +35,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("darts", {"order": "second", "warmup": 0.4}),
     ("instanas", {"preset": "paper"}),
     ("instanas", {"estimator": "reinforce", "learns_from": "valid"}),
+    ("instanas", {"tuned_for": 0.5}),
 ]
 
 
@@ -51,7 +52,6 @@ class TestBuiltIn(OneShotSuite):
         return toy_case(one_shot.get(name), **{**CHEAP.get(name, {}), **settings})
 
 
-@pytest.mark.no_cover
 def test_enas_on_cells_remembers_bit_for_bit() -> None:
     """With anchors to attend to: a position that refers to four given nodes."""
     referring = Position("4/input", CHOICES, "input", place=Place("cell", 4, refers=True))
@@ -68,7 +68,6 @@ def test_the_suite_has_a_supernet_of_its_own() -> None:
     assert case.create(0).epochs == 4
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", sorted({*one_shot.names()} - {"instanas"}))
 def test_a_small_space_has_few_candidates(name: str) -> None:
     """16 architectures of two positions."""

@@ -234,7 +234,6 @@ def test_training_on_one_path_is_that_of_a_child() -> None:
         assert torch.equal(weight, others[name]) == (id(weight) not in trained), name
 
 
-@pytest.mark.no_cover
 def test_shared_weights_learn_for_all_paths() -> None:
     text = corpus(2000)
     data = shared_text(Corpus(text.train, text.train[-500:], text.test, text.words), hidden_size=16, learning_rate=3.0)

@@ -13,7 +13,6 @@ from naopt.spaces import ConvCellSpace
 TINY = ["training.batch_size=20", "filters=2", "cells_per_stage=1", "train_limit=60", "valid_limit=40", "warmup=0"]
 
 
-@pytest.mark.no_cover
 def test_each_search_and_each_untrained_controller_is_probed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

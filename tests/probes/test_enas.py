@@ -19,7 +19,6 @@ from tests.ranking.toys import sharing_run
 ENAS: dict[str, Any] = {"name": "enas", "epochs": 2, "hidden_size": 6, "controller_steps": 2, "buffer": 5}
 
 
-@pytest.mark.no_cover
 def test_states_are_those_of_the_trained_controller(tmp_path: Path) -> None:
     record = sharing_run(tmp_path / "run", searcher=ENAS, budget=26)
     subject = subject_of(record, prepare(record.config, record.directory))

@@ -57,7 +57,6 @@ def probed(knows: bool, **changes: Any) -> dict[str, Any]:
     return probe(told(knows), architectures, scores, **given)
 
 
-@pytest.mark.no_cover
 def test_a_state_that_knows_all() -> None:
     found = probed(True)
     assert found["predictivity"]["edges"]["r2"] > 0.99
@@ -246,7 +245,6 @@ def test_the_command_says_and_writes_the_same(table: Path, tmp_path: Path, capsy
     assert "--out" in capsys.readouterr().err
 
 
-@pytest.mark.no_cover
 @needs_data
 def test_states_decode_back_with_a_memory_only(tmp_path: Path) -> None:
     """Adam & Lorraine's finding, on NAS-Bench-201."""

@@ -27,7 +27,6 @@ def test_p_values_count_the_observation_itself() -> None:
 # Ridge regression.
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("dimensions", [3, 60])
 def test_the_penalty_is_chosen_by_leaving_one_out(dimensions: int) -> None:
     """For each label by itself, by as many fits as there are rows and penalties; more states than rows too."""
@@ -78,7 +77,6 @@ def test_permutations_in_parts_are_the_same_permutations(monkeypatch: pytest.Mon
     assert predictivity(states, labels, 30, rng(3)) == whole
 
 
-@pytest.mark.no_cover
 def test_chance_gives_uniform_p_values() -> None:
     found = []
     for seed in range(60):

@@ -26,7 +26,6 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "toy.npz"
 
 
-@pytest.mark.no_cover
 def test_correlations_and_going_on(table: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "cells.jsonl"
     tiny = ["filters=2", "cells_per_stage=1", "train_limit=60", "valid_limit=20"]

@@ -73,7 +73,6 @@ def words(svg: str) -> list[str]:
     return [element.text or "" for element in ET.fromstring(svg).iter() if element.tag.endswith("text")]
 
 
-@pytest.mark.no_cover
 def test_a_page_of_twelve_searchers_is_complete() -> None:
     found = document()
     text = render_bench(found)
@@ -105,7 +104,6 @@ def test_the_tables_say_what_the_document_says() -> None:
     assert f"{own['optimum_found']} of 5" in text
 
 
-@pytest.mark.no_cover
 def test_every_searcher_is_named_at_its_curve() -> None:
     found = document()
     for svg in (regret_chart(found, "report_regret"), regret_chart(found, "search_regret"), found_chart(found)):
@@ -124,7 +122,6 @@ def test_one_searcher_and_one_metric_are_enough() -> None:
     assert "evolution on cube" in render_bench(found)
 
 
-@pytest.mark.no_cover
 def test_goal_min_turns_regret_and_words() -> None:
     high, low = document(["random", "evolution"]), document(["random", "evolution"], table=cube("min"))
     assert "below zero is worse" in render_bench(high)

@@ -121,7 +121,6 @@ def test_it_shows_the_best_cell_where_it_came_from_and_the_settings(record: RunR
     assert "loss is &lt;nan&gt; &amp; stays so" in text
 
 
-@pytest.mark.no_cover
 def test_it_is_the_same_each_time() -> None:
     assert render(make_run(count=12)) == render(make_run(count=12))
 
@@ -234,7 +233,6 @@ def test_outliers_leave_the_trajectory_readable(record: RunRecord) -> None:
     assert max(ticks) < 200
 
 
-@pytest.mark.no_cover
 def test_the_page_stays_small() -> None:
     """A thousand two-cell architectures in 8 MB; what does not grow with them is counted as if it did."""
     assert len(render(make_run(ConvCellSpace(), 150)).encode()) < 150 * 8_000 + 100_000
@@ -245,7 +243,6 @@ def test_two_runs_of_different_metrics_are_not_compared(record: RunRecord) -> No
         render(record, make_run(metric="loss", goal="min"))
 
 
-@pytest.mark.no_cover
 def test_write_report_replaces_the_file(record: RunRecord, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("old")

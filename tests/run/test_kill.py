@@ -52,7 +52,6 @@ def archive(directory: Path) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.no_cover
 @pytest.mark.usefixtures("in_this_process")
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_ten_kills_change_nothing(tmp_path: Path) -> None:

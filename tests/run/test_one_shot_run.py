@@ -119,7 +119,6 @@ def pressed() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("searcher", [name for name in one_shot.names() if not decides_for_each(name)])
 def test_a_run_leaves_what_it_says(searcher: str, whole: Callable[[str], Path]) -> None:
     directory = whole(searcher)
@@ -190,7 +189,6 @@ def test_killed_between_training_and_measuring(
     assert contents(tmp_path / "run") == contents(whole("nao-ws"))
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("step", [1, 6])
 def test_ctrl_c_in_training_loses_no_whole_epoch(
     step: int, whole: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -232,7 +230,6 @@ def test_ctrl_c_at_the_end_of_the_training_is_not_lost(
     assert contents(tmp_path / "run") == contents(whole("enas"))
 
 
-@pytest.mark.no_cover
 def test_killed_for_real(whole: Callable[[str], Path], tmp_path: Path) -> None:
     """SIGKILL while the second epoch's state is being written."""
     code = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,11 @@ def test_one_point_is_all_there_is() -> None:
     assert thrift_for(points([0.5], [90]), 0.5) == 0
     with pytest.raises(InputError, match=r"only 0\.5"):
         thrift_for(points([0.5], [90]), 0.6)
+
+
+def test_the_default_is_what_the_network_was_tuned_for() -> None:
+    found = points([0.9, 0.7, 0.3], [95.0, 95.2, 80.0])
+    assert default_point([*found[:2], replace(found[2], tuned=True)]).latency == 0.3
 
 
 def test_the_default_is_the_cheapest_that_is_as_good_as_the_best() -> None:

@@ -129,7 +129,6 @@ def test_a_neighbourhood_that_is_used_up_is_left_for_random_architectures() -> N
     assert search.ask(4) == []
 
 
-@pytest.mark.no_cover
 @needs_data
 def test_it_is_as_strong_as_reported_on_nasbench201() -> None:
     """An independent program, 200 mutations a round: CIFAR-10 optimum after 77 queries (median)."""

@@ -34,7 +34,6 @@ def features(architectures: list[Architecture]) -> np.ndarray:
     return np.concatenate(list(encoded(SPACE, architectures, ("tokens", "paths", "sizes", "local")).values()), axis=1)
 
 
-@pytest.mark.no_cover
 def test_the_best_predictions_of_all_are_measured() -> None:
     """The same trees by scikit-learn itself, on every architecture that is left."""
     search = create(BoostedTreesSearcher, SPACE, 80, initial=30, batch=20, rows=1.0, columns=1.0, trees=30)
@@ -63,7 +62,6 @@ def test_published_settings_are_those_of_the_program() -> None:
     assert (shares.initial, shares.batch) == (22, 10)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("options", [{"trees": 50}, {"preset": "published", "initial": 20, "batch": 20}])
 def test_rounds_get_better(options: dict[str, Any]) -> None:
     options = options | {"random": 100, "mutations": 100, "candidates": "local"}
@@ -95,7 +93,6 @@ def test_models_are_registered_and_learn() -> None:
         assert model.predict([]).shape == (0,)
 
 
-@pytest.mark.no_cover
 def test_the_process_is_that_of_ranks_and_isomorphic_cells_are_alike() -> None:
     space, rng = ConvCellSpace(2, "enas-5"), np.random.default_rng(0)
     cells = [space.sample(rng) for _ in range(40)]
@@ -111,7 +108,6 @@ def test_the_process_is_that_of_ranks_and_isomorphic_cells_are_alike() -> None:
     assert constant.predict(cells[5:6]).tolist() == [7.0]
 
 
-@pytest.mark.no_cover
 @needs_data
 def test_predictors_are_as_good_as_reported() -> None:
     """Kendall tau with 156 cells of NAS-Bench-201, CIFAR-10 validation: 0.766 with path features alone.

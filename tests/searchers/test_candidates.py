@@ -59,7 +59,6 @@ def test_mutants_end_where_the_neighbourhood_does() -> None:
     assert mutants(space, [], 5, set(), np.random.default_rng(0)) == {}
 
 
-@pytest.mark.no_cover
 def test_scan_describes_every_architecture() -> None:
     scan = Scan(SPACE, ("tokens", "paths"))
     assert len(scan.architectures) == 15625
@@ -95,7 +94,6 @@ def test_a_scan_keeps_distances_and_gives_the_same_bits_without(kept: int, monke
     np.testing.assert_allclose(last, expected, atol=1e-6)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("kind", "origins"), [("auto", {"scan"}), ("scan", {"scan"}), ("local", {"random", "mutation"})]
 )
@@ -145,7 +143,6 @@ def test_encoding_falls_back_on_tokens() -> None:
 PREDICTORS = ["bananas", "boosted-trees", "gp", "npenas", "pnas"]
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", PREDICTORS)
 @pytest.mark.parametrize("goal", ["max", "min"])
 def test_predictions_are_in_the_metrics_unit(name: str, goal: Goal) -> None:

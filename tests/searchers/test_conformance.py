@@ -98,10 +98,7 @@ SPACES: dict[str, SearchSpace] = {
 }
 
 
-CASES = [
-    pytest.param(case, marks=[pytest.mark.no_cover] if case[1] != "generic" else [])
-    for case in product([*searchers.names(), *VARIANTS], SPACES)
-]
+CASES = list(product([*searchers.names(), *VARIANTS], SPACES))
 
 
 class TestSearchers(SearcherSuite):

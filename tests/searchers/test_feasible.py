@@ -55,7 +55,6 @@ def told(count: int, seed: int = 0, **kwargs: Any) -> list[tuple[Architecture, M
     return [(a, outcome(a, **kwargs)) for a in dict.fromkeys(drawn)]
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", SMALL)
 def test_searchers_with_a_model_hardly_propose_what_cannot_be_measured(name: str) -> None:
     """Their scores alone draw them there, and two thirds of a random choice can be measured."""

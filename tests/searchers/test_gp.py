@@ -33,7 +33,6 @@ def groups(space: SearchSpace, architectures: list[Architecture], names: tuple[s
     return list(encoded(space, architectures, names).values())
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(("space", "encoding"), [(grid(4, 4, 4, 4), "both"), (SPACE, "tokens")])
 def test_it_asks_for_the_largest_expected_improvement_of_all(space: SearchSpace, encoding: str) -> None:
     """Closed form of the improvement, for every architecture that is left, one by one in slices."""
@@ -91,7 +90,6 @@ def test_large_spaces_have_local_candidates() -> None:
     assert search.round_log()["candidates"] == 50
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("options", [{"kernel": "matern"}, {"acquisition": "ucb"}, {"normalisation": "standard"}])
 def test_smooth_optima_are_found_in_few_queries(options: dict[str, Any]) -> None:
     """Of 1,024 architectures the best is measured among the first 60, from every start."""
@@ -102,7 +100,6 @@ def test_smooth_optima_are_found_in_few_queries(options: dict[str, Any]) -> None
         assert max(worth(p.architecture) for p in drive(search, measure, 60)) == best
 
 
-@pytest.mark.no_cover
 @needs_data
 def test_it_is_as_strong_as_reported_on_nasbench201() -> None:
     """An independent program: scanning all cells reaches the CIFAR-10 optimum after 40 queries (median)."""

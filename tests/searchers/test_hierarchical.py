@@ -134,7 +134,6 @@ def test_even_a_small_tournament_has_two() -> None:
     assert found[2].parent == max((found[0].architecture, found[1].architecture), key=score)
 
 
-@pytest.mark.no_cover
 def test_many_mutations_forget_where_they_began() -> None:
     """The first architectures share one ancestor, yet every choice of a position is about as frequent."""
     space = NASBench201Space()

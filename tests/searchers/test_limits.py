@@ -90,7 +90,6 @@ def test_a_measured_limit_is_learned(name: str) -> None:
     assert max(quality(p.architecture) for p, _ in found if cost(p.architecture) <= 9.0) >= 0.85 * best
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("known", [True, False])
 def test_nao_finds_more_of_a_front_than_chance(known: bool) -> None:
     every = np.array([(quality(a), -cost(a)) for a in SPACE.enumerate()])
@@ -119,7 +118,6 @@ def test_an_objective_that_never_changes_hinders_no_other() -> None:
     assert np.mean(values[-15:]) > np.mean(values[:10]) + 5
 
 
-@pytest.mark.no_cover
 def test_nao_goes_on_with_several_objectives_from_what_was_told() -> None:
     wanted = problem(Objective("quality"), Objective("cost", "min"), known=False, limit=12.0)
     kind = searchers.get("nao")
@@ -133,7 +131,6 @@ def test_nao_goes_on_with_several_objectives_from_what_was_told() -> None:
     assert first.ask(2, pending) == fresh.ask(2, pending)
 
 
-@pytest.mark.no_cover
 def test_a_way_to_the_limit_is_walked_where_chance_finds_none() -> None:
     limit = min(map(cost, SPACE.enumerate())) + 1.0
     wanted = problem(limit=limit)
@@ -167,7 +164,6 @@ def test_ways_to_a_limit_that_little_keeps_take_few_costs() -> None:
     assert costs.asked <= 2_000
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ["pnas", "random"])
 def test_a_search_ends_when_all_that_a_limit_leaves_of_a_large_space_is_measured(name: str) -> None:
     kind = searchers.get(name)

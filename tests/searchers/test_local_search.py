@@ -158,7 +158,6 @@ def test_what_was_told_unasked_is_used() -> None:
     assert {p.parent for p in search.ask(5)} == {high}
 
 
-@pytest.mark.no_cover
 @needs_data
 @pytest.mark.parametrize(("metric", "least"), [("cifar10", 94.15), ("cifar100", 72.8)])
 def test_published_behaviour_on_nasbench201(metric: str, least: float) -> None:

@@ -65,7 +65,6 @@ def measure(architecture: Architecture) -> Measurement:
     return measurement(tokens.count(0) / 6, 20 - 20 * tokens.count(2) / 6)
 
 
-@pytest.mark.no_cover
 def test_controllers_of_a_sweep_learn_different_things() -> None:
     search = create(Problem((ACC, MS)), weights=3)
     drive(search, measure, 250)

@@ -120,7 +120,6 @@ def test_rounds_limit_the_search() -> None:
     assert search.ask(80) == []
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("embedding", ["components", "learned"])
 def test_a_fresh_searcher_that_is_told_the_same_goes_on_in_the_same_way(embedding: str) -> None:
     """After any number of rounds; equal proposals, origins, parents and predictions."""
@@ -136,7 +135,6 @@ def test_a_fresh_searcher_that_is_told_the_same_goes_on_in_the_same_way(embeddin
         told += len(proposals)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("goal", ["max", "min"])
 def test_it_climbs(goal: Goal) -> None:
     space = grid(4, 4, 4, 4, 4)
@@ -380,7 +378,6 @@ def test_presets() -> None:
 # Strength.
 
 
-@pytest.mark.no_cover
 @needs_data
 def test_it_finds_the_optimum_of_nasbench201() -> None:
     """The issue asks for a median of 40 queries on CIFAR-10; here three trials, less pretraining, twice that."""

@@ -49,7 +49,6 @@ def run(search: NAOSearcher, rounds: int = 1000) -> list[list[Proposal]]:
     return asked
 
 
-@pytest.mark.no_cover
 def test_rounds_follow_the_shares_of_the_budget() -> None:
     search = searcher(create_space("nasbench201"), 40, initial_share=0.5, round_share=0.25, seeds_share=0.1)
     assert (search.initial, search.new_per_round, search.seeds) == (20, 10, 4)
@@ -73,14 +72,12 @@ def test_the_paper_preset_has_the_papers_rounds() -> None:
         NAOSettings.parse({"seed": 3})
 
 
-@pytest.mark.no_cover
 def test_rounds_limit_the_search() -> None:
     search = searcher(create_space("nasbench201"), 100, initial=10, new_per_round=5, rounds=2)
     assert [len(proposals) for proposals in run(search)] == [10, 5, 5]
     assert search.ask(80) == []
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("goal", ["max", "min"])
 def test_it_climbs(goal: Goal) -> None:
     space = GenericSpace([Position(f"p{i}", ("a", "b", "c", "d")) for i in range(5)])
@@ -99,7 +96,6 @@ def test_it_climbs(goal: Goal) -> None:
     )
 
 
-@pytest.mark.no_cover
 def test_the_log_counts_what_happened() -> None:
     search = searcher(create_space("conv-cell:nodes=2"), 70, initial=30, new_per_round=10, seeds=4, neighbours=3)
     search.ask(30)
@@ -117,7 +113,6 @@ def test_the_log_counts_what_happened() -> None:
         assert p.parent is None or p.parent in search.seen
 
 
-@pytest.mark.no_cover
 def test_ascent_that_finds_nothing_is_refilled_and_counted() -> None:
     space = create_space("conv-cell:nodes=2")
     still: dict[str, Any] = {"first_step": 1e-9, "step_growth": 0.0, "noise": 0.0, "hops": 1, "seeds": 3}
@@ -133,7 +128,6 @@ def test_ascent_that_finds_nothing_is_refilled_and_counted() -> None:
     assert all(p.parent is None for p in proposals if p.origin == "refill")
 
 
-@pytest.mark.no_cover
 def test_only_listed_rows_are_proposed() -> None:
     cells, rng = create_space("conv-cell:nodes=2"), np.random.default_rng(0)
     space = EnumeratedSpace(cells, [cells.sample(rng).tokens for _ in range(40)])
@@ -152,7 +146,6 @@ def test_paper_keeps_the_first_that_differs() -> None:
     assert math.isfinite(search.round_log()["loss"])
 
 
-@pytest.mark.no_cover
 def test_hops_and_the_choice_by_the_mean() -> None:
     """The second ascent starts where the first one led; the best predictions of all that was found are proposed."""
     options: dict[str, Any] = {"initial": 20, "new_per_round": 6, "seeds": 3, "choose": "predicted", "neighbours": 4}

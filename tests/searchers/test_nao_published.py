@@ -162,7 +162,6 @@ def test_the_programs_go_on_from_what_they_found() -> None:
     assert [architecture.tokens for architecture in pending] == expected[:6]
 
 
-@pytest.mark.no_cover
 def test_a_thousand_queries_of_the_programs_come_from_ascent_after_the_pool() -> None:
     """A real network on cells of 60 tokens, small; with the attention of the PyTorch programs, which learns sooner."""
     small = {

@@ -93,7 +93,6 @@ def test_parents_without_new_mutants_make_room_for_worse_ones() -> None:
     assert search.ask(9) == []
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(("space", "variant"), [(ConvCellSpace(2, "enas-5"), "np"), (SPACE, "bo")])
 def test_real_networks_find_better_cells_than_random_ones(space: Any, variant: str) -> None:
     def measure(architecture: Architecture) -> Measurement:

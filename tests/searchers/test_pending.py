@@ -57,7 +57,6 @@ def architectures(proposals: list[Proposal]) -> list[Architecture]:
     return [proposal.architecture for proposal in proposals]
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", searchers.names())
 def test_a_usual_round_has_the_size_that_it_says(name: str) -> None:
     assert name in ROUND_SIZES, "say how large its rounds are"
@@ -73,7 +72,6 @@ def test_a_round_of_query_all_is_a_neighbourhood() -> None:
     assert search.round_size == len(search.ask(100)) == 24
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", searchers.names())
 def test_nobody_waits_for_results(name: str) -> None:
     """All searchers here fill 64 workers from the first to the last measurement."""
@@ -87,7 +85,6 @@ def test_nobody_waits_for_results(name: str) -> None:
         assert len(state.pending) + len(state.proposals) == 64 or state.told == 0 or state.told > 36
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ["random", "evolution"])
 def test_asking_costs_the_same_however_much_was_told(name: str) -> None:
     search, space = create(searchers.get(name), ConvCellSpace()), ConvCellSpace()
@@ -150,7 +147,6 @@ def test_the_process_believes_what_is_pending() -> None:
     assert architectures(batched.ask(2, whole[:1])) == whole[1:], "a round that is enlarged is the larger round"
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ["bananas", "boosted-trees", "npenas", "tnao", "seminas"])
 def test_one_fit_serves_as_many_asks_as_a_round_has_proposals(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     search = of(name)

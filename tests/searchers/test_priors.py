@@ -51,7 +51,6 @@ def test_a_prior_that_knows_leads_to_the_good_ones(name: str) -> None:
     assert len(GOOD.intersection(proposal.architecture for proposal in found)) >= 5
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.parametrize(("name", "several"), [("nao", False), ("nao", True), ("gp", False), ("gp", True)])
 def test_a_search_that_goes_on_comes_to_the_same(name: str, slow: bool, several: bool) -> None:

@@ -119,7 +119,6 @@ def counting(architecture: Architecture) -> Measurement:
     return scored(float(sum(token == 0 for token in architecture.tokens)))
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(("policy", "learning_rate"), [("lstm", 0.01), ("independent", 0.1)])
 def test_it_learns(policy: str, learning_rate: float) -> None:
     """Uniform architectures have 2.5 first choices on average; none can have more than 10."""

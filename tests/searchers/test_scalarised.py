@@ -87,7 +87,6 @@ def test_known_limits_are_kept_and_counted_once() -> None:
     assert search.seen.forbidden.refused > 0  # type: ignore[attr-defined]
 
 
-@pytest.mark.no_cover
 def test_predictions_in_no_unit_are_left_out() -> None:
     search = create("chebyshev", kind="gp", initial=4, random=5, mutations=5)
     proposals = drive(search, measure_both, 8)

@@ -101,7 +101,6 @@ def test_both_fits_see_what_they_should(monkeypatch: pytest.MonkeyPatch) -> None
             assert proposal.parent in seeds
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("choose", ["predicted", "first"])
 def test_every_query_counts_and_none_repeats(choose: str) -> None:
     search = searcher(choose=choose)
@@ -138,7 +137,6 @@ def test_a_space_without_anything_left_to_label() -> None:
     assert "pseudo_labelled" not in search.round_log()
 
 
-@pytest.mark.no_cover
 def test_predictions_are_in_the_metrics_unit() -> None:
     for goal in ("max", "min"):
         search = create(SemiNASSearcher, SPACE, 40, goal=goal, **QUICK)

@@ -53,7 +53,6 @@ def run(search: TNAOSearcher, rounds: int = 1000) -> list[list[Proposal]]:
     return asked
 
 
-@pytest.mark.no_cover
 def test_two_stages_follow_the_shares_of_the_budget() -> None:
     search = searcher(create_space("nasbench201"), 40, initial_share=0.5, round_share=0.25)
     assert (search.initial, search.new_per_round) == (20, 10)
@@ -79,7 +78,6 @@ def fits(search: TNAOSearcher, monkeypatch: pytest.MonkeyPatch) -> list[list[Arc
     return seen
 
 
-@pytest.mark.no_cover
 def test_two_stages_train_once_and_then_search(monkeypatch: pytest.MonkeyPatch) -> None:
     search = searcher(create_space("nasbench201"), 40, preset="two-stage", new_per_round=8)
     seen = fits(search, monkeypatch)
@@ -96,7 +94,6 @@ def test_two_stages_train_once_and_then_search(monkeypatch: pytest.MonkeyPatch) 
     assert [len(architectures) for architectures in seen] == [16, 24, 32]
 
 
-@pytest.mark.no_cover
 def test_rounds_in_parts_are_the_same_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(searcher(create_space("nasbench201"), 30, preset="two-stage", new_per_round=5))
     parts = searcher(create_space("nasbench201"), 30, preset="two-stage", new_per_round=5)
@@ -115,7 +112,6 @@ def test_rounds_in_parts_are_the_same_rounds(monkeypatch: pytest.MonkeyPatch) ->
     assert len(seen) == 1
 
 
-@pytest.mark.no_cover
 def test_a_search_that_was_resumed_trains_on_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     space = create_space("nasbench201")
     whole = run(searcher(space, 32, preset="two-stage", initial=16, new_per_round=8))
@@ -171,7 +167,6 @@ def test_every_combination_proposes_new_architectures_and_logs_what_it_did(
     assert np.mean(predicted) == pytest.approx(log["predicted_mean"])
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("goal", ["max", "min"])
 def test_it_finds_better_architectures_than_it_was_shown(goal: str) -> None:
     space = GenericSpace([Position(f"p{i}", ("a", "b", "c", "d")) for i in range(5)])
@@ -190,7 +185,6 @@ def test_it_finds_better_architectures_than_it_was_shown(goal: str) -> None:
     assert np.mean(later) > np.quantile(pool, 0.75)
 
 
-@pytest.mark.no_cover
 def test_a_remapped_round_proposes_the_best_scored_first() -> None:
     search = searcher(create_space("nasbench201"), 60, initial=25, new_per_round=8)
     _, second = run(search, rounds=2)
@@ -199,7 +193,6 @@ def test_a_remapped_round_proposes_the_best_scored_first() -> None:
     assert predicted == sorted(predicted, reverse=True)
 
 
-@pytest.mark.no_cover
 def test_particles_start_where_the_settings_say() -> None:
     space = create_space("nasbench201")
     for start in ("pool", "random", "normal"):
@@ -235,7 +228,6 @@ def test_a_full_pool_gives_half_its_best_and_others_at_random() -> None:
     assert len(set(rows)) == 8
 
 
-@pytest.mark.no_cover
 def test_what_the_swarm_leaves_open_is_refilled() -> None:
     still: dict[str, Any] = {"particles": 2, "generations": 0, "start": "pool"}
     search = searcher(create_space("nasbench201"), 60, initial=20, new_per_round=5, pretraining_steps=150, **still)

@@ -41,7 +41,6 @@ def driven_directly(sizes: tuple[int, ...], told: list[tuple[int, ...]], seed: i
     return tuple(trial.suggest_categorical(f"p{i}", range(size)) for i, size in enumerate(sizes))
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(3))
 def test_as_a_study_driven_directly(seed: int) -> None:
     sizes = (4, 3, 5, 4, 6)
@@ -58,7 +57,6 @@ def test_as_a_study_driven_directly(seed: int) -> None:
         assert found[count] == expected
 
 
-@pytest.mark.no_cover
 def test_first_architectures_are_uniform_until_so_many_have_a_score() -> None:
     search = create(TPESearcher, NASBench201Space(), startup=5)
     found = drive(search, lambda a: FAILED if a.tokens[0] == 3 else toy(a), 25)
@@ -69,7 +67,6 @@ def test_first_architectures_are_uniform_until_so_many_have_a_score() -> None:
     assert len(search.study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) == len(good)
 
 
-@pytest.mark.no_cover
 def test_it_finds_good_choices() -> None:
     search = create(TPESearcher, grid(*[4] * 8), budget=80)
     values = [sum(t == 0 for t in p.architecture.tokens) for p in drive(search, zeros, 80)]

@@ -124,7 +124,6 @@ def rings(*lengths: int) -> CellNodes:
     return tuple(nodes)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "cell", [chains(8, 2), chains(5, 3), chains(4, 4), chains(16, 1), chains(1, 16), rings(8), rings(4, 4), rings(3, 5)]
 )

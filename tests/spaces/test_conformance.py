@@ -8,16 +8,9 @@ from naopt.spaces import SearchSpace, create_space, spaces
 from naopt.testing import SpaceSuite
 from tests.spaces.examples import SPACES
 
-FIRST = {type(space): name for name, space in reversed(SPACES.items())}
-"""One of each kind, which is enough to be traced."""
-CASES = [
-    pytest.param(name, marks=[pytest.mark.no_cover] if FIRST[type(space)] != name else [])
-    for name, space in SPACES.items()
-]
-
 
 class TestSpaces(SpaceSuite):
-    @pytest.fixture(params=CASES)
+    @pytest.fixture(params=list(SPACES))
     def space(self, request: pytest.FixtureRequest) -> SearchSpace:
         return SPACES[request.param]
 

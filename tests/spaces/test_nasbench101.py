@@ -62,7 +62,6 @@ def all_cells(archive: Any) -> NDArray[np.int64]:
     return tokens
 
 
-@pytest.mark.no_cover
 def test_canonical_forms_tell_all_cells_apart_as_the_benchmark_does() -> None:
     archive = published()
     tokens = all_cells(archive)
@@ -131,7 +130,6 @@ def test_valid_rows_agree_with_single_sequences() -> None:
     assert valid.tolist() == [SPACE.contains(row) for row in tokens.tolist()]
 
 
-@pytest.mark.no_cover
 def test_samples_are_uniform_over_sequences() -> None:
     """Shares of inner vertices and of edges against exact counts."""
     exact: Counter[int] = Counter()

@@ -33,7 +33,6 @@ def isomorphic(one: Tokens, other: Tokens) -> bool:
     return bool(nx.is_isomorphic(pruned(one), pruned(other), node_match=SAME_NODES, edge_match=SAME_EDGES))
 
 
-@pytest.mark.no_cover
 def test_all_cells_fall_into_the_classes_that_networkx_finds() -> None:
     by_form: dict[Tokens, list[Tokens]] = defaultdict(list)
     for tokens in product(range(5), repeat=6):

@@ -42,7 +42,6 @@ def test_parameters_that_nasbench101_reports(text: str, published: int) -> None:
     assert space.quantities(architecture)["parameters"] == published
 
 
-@pytest.mark.no_cover
 def test_all_labelled_cells_of_nasbench101_have_the_parameters_that_it_reports() -> None:
     table = benchmark("nasbench101_labelled.npz")
     found = []
@@ -93,7 +92,6 @@ def test_nasbench201_has_the_parameters_that_it_reports() -> None:
     np.testing.assert_allclose(found, 1e6 * table["metric/params_m"], rtol=1e-6)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_nasbench201_counts_what_its_network_has(operation: str) -> None:
     from naopt.networks.nasbench201 import build_nasbench201

@@ -28,7 +28,6 @@ def positions(*sizes: int) -> list[Position]:
 SIZES = st.lists(st.sampled_from([1, 2, 3, 300, 70_000]), min_size=1, max_size=4)
 
 
-@pytest.mark.no_cover
 @given(SIZES, st.data())
 def test_rows_are_found_and_sorted_as_tuples_are(sizes: list[int], data: st.DataObject) -> None:
     near = [sorted({0, 1, 255, 256, size - 1} & set(range(size))) for size in sizes]

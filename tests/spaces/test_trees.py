@@ -63,7 +63,6 @@ def trees(draw: st.DrawFn, most_nodes: int = 12) -> Tree:
     return tuple((draw(st.integers(0, node)), draw(st.integers(0, labels - 1))) for node in range(nodes))
 
 
-@pytest.mark.no_cover
 @given(trees(), st.integers(0, 2**32 - 1))
 def test_isomorphic_trees_have_one_canonical_form(tree: Tree, seed: int) -> None:
     other = random_order(tree, np.random.default_rng(seed))
@@ -75,7 +74,6 @@ def test_isomorphic_trees_have_one_canonical_form(tree: Tree, seed: int) -> None
     assert all(parent < node for node, (parent, _) in enumerate(canonical, 1))
 
 
-@pytest.mark.no_cover
 @given(trees(), trees(), st.data())
 def test_canonical_forms_differ_where_trees_do(tree: Tree, other: Tree, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(tree) - 1))

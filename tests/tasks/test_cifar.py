@@ -177,7 +177,6 @@ def test_cifar10_as_image_folders(tmp_path: Path) -> None:
     assert [len(split) for split in all_splits(data)] == [36, 4, 10]
 
 
-@pytest.mark.no_cover
 def test_the_real_cifar10_opens(tmp_path: Path) -> None:
     folder = os.environ.get("NAOPT_DATA")
     if not folder:

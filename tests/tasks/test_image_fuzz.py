@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -117,7 +116,6 @@ images = st.sampled_from(sorted(KINDS)).flatmap(
 )
 
 
-@pytest.mark.no_cover
 @settings(max_examples=20)
 @given(st.lists(st.lists(images, min_size=3, max_size=6), min_size=2, max_size=3), names, st.booleans())
 def test_folders_of_all_kinds_of_images(classes: list[list[Drawn]], name: str, loop: bool) -> None:

@@ -40,7 +40,6 @@ def test_topics_are_whole_in_one_part_and_paragraphs_are_used_once() -> None:
     assert {name: parts[name] for name in PARTS} == share_out_topics(dict(reversed(topics.items())))
 
 
-@pytest.mark.no_cover
 def test_the_real_documentation() -> None:
     task = create_text_task("python-docs")
     corpus = task.load()

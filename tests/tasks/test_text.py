@@ -52,7 +52,6 @@ def test_words_are_those_of_a_naive_reader(text: str) -> None:
 words_strategy = st.lists(st.sampled_from("abcdefgh"), min_size=100, max_size=140)
 
 
-@pytest.mark.no_cover
 @given(words_strategy, words_strategy, st.integers(1, 30), st.integers(2, 9), st.booleans())
 def test_vocabulary_and_indices_are_those_of_a_naive_reader(
     train: list[str], other: list[str], minimum: int, maximum: int, prepared: bool

@@ -79,7 +79,6 @@ def break_loss(training: LanguageTrainer, monkeypatch: pytest.MonkeyPatch, when:
     return calls
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("cell", [SPEC, "lstm", "gru"])
 def test_what_can_be_learnt_is_learnt(cell: RecurrentSpec | str) -> None:
     with reproducible(0, CPU, 1):

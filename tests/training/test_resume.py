@@ -46,7 +46,6 @@ def outcome(training: ImageTrainer) -> dict[str, Any]:
     return {"history": history, "step": training.step, **training.measure("valid")}
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("stop", [1, 2, 3, 5, 8])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path: Path, stop: int, precision: str) -> None:

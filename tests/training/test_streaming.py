@@ -98,7 +98,6 @@ def equal(one: list[tuple[Tensor, Tensor]], other: list[tuple[Tensor, Tensor]]) 
     )
 
 
-@pytest.mark.no_cover
 def test_batches_are_those_of_reading_one_by_one_with_or_without_workers(
     files: ImageFiles, two_workers: Stream
 ) -> None:
@@ -160,7 +159,6 @@ def test_a_damaged_image_is_named_in_one_line(tmp_path: Path, workers: int) -> N
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.no_cover
 def test_a_source_for_trainers(files: ImageFiles) -> None:
     statistics = sample_statistics(files, SIZE)
     pictures = [Picture(files.read(index)) for index in range(18)]

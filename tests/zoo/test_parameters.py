@@ -54,7 +54,6 @@ def test_every_convolutional_entry_is_counted() -> None:
     assert set(COUNTED) == {name for name in zoo.names() if zoo.get(name).space.startswith("conv-cell")}
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", COUNTED)
 def test_size_at_the_published_n_and_f(name: str) -> None:
     entry = zoo.get(name)

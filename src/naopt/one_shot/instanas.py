@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from naopt.one_shot.path_trainer import PathTrainer
     from naopt.spaces import SearchSpace
 
+_HALVINGS = 12
 _THRIFTS = 5
 """Operating points at which children are collected."""
 
@@ -41,7 +42,8 @@ class InstaNASSearcher(OneShotSearcher):
     2. *joint* search. A step of the meta-graph under the controller's policies, in the paper permuted over the batch,
        so that it cannot adapt to who gets which; then a step of the controller, in the paper along
        ``mean((R(u) - b) grad log p(u)) + beta grad H``, ``u ~ p``, with the meta-graph fixed;
-    3. *tuning* of the meta-graph with the controller frozen, each image on the path that it will get.
+    3. *tuning* of the meta-graph with the controller frozen, each image on the path that it will get: at all operating
+       points, or at the one that was asked for (``tuned``, a thrift).
 
     Departures: nothing ever sees test images, which monitor the authors' program; and advantages are divided by their
     deviation, which is the unit of beta. Of the default only: the controller learns from training images that the
@@ -59,6 +61,7 @@ class InstaNASSearcher(OneShotSearcher):
         super().__init__(space, settings, seed=seed)
         self.options = settings
         self._learner: ControllerLearner | None = None
+        self.tuned: float | None = None
         self._sums: dict[str, float] = {}
         self._children: set[bytes] = set()
 
@@ -154,7 +157,10 @@ class InstaNASSearcher(OneShotSearcher):
                 learner.classify(batch)
         else:
             with torch.no_grad():
-                masks, believed = learner.decide(inputs, learner.thrifts(inputs, done), drawn=stage == "joint")
+                thrifts = learner.thrifts(inputs, done)
+                if stage == "tuning" and self.options.tuned_for is not None:
+                    thrifts = torch.full_like(thrifts, self._tuned_thrift(trainer, self.options.tuned_for))
+                masks, believed = learner.decide(inputs, thrifts, drawn=stage == "joint")
             self._add(steps=1, cost=float(relative_costs(masks, self.costs).mean()))
             self._children |= {mask.tobytes() for mask in masks.flatten(1).cpu().numpy()}
         if stage == "joint" and self.options.permuted:
@@ -173,6 +179,17 @@ class InstaNASSearcher(OneShotSearcher):
 
         assert isinstance(trainer.data, SharedImages)
         return trainer.data
+
+    def _tuned_thrift(self, trainer: PathTrainer, latency: float) -> float:
+        """At which the training images' mean relative cost is what is wanted, or as near as thrifts come to it."""
+        if self.tuned is None:
+            low, high = 0.0, 1.0
+            for _ in range(_HALVINGS):
+                self.tuned = (low + high) / 2
+                dear = self.learner.mean_cost(self._data(trainer).train, self.tuned) > latency
+                low, high = (self.tuned, high) if dear else (low, self.tuned)
+        assert self.tuned is not None
+        return self.tuned
 
     def _dropped(self, inputs: Tensor) -> Tensor:
         """Random paths ``(n, blocks, operations)``."""
@@ -246,6 +263,7 @@ class InstaNASSearcher(OneShotSearcher):
         tensors |= learner_tensors(list(controller.parameters()), optimizer)
         facts = {
             "costs": plain(asdict(self.costs)),
+            "tuned": self.tuned,
             "sums": dict(self._sums),
             "children": sorted(child.hex() for child in self._children),
         }
@@ -260,5 +278,6 @@ class InstaNASSearcher(OneShotSearcher):
         restore_learner(list(controller.parameters()), optimizer, memory.tensors)
         controller.load_state_dict(memory.below("controller"))
         self.learner.costs = OperationCosts.read(memory.facts["costs"])
+        self.tuned = memory.facts.get("tuned")
         self._sums = dict(memory.facts["sums"])
         self._children = {bytes.fromhex(child) for child in memory.facts["children"]}

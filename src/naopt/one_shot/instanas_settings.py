@@ -57,6 +57,9 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
     """Learning rate of the meta-graph where the joint search begins, as a part of that of the pretraining."""
     tuning_rate: float = Field(0.3, gt=0)
     """The same where fine-tuning begins. In each stage the rate falls by a cosine."""
+    tuned_for: float | None = Field(None, gt=0)
+    """Mean latency, as a part of the whole meta-graph's, for which the network is fine-tuned: more accurate there, and
+    less elsewhere. By default it is fine-tuned for all operating points."""
     controller_width: int = Field(8, ge=1)
     """Channels of the controller's first convolution; each further one has twice as many."""
     controller_layers: int = Field(3, ge=1, le=6)
@@ -131,6 +134,8 @@ class InstaNASSettings(OneShotSettings, PresetSettings):
             raise ValueError("estimator=gates needs a reward with a derivative: reward=price")
         if self.estimator == "gates" and self.baseline == "greedy":
             raise ValueError("baseline=greedy is for estimator=reinforce: gates need none")
+        if self.tuned_for is not None and not self.conditioned:
+            raise ValueError("tuned_for needs conditioned: without it there is one operating point")
         if self.price_high < self.price_low:
             raise ValueError("price_high must be at least price_low")
         if self.window_last > self.window_first:

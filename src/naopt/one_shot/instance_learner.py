@@ -23,8 +23,10 @@ from naopt.one_shot.instance_policy import (
 
 if TYPE_CHECKING:
     from naopt.one_shot.instanas_settings import InstaNASSettings
+    from naopt.training.images import Images
 
 _ACTIVE = 0.5
+_MANY = 500
 
 
 class ControllerLearner:
@@ -68,6 +70,14 @@ class ControllerLearner:
         logits, believed = self._logits(inputs, thrift)
         chosen = torch.bernoulli(explored(logits, self.options.exploration)) > 0 if drawn else logits >= 0
         return repaired(chosen, self.needed), believed
+
+    def mean_cost(self, images: Images, thrift: float) -> float:
+        """Mean relative cost of what images get at a thrift."""
+        costs = []
+        for inputs, _ in images.batches(_MANY):
+            asked = torch.full((len(inputs),), thrift, device=inputs.device)
+            costs.append(relative_costs(self.decide(inputs, asked, drawn=False)[0], self.costs).cpu())
+        return float(torch.cat(costs).double().mean())
 
     def _logits(self, inputs: Tensor, thrift: Tensor) -> tuple[Tensor, Tensor | None]:
         logits, believed = self.controller(inputs, thrift if self.options.conditioned else torch.zeros_like(thrift))

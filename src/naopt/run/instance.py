@@ -51,6 +51,7 @@ class InstanceAware:
         space: of the meta-graph.
         points: what it reaches; empty before that was measured.
         conditioned: whether thrift makes a difference.
+        tuned: at which thrift it was fine-tuned; ``None`` for all.
     """
 
     network: InstanceNetwork
@@ -61,6 +62,7 @@ class InstanceAware:
     space: InstaSpace
     points: tuple[OperatingPoint, ...] = ()
     conditioned: bool = True
+    tuned: float | None = None
 
 
 def open_instance(directory: str | Path, *, device: str = "cpu", test: bool = False) -> InstanceAware:
@@ -131,4 +133,5 @@ def assembled(
         searcher.space,
         points,
         searcher.options.conditioned,
+        searcher.tuned,
     )

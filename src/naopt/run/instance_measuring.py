@@ -49,6 +49,8 @@ def measure_instances(aware: InstanceAware, stepped: Stepped = lambda _, __: Non
 
     network, images = aware.network, aware.parts["valid"]
     thrifts = np.linspace(0, 1, THRIFTS).round(3).tolist() if aware.conditioned else [0.0]
+    if aware.tuned is not None:
+        thrifts = sorted({*thrifts, aware.tuned})
     total = len(thrifts) + 1 + PERMUTATIONS
     times, found, points = milliseconds(network, images, thrifts), [], []
     for number, (thrift, time) in enumerate(zip(thrifts, times, strict=True), 1):
@@ -89,6 +91,7 @@ def _point(aware: InstanceAware, thrift: float, time: float, found: Outcome) -> 
         milliseconds=time,
         children=len(children),
         largest=children.most_common(1)[0][1] / len(found.masks),
+        tuned=thrift == aware.tuned,
     )
 
 
