@@ -151,9 +151,9 @@ def test_a_measurement_without_the_objective_is_a_failure_that_names_the_nearest
 @pytest.mark.parametrize(
     ("wanted", "line"),
     [
-        ({"objective": "min:los"}, "evaluation 0 gave no los, but loss, ms: did you mean loss[?]; say so with"),
-        ({"objective": ["min:loss", "min:mss"]}, "evaluation 0 gave no mss, but loss, ms: did you mean ms[?]"),
-        ({"objective": "min:loss", "limits": {"heat": "<=5"}}, "evaluation 0 gave no heat, but loss, ms;"),
+        ({"objective": "min:los"}, "evaluation [01] gave no los, but loss, ms: did you mean loss[?]; say so with"),
+        ({"objective": ["min:loss", "min:mss"]}, "evaluation [01] gave no mss, but loss, ms: did you mean ms[?]"),
+        ({"objective": "min:loss", "limits": {"heat": "<=5"}}, "evaluation [01] gave no heat, but loss, ms;"),
     ],
 )
 def test_a_function_that_names_a_metric_otherwise_stops_the_search_at_once(
