@@ -27,6 +27,7 @@ import numpy as np
 from benchmarks.output import failed, note, publish
 from naopt.baselines import BaselineTable, baseline
 from naopt.cli.merging import merge_values
+from naopt.configuration import parse_setting
 from naopt.durations import seconds_of
 from naopt.errors import InputError, NaoptError
 from naopt.metrics import summarise
@@ -76,13 +77,14 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
                 networks=options.networks.split(","),
                 parameters=options.parameters,
                 preset=options.preset,
+                settings=dict(map(parse_setting, options.full)),
                 seed=seed,
             )
             tables[seed] = table
             searches.append({"search": each.label, "seed": seed, **of_pick(record, table)})
             note(f"{each.label}, seed {seed}: {searches[-1]}")
     return {
-        "settings": {"task": options.task, "space": options.space, "time": options.time, "set": options.set},
+        "settings": {key: getattr(options, key) for key in ("task", "space", "time", "set", "preset", "full")},
         "searches": searches,
         "baselines": [
             {"network": row.name, "seed": seed, **figures(table, row.name)}
@@ -193,6 +195,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--networks", default="resnet-8", help="baselines, separated by commas")
     parser.add_argument("--parameters", type=int, required=True, help="that picks and baselines have at most")
     parser.add_argument("--preset", help="of final training; by default the task's")
+    parser.add_argument("--full", nargs="+", default=[], metavar="KEY=VALUE", help="single settings of final training")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)

@@ -33,7 +33,7 @@ def test_picks_and_baselines_are_trained_alike(
     out = tmp_path / "out"
     arguments = ["--task", "digits", "--space", "nasbench201", "--budget", "2", "--seeds", "1", "--search", "random"]
     arguments += ["--search", "longer: random; finalists=1", "--set", *TINY, "--networks", "resnet-8"]
-    arguments += ["--parameters", "4000", "--preset", "recipe", "--out", str(out), "--json"]
+    arguments += ["--parameters", "4000", "--preset", "recipe", "--full", "epochs=1", "--out", str(out), "--json"]
     main(arguments)
     document = json.loads(capsys.readouterr().out)
     assert document == json.loads((out / "real_searches.json").read_text())
