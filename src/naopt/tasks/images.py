@@ -75,4 +75,10 @@ class FolderTask(ImageTask):
 class ImagesTask(FolderTask):
     """Your images: ``images:PATH``, a folder per class, with or without train/valid/test folders, or an archive."""
 
-    recipe: ClassVar[Mapping[str, object]] = {"cells_per_stage": 1, "filters": 8, "epochs": 10, "batch_size": 64}
+    recipe: ClassVar[Mapping[str, object]] = {
+        "cells_per_stage": 1,
+        "filters": 8,
+        "epochs": 5,
+        "batch_size": 32,
+        "learning_rate": 0.1,
+    }
