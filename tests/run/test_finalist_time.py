@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import naopt
+from naopt.cli.app import run as command
 from naopt.evaluators.training import TrainingEvaluator
 from naopt.evaluators.training_levels import relative_cost
 from naopt.execution import Deadline
@@ -46,7 +47,7 @@ def configuration(**changes: Any) -> RunConfig:
     [(1, 16), (2, 12), (3, 10), (5, 10)],  # four times the epochs: 2 s each, and 5 s are half of the limit
 )
 def test_measuring_leaves_what_finalists_are_expected_to_take(
-    training: type[MadeUpTraining], tmp_path: Path, finalists: int, measured: int
+    training: type[MadeUpTraining], tmp_path: Path, capsys: pytest.CaptureFixture[str], finalists: int, measured: int
 ) -> None:
     training.failing.clear()
     record = start_run(tmp_path / "run", configuration(finalists=finalists))
@@ -55,6 +56,8 @@ def test_measuring_leaves_what_finalists_are_expected_to_take(
     assert record.best() is not None
     assert record.best().index in record.finalists  # type: ignore[union-attr]
     assert not open_run(tmp_path / "run").carry_out()
+    assert command(["show", str(tmp_path / "run")]) == 0
+    assert "time:       no more was measured, to train the finalists within 10 s" in capsys.readouterr().out
 
 
 def test_a_longer_limit_goes_on_measuring(training: type[MadeUpTraining], tmp_path: Path) -> None:

@@ -156,6 +156,8 @@ def _(run: SearchRun, report: Path | None) -> Iterator[str]:
         yield f"stopped:    {record.stopped}"
     if record.time_is_up:
         yield f"time:       its limit of {record.meta['time_is_up']:g} s is reached"
+    elif record.meta.get("measuring_ended"):
+        yield f"time:       no more was measured, to train the finalists within {record.meta['measuring_ended']:g} s"
     yield f"space:      {record.meta['space']}"
     yield from (f"data:       {remark}" for remark in record.remarks)
     yield f"searcher:   {config.searcher}, seed {config.seed}"
