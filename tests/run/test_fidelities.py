@@ -169,3 +169,14 @@ def test_the_smallest_budget_measures_something_in_full(budget: int, costs: tupl
     assert found.best.level is None
     cheap = sum(trial.level == 0 for trial in found.trials if trial.origin == "random")
     assert cheap <= max(1, budget * costs[1] / costs[0] / 2)
+
+
+def test_where_little_is_known_the_best_goes_on() -> None:
+    """With fewer cheap measurements than a process needs, what was first is not better than what was best."""
+    found = naopt.search(None, TABLE, fidelities=LEVELS, fidelity_costs=(1, 3), budget=3, seed=4)
+    (metric,) = [name for name in LEVELS if name != LEVELS[-1]]
+    cheap = [trial for trial in found.trials if trial.level == 0 and trial.origin == "random"]
+    promoted = next(trial for trial in found.trials if trial.origin == "promotion")
+    best = max(cheap, key=lambda trial: trial.metrics[metric])
+    assert len({trial.metrics[metric] for trial in cheap}) > 1
+    assert promoted.architecture == best.architecture != cheap[0].architecture

@@ -257,10 +257,11 @@ class NAOSearcher(MultiFidelitySearcher):
         return [replace(p, level=None) if p.level == self.full else p for p in found]
 
     def _one_step(self, done: Known, pending: Sequence[Architecture], rng: np.random.Generator) -> list[Proposal]:
-        """Where cheap levels tell nothing: one that was measured goes on, or else a random one is measured in full."""
-        known = next((a for a in self.told_at[0] if a not in done), None)
-        if known is not None:
-            return [self.proposal(known, self.reached(known) + 1, "promotion")]
+        """Where too little is known for a process: the best goes on, or else a random one is measured in full."""
+        for level in range(self.full - 1, -1, -1):
+            among = [a for a in self.told_at[level] if a not in done and self.reached(a) == level]
+            if best := self.promotable(level, 1, among):
+                return [self.proposal(best[0], level + 1, "promotion")]
         drawn = sample_new(self.space, Known(self.seen, pending), 1, rng)
         return [self.proposal(architecture, self.full, "random") for architecture in drawn]
 
