@@ -62,7 +62,7 @@ def build_untrained(
         raise InputError("export", "untrained", f"needs {rule}")
     values = dict(settings or {})
     with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         if recurrent:
             chosen = LanguageNetworkSettings.parse(values, "network setting")
             return _language_model(whole, architecture, chosen, task, classes)

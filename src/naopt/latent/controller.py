@@ -230,7 +230,7 @@ class LSTMController(RecurrentController):
 def build_controller(space: SearchSpace, policy: str, hidden_size: int, layers: int, seed: int) -> Controller:
     """The controller of a policy (``lstm`` or ``independent``), with weights drawn from ``seed``; on the CPU."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return LSTMController(space, hidden_size, layers) if policy == "lstm" else IndependentController(space)
 
 

@@ -128,7 +128,7 @@ class GraphPredictor:
         rng = np.random.default_rng(seed)
         steps = self.epochs * -(-len(y) // self.batch_size)
         with one_torch_thread(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed % 2**63)
+            torch.default_generator.manual_seed(seed % 2**63)
             network = GraphNetwork(graphs.labels, self, beside.shape[1]).train()
             optimiser = torch.optim.Adam(
                 network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True

@@ -271,7 +271,7 @@ class LatentModel(PerformanceModel):
         """Torch's randomness from ``seed`` and as many threads as the settings say; afterwards all is as before."""
         threads = torch.get_num_threads()
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)
+            (torch.default_generator if self.device.type == "cpu" else torch).manual_seed(seed)
             torch.set_num_threads(self.settings.threads)
             try:
                 yield

@@ -70,7 +70,7 @@ def fit_surrogate(
     """A surrogate fitted to N >= 1 sequences and targets ``(N, M)`` by absolute errors and Adam; all from ``seed``."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         model = RecurrentSurrogate(space, hidden_size, targets.shape[1])
     rows, wanted = model.rows(tokens), torch.from_numpy(targets.astype(np.float32))
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)

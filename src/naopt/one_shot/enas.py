@@ -138,7 +138,7 @@ class ENASSearcher(OneShotSearcher):
 
             options = self.options
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self.seed)
+                torch.default_generator.manual_seed(self.seed)
                 controller = _built(self.space, options)
             self._learner = controller, torch.optim.Adam(controller.parameters(), lr=options.controller_learning_rate)
             self._buffer = ArchitectureMemory(options.buffer) if options.buffer else None

@@ -89,7 +89,7 @@ class InstaNASSearcher(OneShotSearcher):
         if options.learns_from == "valid" and len(data.valid) < 2:
             raise InputError("learns_from", "valid", "needs at least 2 validation images")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.default_generator.manual_seed(self.seed)
             controller = ImageController(
                 channels,
                 network.space.blocks,

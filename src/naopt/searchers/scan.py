@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
 _CHUNK = 2048
 _BLOCK = 2
 _KEPT_BYTES = 2**27
+_WITH_DISTANCES = 2
+"""Scans that keep distances, the latest ones."""
+_MOST = 200_000
+"""Architectures of all scans that are kept."""
 
 
 class Scan:
@@ -120,6 +123,10 @@ class Scan:
         self._kept = every if len(every) <= room else dict(list(found.items())[:room])
         return [np.stack([found[row][group] for row in rows]) for group in range(len(self.groups))]
 
+    def forget_distances(self) -> None:
+        """Drops what is kept; it is computed again where it is needed, with the same bits."""
+        self._kept = {}
+
     @one_thread()
     def _apart(self, rows: Sequence[int]) -> list[list[NDArray[np.float64]]]:
         """By row, for each group squared distances ``(canonical forms,)``."""
@@ -140,10 +147,18 @@ class Scan:
         return np.flatnonzero(left)
 
 
-@lru_cache(maxsize=2)
+_scans: dict[tuple[SearchSpace, tuple[str, ...]], Scan] = {}
+
+
 def scan_of(space: SearchSpace, names: tuple[str, ...]) -> Scan:
-    """The scan of a space, made once for all searches of it."""
-    return Scan(space, names)
+    """The scan of a space, made once for all searches of it; the latest ones are kept."""
+    key = space, names
+    _scans[key] = scan = _scans.pop(key, None) or Scan(space, names)
+    while len(_scans) > 1 and sum(len(kept.architectures) for kept in _scans.values()) > _MOST:
+        _scans.pop(next(iter(_scans)), None)
+    for older in list(_scans.values())[:-_WITH_DISTANCES]:
+        older.forget_distances()
+    return scan
 
 
 def _compact(group: NDArray[np.float64]) -> NDArray[np.float32] | NDArray[np.uint8]:

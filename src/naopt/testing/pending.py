@@ -8,6 +8,7 @@ from naopt.measurement import Measurement
 from naopt.searchers import Proposal, Searcher
 from naopt.testing.drives import Drive, SearcherCase, State, measure, require_pending
 from naopt.testing.suite import Suite
+from naopt.testing.wholes import whole_search
 
 _WORKERS = 8
 _FAILED = Measurement({}, 1.0, "diverged", "loss is not finite")
@@ -36,15 +37,12 @@ class PendingSuite(Suite):
 
     def test_asynchronous_search_spends_its_budget(self, case: SearcherCase) -> None:
         budget = min(case.budget, case.space.size)
-        drive = Drive(case.create(seed=self.seed))
-        drive.run_workers(budget, _WORKERS, self.seed)
-        found = [architecture for architecture, _ in drive.searcher.history]
+        found = [architecture for architecture, _ in whole_search(case, self.seed, _WORKERS).drive.searcher.history]
         assert len(set(found)) == len(found), "an architecture was measured twice"
         assert len(found) == budget or case.space.size < 10 * budget, f"ended after {len(found)} of {budget}"
 
     def test_proposals_follow_from_what_is_told_and_pending(self, case: SearcherCase) -> None:
-        live = Drive(case.create(seed=self.seed))
-        states = live.run_workers(case.budget, _WORKERS, self.seed)
+        live, states = whole_search(case, self.seed, _WORKERS)
         for state in states[:: max(1, len(states) // 4)]:
             fresh = Drive(_told(case, live.searcher, state, self.seed))
             for when in ("a fresh searcher asks otherwise", "it asks otherwise the second time"):

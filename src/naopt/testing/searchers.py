@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from naopt.measurement import Measurement
-from naopt.searchers import Proposal, Searcher
+from naopt.searchers import Proposal
 from naopt.spaces import Architecture, GenericSpace, Position
 from naopt.testing.drives import Drive, History, SearcherCase, measure, score
 from naopt.testing.fidelities import FidelitySuite
 from naopt.testing.objectives import ObjectivesSuite
 from naopt.testing.pending import PendingSuite
+from naopt.testing.wholes import whole_search
 
 __all__ = ["SearcherCase", "SearcherSuite", "check_searcher", "measure", "score"]
 
@@ -25,13 +26,15 @@ class SearcherSuite(PendingSuite, ObjectivesSuite, FidelitySuite):
 
     def test_search_spends_its_budget(self, case: SearcherCase) -> None:
         budget = min(case.budget, case.space.size)
-        found = Drive(case.create(seed=self.seed)).run(budget, case.batch)
+        found = whole_search(case, self.seed).drive.searcher.history
         assert found, "a search must propose something"
         assert len(found) == budget or case.space.size < 10 * budget, f"ended after {len(found)} of {budget}"
 
     def test_search_is_deterministic(self, case: SearcherCase) -> None:
+        again = Drive(case.create(seed=self.seed))
+        again.run(case.budget, case.batch)
         first, second = (
-            [p for batch in self._finished(case.create(seed=self.seed), case).asked for p in batch] for _ in range(2)
+            [p for batch in drive.asked for p in batch] for drive in (whole_search(case, self.seed).drive, again)
         )
         assert _tokens(first) == _tokens(second), "equal seeds and histories must give equal proposals"
         assert [p.predicted for p in first] == [p.predicted for p in second], "equal searches, other predictions"
@@ -43,7 +46,7 @@ class SearcherSuite(PendingSuite, ObjectivesSuite, FidelitySuite):
         assert _tokens(first) == _tokens(second), "ask must depend on what was told, not on what was asked"
 
     def test_search_resumes_from_its_history(self, case: SearcherCase) -> None:
-        whole = self._finished(case.create(seed=self.seed), case)
+        whole = whole_search(case, self.seed).drive
         told = 0
         for batch in whole.asked:
             fresh = case.create(seed=self.seed)
@@ -66,9 +69,9 @@ class SearcherSuite(PendingSuite, ObjectivesSuite, FidelitySuite):
         assert found, "asking one by one must give proposals"
 
     def test_goal_only_turns_the_sign(self, case: SearcherCase) -> None:
-        drives = [Drive(case.create(seed=self.seed)), Drive(case.create(seed=self.seed, goal="min"), _negated)]
-        most, least = (drive.run(case.budget, case.batch) for drive in drives)
-        assert [a.tokens for a in most] == [a.tokens for a in least], "minimising -x must ask what maximising x does"
+        most = whole_search(case, self.seed).drive.searcher.history
+        least = Drive(case.create(seed=self.seed, goal="min"), _negated).run(case.budget, case.batch)
+        assert [a.tokens for a, _ in most] == [a.tokens for a in least], "minimising -x must ask what maximising x does"
 
     def test_results_matter(self, case: SearcherCase) -> None:
         if not case.searcher.learns or case.space.size < 10 * case.budget:
@@ -119,11 +122,6 @@ class SearcherSuite(PendingSuite, ObjectivesSuite, FidelitySuite):
             found = drive.run(100, case.batch)
             assert len(found) == space.size, f"found {len(found)} of {space.size} architectures"
             assert not drive.ask(case.batch), "proposes something after it has found nothing new"
-
-    def _finished(self, searcher: Searcher, case: SearcherCase) -> Drive:
-        drive = Drive(searcher)
-        drive.run(case.budget, case.batch)
-        return drive
 
 
 class _Tiny(GenericSpace):

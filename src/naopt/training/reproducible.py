@@ -15,7 +15,8 @@ def reproducible(seed: int, device: torch.device, threads: int) -> Iterator[None
     index = [] if device.type == "cpu" else [device.index or 0]
     with torch.random.fork_rng(index, device_type="cuda" if device.type == "cpu" else device.type):
         torch.set_num_threads(threads)
-        torch.manual_seed(seed)
+        # To seed accelerators that are not used notes a traceback for each kind, for some milliseconds, and keeps it.
+        (torch.default_generator if device.type == "cpu" else torch).manual_seed(seed)
         try:
             yield
         finally:
