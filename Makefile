@@ -41,7 +41,7 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m slipcover --json --out coverage.json -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m slipcover --immediate --json --out coverage.json -m pytest -n auto --maxprocesses 4 --dist loadfile
 	@$(BIN)/python -m slipcover --merge coverage.json --out coverage.json --fail-under 95
 
 test-minimum:

@@ -19,6 +19,7 @@ gc.disable()
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
     gc.enable()
 
 
@@ -29,8 +30,10 @@ settings.load_profile("naopt")
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What is cached between processes stays among the tests: nothing is read from a user's cache, or written there."""
+    own = tmp_path_factory.getbasetemp()
+    common = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NAOPT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("NAOPT_CACHE", str(common / "cache"))
         yield
 
 

@@ -67,6 +67,7 @@ def record(folder: Path, monkeypatch: pytest.MonkeyPatch, only: str = "") -> Arc
 
     # One space for all searches of a table: what is computed once for it, several share.
     monkeypatch.setattr("naopt.run.setup.load_table", cache(load_table))
+    monkeypatch.setattr("naopt.evaluators.TrainingEvaluator.inline", True)
     whole_table(folder / "whole.npz")
     levels_table(folder / "levels.npz")
     found: Archives = {}

@@ -89,6 +89,7 @@ def test_a_killed_search_goes_on_to_the_archive_of_one_that_was_not(
     assert rows(known) == whole[:15]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_the_finalist_that_is_missing_is_trained(copies: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As in the run that was not stopped; its training in single precision may differ by an image."""
     known = load_run("sharing-stopped")

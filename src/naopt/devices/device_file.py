@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -165,8 +164,7 @@ class DeviceCosts:
 
 def layer_row(layer: Layer) -> Row:
     """A layer as the file has it."""
-    row: Row = astuple(layer)
-    return row
+    return (*layer,)
 
 
 def read_device(path: str | Path) -> DeviceModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from naopt.errors import InputError
@@ -33,8 +33,26 @@ class SeveralCosts:
         return [name for part in self._parts for name in part.metrics]
 
     def of(self, architectures: Sequence[Architecture]) -> Mapping[str, NDArray[np.float64]]:
-        """See ``Costs``."""
-        return {name: values for part in self._parts for name, values in part.of(architectures).items()}
+        """See ``Costs``. A source is asked when one of its metrics is looked up."""
+        return _Asked(self._parts, architectures)
+
+
+class _Asked(Mapping[str, "NDArray[np.float64]"]):
+    def __init__(self, parts: Sequence[Costs], architectures: Sequence[Architecture]) -> None:
+        self._part_of = {name: part for part in parts for name in part.metrics}
+        self._architectures = tuple(architectures)
+        self._values: dict[str, NDArray[np.float64]] = {}
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        if name not in self._values:
+            self._values.update(self._part_of[name].of(self._architectures))
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._part_of)
+
+    def __len__(self) -> int:
+        return len(self._part_of)
 
 
 def known_costs(

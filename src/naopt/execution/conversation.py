@@ -214,7 +214,8 @@ class Conversation:
         names = [name for name in names if name not in measurement.metrics]
         if costs is None or not names:
             return measurement
-        known = {name: float(values[0]) for name, values in costs.of([architecture]).items() if name in names}
+        found = costs.of([architecture])
+        known = {name: float(found[name][0]) for name in names if name in found}
         known = {name: value for name, value in known.items() if not math.isnan(value)}
         return replace(measurement, metrics={**measurement.metrics, **known})
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Map = tuple[int, int, int]
 Pair = tuple[int, int]
@@ -19,8 +20,7 @@ BYTES = 4
 """Of a float32 number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One operation.
 
     Attributes:
