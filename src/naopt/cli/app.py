@@ -10,7 +10,8 @@ import io
 import logging
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -110,7 +111,8 @@ def run(arguments: Sequence[str]) -> int:
         error; paths that the system refuses are bad input. Other exceptions are bugs and pass through.
     """
     try:
-        code = app(args=[_at_home(a) for a in arguments] or ["--help"], prog_name="naopt", standalone_mode=False)
+        given = [_at_home(a) for a in arguments] or ["--help"]
+        code = _command(app)(args=given, prog_name="naopt", standalone_mode=False)
     except InputError as error:
         return _fail(str(error), USAGE)
     except RunStoppedError as error:
@@ -134,6 +136,12 @@ def run(arguments: Sequence[str]) -> int:
     if code == INTERRUPTED:  # as some versions of typer give it back
         return _fail("interrupted; there is nothing to be resumed", INTERRUPTED)
     return code if isinstance(code, int) else DONE
+
+
+@cache
+def _command(of: typer.Typer) -> Callable[..., object]:
+    """The commands with all of their options: to read these from annotations takes longer than some commands do."""
+    return typer.main.get_command(of)
 
 
 def _at_home(argument: str) -> str:
