@@ -10,6 +10,9 @@ ifneq ($(NAOPT_DATA),)
 export NAOPT_DATA
 endif
 
+# Bytecode is kept, that of the tests with pytest's changes too: to make it again takes each worker seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install demo test check test-minimum
 .DEFAULT_GOAL := help
 
