@@ -218,11 +218,14 @@ def svg(name: str, label: str, draw: Callable[[Axes], None], size: tuple[float, 
     """One chart of so many inches; ``name`` keeps its element ids apart from those of the page's other charts."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with chart_style({"svg.hashsalt": name}):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
         draw(figure.subplots())
+        # As an engine of the figure it would have everything drawn once more before it is written.
+        ConstrainedLayoutEngine().execute(figure)
         out = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(out, format="svg", transparent=True, metadata=nothing)
