@@ -154,7 +154,7 @@ def scan_of(space: SearchSpace, names: tuple[str, ...]) -> Scan:
     """The scan of a space, made once for all searches of it; the latest ones are kept."""
     key = space, names
     _scans[key] = scan = _scans.pop(key, None) or Scan(space, names)
-    while len(_scans) > 1 and sum(len(kept.architectures) for kept in _scans.values()) > _MOST:
+    while len(_scans) > 1 and sum(len(kept.architectures) for kept in list(_scans.values())) > _MOST:
         _scans.pop(next(iter(_scans)), None)
     for older in list(_scans.values())[:-_WITH_DISTANCES]:
         older.forget_distances()
