@@ -200,7 +200,7 @@ def test_replacing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export(first.network, "pytorch", out, first.facts, first.data[:1])
     export(second.network, "pytorch", str(out), second.facts, second.data, force=True)
     assert torch.allclose(run_here(second.deploy(), out), logits(second), atol=1e-5)
-    modes = {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    modes = {path.stat().st_mode & 0o777 for path in tmp_path.iterdir() if path.is_file()}
     assert len(modes) == 1
 
 

@@ -41,7 +41,8 @@ def published() -> Any:
     folder = os.environ.get("NAOPT_DATA")
     if folder is None:
         pytest.skip("NAOPT_DATA is not set: no folder with benchmark tables")
-    return np.load(Path(folder) / "nasbench101_space.npz")
+    with np.load(Path(folder) / "nasbench101_space.npz") as archive:
+        return dict(archive)
 
 
 def all_cells(archive: Any) -> NDArray[np.int64]:

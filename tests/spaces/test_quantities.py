@@ -24,7 +24,8 @@ def benchmark(name: str) -> Any:
     folder = os.environ.get("NAOPT_DATA")
     if folder is None:
         pytest.skip("NAOPT_DATA is not set: no folder with benchmark tables")
-    return np.load(Path(folder) / name)
+    with np.load(Path(folder) / name) as archive:
+        return dict(archive)
 
 
 @pytest.mark.parametrize(

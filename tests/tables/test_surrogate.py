@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,17 +20,22 @@ MADE = Surrogate(
 )
 
 
+def arrays_of(path: Path) -> dict[str, Any]:
+    with np.load(path) as archive:
+        return dict(archive)
+
+
 def test_a_surrogate_is_kept_in_the_file(tmp_path: Path) -> None:
     save_table(table(surrogates={"acc": MADE}), tmp_path / "t.npz")
     assert load_table(tmp_path / "t.npz").surrogates == {"acc": MADE}
-    meta = json.loads(np.load(tmp_path / "t.npz")["meta"].item())
+    meta = json.loads(arrays_of(tmp_path / "t.npz")["meta"].item())
     assert meta["surrogate"]["acc"]["cv"]["kendall_tau"] == 0.8
     assert meta["version"] == 1
 
 
 def test_other_tables_do_not_mention_it(tmp_path: Path) -> None:
     save_table(table(), tmp_path / "t.npz")
-    assert "surrogate" not in json.loads(np.load(tmp_path / "t.npz")["meta"].item())
+    assert "surrogate" not in json.loads(arrays_of(tmp_path / "t.npz")["meta"].item())
     assert load_table(tmp_path / "t.npz").surrogates == {}
 
 
@@ -40,7 +46,7 @@ def test_surrogates_of_unknown_metrics_are_refused(tmp_path: Path) -> None:
 
 def test_nonsense_in_a_file_is_named(tmp_path: Path) -> None:
     save_table(table(surrogates={"acc": MADE}), tmp_path / "t.npz")
-    arrays = dict(np.load(tmp_path / "t.npz"))
+    arrays = arrays_of(tmp_path / "t.npz")
     meta = json.loads(arrays["meta"].item())
     meta["surrogate"]["acc"]["cv"]["folds"] = 0
     arrays["meta"] = np.array(json.dumps(meta))
