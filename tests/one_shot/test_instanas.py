@@ -256,6 +256,15 @@ def test_it_is_tuned_for_the_operating_point_that_was_asked_for(monkeypatch: pyt
     assert below < above
 
 
+def test_an_operating_point_out_of_reach_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    settings = InstaNASSettings(epochs=3, tuned_for=0.001)
+    trainer = OneShotCase(InstaNASSearcher, settings, InstaSpace(3, 1, "mb3e1+mb3e2")).create(0)
+    for _ in range(3):
+        trainer.train_epoch()
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "naopt.one_shot.instanas"]
+    assert line.startswith("tuned_for 0.001 is out of reach: the network is fine-tuned for 0.")
+
+
 @pytest.mark.parametrize("permuted", [False, True])
 def test_policies_are_permuted_over_the_batch(monkeypatch: pytest.MonkeyPatch, *, permuted: bool) -> None:
     settings = InstaNASSettings.parse({"epochs": 3, "permuted": permuted})

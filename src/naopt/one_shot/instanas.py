@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from naopt.spaces import SearchSpace
 
 _HALVINGS = 12
+_NEAR = 0.1
+_log = logging.getLogger(__name__)
 _THRIFTS = 5
 """Operating points at which children are collected."""
 
@@ -183,12 +187,14 @@ class InstaNASSearcher(OneShotSearcher):
     def _tuned_thrift(self, trainer: PathTrainer, latency: float) -> float:
         """At which the training images' mean relative cost is what is wanted, or as near as thrifts come to it."""
         if self.tuned is None:
-            low, high = 0.0, 1.0
+            low, high, middle, cost = 0.0, 1.0, 0.0, math.inf
             for _ in range(_HALVINGS):
-                self.tuned = (low + high) / 2
-                dear = self.learner.mean_cost(self._data(trainer).train, self.tuned) > latency
-                low, high = (self.tuned, high) if dear else (low, self.tuned)
-        assert self.tuned is not None
+                middle = (low + high) / 2
+                cost = self.learner.mean_cost(self._data(trainer).train, middle)
+                low, high = (middle, high) if cost > latency else (low, middle)
+            if abs(cost - latency) > _NEAR * latency:
+                _log.warning("tuned_for %g is out of reach: the network is fine-tuned for %.3g", latency, cost)
+            self.tuned = middle
         return self.tuned
 
     def _dropped(self, inputs: Tensor) -> Tensor:
