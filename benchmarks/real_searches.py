@@ -34,7 +34,9 @@ from naopt.metrics import summarise
 from naopt.run import RunConfig, RunRecord, open_run
 from naopt.run.names import CONFIG
 from naopt.run.run import SearchRun
+from naopt.run.setup import prepare
 from naopt.run.start import new_run
+from naopt.values import plain
 
 _PLENTY = 100_000
 _HOUR = 3600.0
@@ -74,7 +76,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
             table = baseline(
                 run=directory,
                 out=options.out / f"alike-{seed}",
-                networks=options.networks.split(","),
+                networks=options.networks,
                 parameters=options.parameters,
                 preset=options.preset,
                 settings=dict(map(parse_setting, options.full)),
@@ -90,7 +92,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
             {"network": row.name, "seed": seed, **figures(table, row.name)}
             for seed, table in tables.items()
             for row in table.rows
-            if row.name in options.networks.split(",")
+            if row.name in options.networks
         ],
     }
 
@@ -105,10 +107,10 @@ def carried_out(directory: Path, each: Contestant, seed: int, options: argparse.
     if (directory / CONFIG).is_file():
         run = open_run(directory)
         assert isinstance(run, SearchRun)
-        now, was = config.to_values(), run.state.config.to_values()
-        for key in flags:
-            if now[key] != was[key]:
-                rule = f"{directory.name} was begun with {key} {was[key]}; choose another folder"
+        now, was = (plain(each.to_values()) for each in (prepare(config, directory).config, run.state.config))
+        for key in {**now, **was}:
+            if now.get(key) != was.get(key):
+                rule = f"{directory.name} was begun with {key} {was.get(key)}; choose another folder"
                 raise InputError("--out", str(options.out), rule)
     else:
         run = new_run(directory, config)
@@ -159,20 +161,18 @@ def markdown(document: Mapping[str, Any]) -> str:
     ]
     for label in labels:
         rows = [row for row in searches if row["search"] == label]
-        lines.append(
-            f"| `{label}` | {np.mean([row['evaluations'] for row in rows]):.0f} | {_each(rows, 'valid', first)}"
-        )
+        lines.append(f"| `{label}` | {np.mean([row['evaluations'] for row in rows]):.0f} | {_each(rows, first)}")
     for name in dict.fromkeys(row["network"] for row in document["baselines"]):
         rows = [row for row in document["baselines"] if row["network"] == name]
-        lines.append(f"| `{name}` | | {_each(rows, 'valid', first)}")
+        lines.append(f"| `{name}` | | {_each(rows, first)}")
     return "\n".join(lines) + "\n"
 
 
-def _each(rows: Sequence[Mapping[str, Any]], key: str, first: Mapping[int, float]) -> str:
+def _each(rows: Sequence[Mapping[str, Any]], first: Mapping[int, float]) -> str:
     tests = [row["test"] for row in rows]
     gaps = [row["test"] - first[row["seed"]] for row in rows]
     shown = ", ".join(f"{test:.1f}" for test in tests)
-    return f"{_mean([row[key] for row in rows])} | {_mean(tests)} | {shown} | {_mean(gaps, '+')} |"
+    return f"{_mean([row['valid'] for row in rows])} | {_mean(tests)} | {shown} | {_mean(gaps, '+')} |"
 
 
 def _mean(values: Sequence[float], sign: str = "") -> str:
@@ -204,7 +204,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.search = [Contestant.parse(text) for text in options.search]
     if len({each.label for each in options.search}) < len(options.search):
         raise InputError("--search", ", ".join(each.label for each in options.search), "must have different labels")
-    options.seeds = range(1, options.seeds + 1)
+    options.seeds, options.networks = range(1, options.seeds + 1), options.networks.split(",")
     return options
 
 

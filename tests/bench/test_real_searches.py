@@ -54,10 +54,11 @@ def test_picks_and_baselines_are_trained_alike(
     again = json.loads(capsys.readouterr().out)
     assert again == document
     assert (out / "real_searches.json").stat().st_mtime_ns > before
-    with pytest.raises(SystemExit) as stopped:
-        main([*arguments, "--time", "5m"])
-    assert stopped.value.code == 2
-    assert "was begun with time" in capsys.readouterr().err
+    for changed, key in ((["--time", "5m"], "time"), (["--set", "epochs=2"], "training")):
+        with pytest.raises(SystemExit) as stopped:
+            main([*arguments, *changed])
+        assert stopped.value.code == 2
+        assert f"was begun with {key}" in capsys.readouterr().err
 
 
 def test_tables_pair_seeds() -> None:
