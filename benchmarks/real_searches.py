@@ -69,6 +69,8 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         InputError: bad options, or a folder of other searches.
         RunStoppedError: it was stopped; the same command goes on.
     """
+    for each in options.search:
+        prepare(config_of(each, options.seeds[0], options))
     searches: list[dict[str, Any]] = []
     tables: dict[int, BaselineTable] = {}
     for seed in options.seeds:
@@ -99,13 +101,18 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def carried_out(directory: Path, each: Contestant, seed: int, options: argparse.Namespace) -> RunRecord:
-    """A search, begun or gone on with until its time is up."""
+def config_of(each: Contestant, seed: int, options: argparse.Namespace) -> RunConfig:
+    """Of a search. Raises ``InputError`` for what it cannot have."""
     flags = {
         "task": options.task, "space": options.space, "searcher": each.searcher, "budget": options.budget, "seed": seed,
         "time": seconds_of(options.time),
     }  # fmt: skip
-    config = RunConfig.from_values(merge_values({}, flags, [*options.set, *each.settings]))
+    return RunConfig.from_values(merge_values({}, flags, [*options.set, *each.settings]))
+
+
+def carried_out(directory: Path, each: Contestant, seed: int, options: argparse.Namespace) -> RunRecord:
+    """A search, begun or gone on with until its time is up."""
+    config = config_of(each, seed, options)
     if (directory / CONFIG).is_file():
         run = open_run(directory)
         assert isinstance(run, SearchRun)

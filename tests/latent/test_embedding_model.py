@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naopt.latent import EmbeddingModel, EmbeddingSettings, GaussianProcess
+from naopt.latent import EmbeddingModel, EmbeddingSettings
 from naopt.latent.acquisition import log_expected_improvement
 from naopt.latent.distances import squared_distances
 from naopt.latent.kernels import value_and_slope
+from naopt.latent.likelihood import likeliest
 from naopt.latent.targets import Targets
 from naopt.metrics import kendall_tau, pairwise_accuracy, spearman
 from naopt.spaces import Architecture, EnumeratedSpace, GenericSpace, NASBench201Space, Position, SearchSpace
@@ -204,13 +205,11 @@ def test_parameters_are_fitted_as_often_as_measurements_grow(
 ) -> None:
     """With each of the first 8 measurements, then (factor 1.5) at 12, 18, 27 and 41 of them."""
     sizes: list[int] = []
-    fit = GaussianProcess._fitted
-
-    def counted(process: GaussianProcess, squares: Any, targets: np.ndarray) -> Any:
+    def counted(kernels: Any, squares: Any, targets: np.ndarray, *others: Any) -> Any:
         sizes.append(len(targets))
-        return fit(process, squares, targets)
+        return likeliest(kernels, squares, targets, *others)
 
-    monkeypatch.setattr(GaussianProcess, "_fitted", counted)
+    monkeypatch.setattr("naopt.latent.gaussian_process.likeliest", counted)
     some = drawn(NB201, 41)
     found = model(refit_growth=growth)
     for count in [*range(2, 30), 41] if growth == 1 else range(2, 42):

@@ -39,18 +39,51 @@ def test_one_group_is_scikit_learns(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("kernel", ["rbf", "matern"])
-def test_distances_are_enough_to_predict(kernel: Kernel) -> None:
+def test_a_kernel_of_several_groups_is_scikit_learns(kernel: Kernel) -> None:
+    """Beside one of a single group; each column of the product is a group with a length scale of its own."""
+    (x, beside), y = data()
+    (other, other_beside), _ = data(seed=1)
+    columns, others = ([part[:, [at]] for at in range(3)] for part in (x, other))
+    process = GaussianProcess(kernel, product=range(1, 4)).fit([beside, *columns], y)
+    assert process.parameters is not None
+    assert len(process.parameters) == 2 + 4 + 1, "two weights, four lengths, and the noise"
+    weights, lengths, noise = np.split(np.exp(process.parameters), [2, 6])
+    scales = [np.median(found[found > 1e-9]) for found in (squared_distances(g, g) for g in (beside, *columns))]
+    apart = lengths[1:] * np.sqrt(3 * np.array(scales[1:]))
+    assert apart.max() > 1.5 * apart.min(), "the target depends on the first column only"
+    alone = lengths[0] * np.sqrt(scales[0])
+    one, several = (RBF(alone), RBF(apart)) if kernel == "rbf" else (Matern(alone, nu=2.5), Matern(apart, nu=2.5))
+    covariance = weights[0] * one(beside) + weights[1] * several(x) + (noise + 1e-6) * np.eye(len(y))
+    cross = weights[0] * one(other_beside, beside) + weights[1] * several(other, x)
+    mean, variance = process.predict([other_beside, *others])
+    np.testing.assert_allclose(mean, cross @ np.linalg.solve(covariance, y), atol=1e-8)
+    expected = weights.sum() - np.einsum("nm,nm->n", cross, np.linalg.solve(covariance, cross.T).T)
+    np.testing.assert_allclose(variance, expected, atol=1e-8)
+    believing = process.believing([other_beside[:2], *(part[:2] for part in others)])
+    np.testing.assert_allclose(believing.predict([other_beside, *others])[0], mean, atol=0.01)
+
+
+PROCESSES = [
+    GaussianProcess("rbf"),
+    GaussianProcess("matern"),
+    GaussianProcess("rbf", product=range(2)),
+    GaussianProcess("matern", product=range(2)),
+]
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_distances_are_enough_to_predict(process: GaussianProcess) -> None:
     groups, y = data()
     others = data(seed=1)[0]
-    process = GaussianProcess(kernel).fit(groups, y)
+    process = process.unfitted().fit(groups, y)
     squares = [squared_distances(group, other) for group, other in zip(groups, others, strict=True)]
     np.testing.assert_allclose(process.predict_from(squares), process.predict(others), atol=1e-9)
 
 
-@pytest.mark.parametrize("kernel", ["rbf", "matern"])
-def test_slopes_are_derivatives(kernel: Kernel) -> None:
+@pytest.mark.parametrize("process", PROCESSES)
+def test_slopes_are_derivatives(process: GaussianProcess) -> None:
     groups, y = data()
-    process = GaussianProcess(kernel).fit(groups, y)
+    process = process.unfitted().fit(groups, y)
     at = [group[:1] + 0.3 for group in groups]
     mean, variance, of_mean, of_variance = process.slopes(at)
     np.testing.assert_allclose((mean, variance), process.predict(at))
@@ -71,11 +104,15 @@ def test_slopes_are_derivatives(kernel: Kernel) -> None:
             assert np.abs(slopes[index]).max() > 1e-4
 
 
-def test_the_likelihood_is_maximised() -> None:
+@pytest.mark.parametrize("shared", [1, 3])
+def test_the_likelihood_is_maximised(shared: int) -> None:
     """No small change of one parameter is more probable, where nothing but the fit says so."""
     groups, y = data(40)
-    process = GaussianProcess(steps=200).fit(groups, y)
+    if shared > 1:
+        groups, y = [groups[1], *(groups[0][:, [at]] for at in range(shared))], y + 0.5 * data(40, seed=2)[1]
+    process = GaussianProcess(steps=200, product=range(1, 1 + shared)).fit(groups, y)
     assert process.parameters is not None
+    assert len(process.parameters) == 2 + len(groups) + 1
     best = posterior(groups, y, process.parameters)
     for index in range(len(process.parameters)):
         for step in (-0.1, 0.1):
@@ -85,15 +122,16 @@ def test_the_likelihood_is_maximised() -> None:
 
 
 def posterior(groups: list[np.ndarray], y: np.ndarray, parameters: np.ndarray) -> float:
-    """Log posterior of the parameters, written out."""
-    count = len(groups)
-    covariance = (np.exp(parameters[-1]) + 1e-6) * np.eye(len(y))
+    """Log posterior of the parameters of two kernels, the second of all groups but the first, written out."""
+    together = [0.0, 0.0]
     for index, group in enumerate(groups):
         squares = ((group[:, None] - group[None]) ** 2).sum(axis=-1)
-        squares /= np.median(squares[squares > 1e-9])
-        covariance += np.exp(parameters[index]) * np.exp(-0.5 * squares / np.exp(2 * parameters[count + index]))
+        squares /= np.median(squares[squares > 1e-9]) * (len(groups) - 1 if index else 1)
+        together[min(index, 1)] += squares / np.exp(2 * parameters[2 + index])
+    covariance = (np.exp(parameters[-1]) + 1e-6) * np.eye(len(y))
+    covariance += sum(np.exp(parameters[index]) * np.exp(-0.5 * together[index]) for index in range(2))
     _, determinant = np.linalg.slogdet(covariance)
-    prior = [(-np.log(count), 1.5)] * count + [(0.0, 1.0)] * count + [(np.log(0.05), 1.5)]
+    prior = [(-np.log(2), 1.5)] * 2 + [(0.0, 1.0)] * len(groups) + [(np.log(0.05), 1.5)]
     away = [(p - centre) / width for p, (centre, width) in zip(parameters, prior, strict=True)]
     return float(-0.5 * y @ np.linalg.solve(covariance, y) - 0.5 * determinant - 0.5 * np.square(away).sum())
 

@@ -61,12 +61,12 @@ def test_a_batch_believes_its_own_predictions() -> None:
     first, second, third = search.ask(10)
     told = [architecture for architecture, _ in search.history]
     y = norm.ppf((rankdata([worth(architecture) for architecture in told]) - 0.5) / len(told))
-    names = ("tokens", "numbers")
-    process = GaussianProcess().fit(groups(space, told, names), y)
+    names = ("tokens", "numbers", "positions")
+    process = GaussianProcess(product=range(2, 6)).fit(groups(space, told, names), y)
     for believed in (first, second):
         mean, _ = process.predict(groups(space, [believed.architecture], names))
         told, y = [*told, believed.architecture], np.append(y, mean)
-        process = GaussianProcess().fit(groups(space, told, names), y, process.parameters)
+        process = process.unfitted().fit(groups(space, told, names), y, process.parameters)
         following = second if believed is first else third
         left = [a for a in space.enumerate() if a not in told]
         mean, _ = process.predict(groups(space, left, names))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from naopt.latent.base import PerformanceModel, models
-from naopt.latent.encoding import encoded
+from naopt.latent.encoding import EVERY, POSITIONS, encoded
+from naopt.latent.features import together
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.latent.kernels import Kernel
 from naopt.latent.targets import Normalisation, Targets
@@ -109,7 +110,7 @@ class BoostedTreesModel(PerformanceModel):
 
 @models.register("gp")
 class GaussianProcessModel(PerformanceModel):
-    """A Gaussian process on groups of features, a kernel each; the predictor of the searcher ``gp``.
+    """A Gaussian process on groups of features, a kernel each, single positions one; the predictor of ``gp``.
 
     It learns normal scores of the ranks, and predicts what scores these stand for.
 
@@ -124,7 +125,7 @@ class GaussianProcessModel(PerformanceModel):
         self,
         space: SearchSpace,
         seed: int = 0,  # noqa: ARG002
-        groups: Sequence[str] = ("tokens", "numbers", "paths", "sizes", "flow", "local"),
+        groups: Sequence[str] = (*EVERY, POSITIONS),
         kernel: Kernel = "rbf",
     ) -> None:
         self._space, self._groups, self._kernel = space, groups, kernel
@@ -133,8 +134,9 @@ class GaussianProcessModel(PerformanceModel):
     def fit(self, architectures: Sequence[Architecture], scores: NDArray[np.float64]) -> dict[str, float]:
         """Fits the process from scratch; returns the variance of the noise, in targets' units."""
         self._targets = Targets.fit(scores, "rank")
-        self._process = GaussianProcess(self._kernel)
-        self._process.fit(self._features(architectures), self._targets.transform(scores))
+        features = self._features(architectures)
+        self._process = GaussianProcess(self._kernel, product=together(features))
+        self._process.fit(list(features.values()), self._targets.transform(scores))
         return {"noise": self._process.noise}
 
     def predict(self, architectures: Sequence[Architecture]) -> NDArray[np.float64]:
@@ -142,12 +144,12 @@ class GaussianProcessModel(PerformanceModel):
         if self._targets is None:
             raise RuntimeError("predict needs a model that was fitted")
         parts = [architectures[at : at + _CHUNK] for at in range(0, len(architectures), _CHUNK)]
-        means = [self._process.predict(self._features(part))[0] for part in parts]
+        means = [self._process.predict(list(self._features(part).values()))[0] for part in parts]
         return self._targets.inverse(np.concatenate([np.empty(0), *means]))
 
     def presented(self, architectures: Sequence[Architecture]) -> list[Tokens]:
         """Canonical tokens."""
         return [self._space.canonical(architecture.tokens) for architecture in architectures]
 
-    def _features(self, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
-        return list(encoded(self._space, architectures, self._groups).values())
+    def _features(self, architectures: Sequence[Architecture]) -> dict[str, NDArray[np.float64]]:
+        return encoded(self._space, architectures, self._groups)

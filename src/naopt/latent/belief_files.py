@@ -16,6 +16,8 @@ from naopt._version import __version__
 from naopt.errors import InputError
 from naopt.files import utf8_path, whole_file
 from naopt.latent.beliefs import Belief
+from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.latent.pretraining import embedding_of
 from naopt.spaces import SearchSpace, positions_document
 
 if TYPE_CHECKING:
@@ -76,14 +78,14 @@ def read_beliefs(path: str | Path, space: SearchSpace) -> list[Belief]:
         raise InputError("history", str(path), "is damaged: its checksum is another")
     if json.loads(metadata["positions"]) != json.loads(json.dumps(positions_document(space))):
         raise InputError("history", str(path), f"is of space {metadata['space']}, not {space.name}")
+    if json.loads(metadata["blocks"]) != list(embedding_of(space, EmbeddingSettings()).blocks):
+        raise InputError("history", str(path), f"is of an embedding of naopt {metadata['naopt']}; {again}")
     found = []
     for at, about in enumerate(json.loads(metadata["beliefs"])):
         tokens, targets, parameters = (arrays[f"{at}/{part}"] for part in _PARTS)
         rows = [space.architecture(row) for row in tokens.tolist()]
         values, known = np.asarray(targets, dtype=np.float64), np.asarray(parameters, dtype=np.float64)
         found.append(Belief(about["name"], space, rows, values, known, metric=about["metric"], task=about["task"]))
-        if json.loads(metadata["blocks"]) != list(found[-1].embedding.blocks):
-            raise InputError("history", str(path), f"is of an embedding of naopt {metadata['naopt']}; {again}")
     return found
 
 

@@ -68,7 +68,8 @@ class Belief:
         self.name, self.space, self.rows, self.targets = name, space, tuple(rows), targets
         self.embedding = embedding or embedding_of(space, EmbeddingSettings())
         groups = self._groups(self._points(self.rows))
-        self._process = GaussianProcess(linear=0 if below is None else 2).fit(groups, targets, parameters)
+        linear, product = 0 if below is None else 2, self.embedding.together
+        self._process = GaussianProcess(linear=linear, product=product).fit(groups, targets, parameters)
         self._own = {space.canonical(row.tokens): target for row, target in zip(rows, targets.tolist(), strict=True)}
         self._found: dict[Architecture, float] = {}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.latent.features import Features
+from naopt.latent.features import POSITION, Features, together
 from naopt.latent.layout import row_major
 from naopt.latent.threads import one_thread
 from naopt.spaces import Architecture, SearchSpace, Tokens
@@ -29,8 +29,9 @@ class Embedding:
     """Principal components of the groups of features, side by side.
 
     A point has one block for each group of ``Features``: its tokens, what it computes (paths, neighbourhoods), its
-    sizes. Each block is centred and scaled to a total variance of 1 among unlabelled architectures of the space, so
-    distances in it are those of the features. Equal canonical forms share one point.
+    sizes; without a graph single positions. Each block is centred and scaled to a total variance of 1 among unlabelled
+    architectures of the space (those of single positions together), so distances in it are those of the features.
+    Equal canonical forms share one point.
 
     Unlike the LSTM of the paper (``LatentModel``) this encoder needs no training with labels, and none but an
     eigenvalue problem without; see docs/searchers/nao.md for what that is worth.
@@ -68,6 +69,8 @@ class Embedding:
         blocks = []
         for name, rows in features(sample).items():
             components = _principal(rows, keep_all=name == "tokens")
+            if name.startswith(POSITION):
+                components /= np.sqrt(len(space.positions))
             if components.shape[1]:
                 blocks.append(name)
                 arrays |= {f"mean/{name}": rows.mean(axis=0), f"components/{name}": components}
@@ -90,6 +93,11 @@ class Embedding:
                 self._points |= zip(new, self._project(self.features(list(new.values()))), strict=True)
             self._points |= {a.tokens: self._points[row] for a, row in zip(missing, tokens, strict=True)}
         return np.stack([self._points[a.tokens] for a in architectures])
+
+    @property
+    def together(self) -> range:
+        """Which of the blocks share a kernel: single positions."""
+        return together(self.blocks)
 
     def split(self, points: Array) -> list[Array]:
         """The blocks of points ``(n, dimensions)``, each ``(n, columns)``; at least one, be it without a column."""

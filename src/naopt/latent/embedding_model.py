@@ -115,7 +115,9 @@ class EmbeddingModel(PerformanceModel):
         if self.settings.best == "measured":
             return targets
         process = self._fitted()
-        return process.own()[0] + self.trend(points) if process.knows_errors else self.moments(points)[0]
+        if process.knows_errors:
+            return process.own()[0] + self.trend(points)
+        return targets if self.settings.best is None else self.moments(points)[0]
 
     def foreseen(self) -> float:
         """Logarithm of the density of all targets, each predicted from the others; larger for better models of them."""
@@ -133,7 +135,12 @@ class EmbeddingModel(PerformanceModel):
     def new_process(self) -> GaussianProcess:
         """One that is not fitted yet."""
         linear = 0 if self.priors is None else len(self.priors)
-        return GaussianProcess(self.settings.kernel, linear=linear, levelled=self.settings.mean != "zero")
+        return GaussianProcess(
+            self.settings.kernel,
+            linear=linear,
+            levelled=self.settings.mean != "zero",
+            product=self.pretrained.embedding.together,
+        )
 
     def _scheduled(self, points: Array, scores: Array, errors: Array | None) -> Array:
         count = scheduled(len(scores), self.settings.refit_growth)
@@ -165,7 +172,7 @@ class EmbeddingModel(PerformanceModel):
     def improvement(self, points: Array, pending: Array | None = None) -> Array:
         """Logarithm of the expected improvement of points ``(n, dimensions)`` over the best measured one.
 
-        "Best" is the best of the process' means at what was measured, or the best measurement (``settings.best``).
+        "Best" is what ``settings.best`` says.
 
         Args:
             points: where.

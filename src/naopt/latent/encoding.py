@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.latent.features import Features, one_hot
+from naopt.latent.features import POSITION, Features, one_hot
 from naopt.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EVERY = ("tokens", "numbers", "paths", "sizes", "flow", "local")
-"""The groups of features that ``nao`` embeds."""
+"""Groups of features that kernels see, one each."""
+POSITIONS = "positions"
+"""Stands for the groups of single positions, which one kernel sees together."""
 
 _SAMPLE = 1000
 _SPACES = 8
@@ -37,10 +39,14 @@ def encoded(
         space: of the architectures.
         architectures: n of them.
         groups: names of ``Features``. Those that the space does not have are left out (nothing flows through generic
-            positions, so they have no paths); if it has none of them, the one-hot ``tokens`` stand in.
+            positions, so they have no paths; what has paths has no single positions); if it has none of them, the
+            one-hot ``tokens`` stand in.
     """
     every = features_of(space)(architectures)
-    return {name: every[name] for name in groups if name in every} or {"tokens": every["tokens"]}
+    kept = {name: every[name] for name in groups if name in every}
+    if POSITIONS in groups:
+        kept |= {name: rows for name, rows in every.items() if name.startswith(POSITION)}
+    return kept or {"tokens": every["tokens"]}
 
 
 def as_written(space: SearchSpace, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naopt.latent.encoding import EVERY
-from naopt.latent.features import Features
+from naopt.latent.features import Features, together
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.latent.targets import Targets
 from naopt.spaces import Architecture, SearchSpace
@@ -72,11 +71,12 @@ def expectations(
     given, variances = targets.transform(scores[looked_at]), targets.variances(scores[looked_at], errors[looked_at])
     judged = [architectures[at] for at in looked_at]
     features = Features.learn(space, judged)(judged)
-    groups = [features[name] for name in EVERY if name in features]
+    groups, product = list(features.values()), together(features)
     some = np.unique(np.linspace(0, len(given) - 1, min(len(given), _MOST_FITTED)).astype(int))
-    fitted = GaussianProcess(levelled=True).fit([group[some] for group in groups], given[some], errors=variances[some])
+    process = GaussianProcess(levelled=True, product=product)
+    fitted = process.fit([group[some] for group in groups], given[some], errors=variances[some])
     if len(some) < len(given):
-        fitted = GaussianProcess(levelled=True).fit(groups, given, fitted.parameters, errors=variances)
+        fitted = process.fit(groups, given, fitted.parameters, errors=variances)
     own, variance = fitted.own()
     spread = np.sqrt(np.maximum(variance, 0))
     mean[looked_at] = targets.inverse(own)

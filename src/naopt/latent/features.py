@@ -1,11 +1,11 @@
-"""Architectures as rows of numbers, group by group: tokens, numeric choices, paths, sizes, neighbourhoods."""
+"""Architectures as rows of numbers, group by group: tokens, numbers, positions, paths, sizes, neighbourhoods."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _GROUPS = ("paths", "sizes", "local")
 _KNOWN = "log of "
+POSITION = "position/"
+"""How the groups of single positions begin; one kernel sees them all."""
 _MOST_KEPT = 50_000
 _MOST_COLUMNS = 1024
 _LEAST_OFTEN = 2
@@ -49,6 +51,17 @@ def _units(count: int) -> NDArray[np.float64]:
     return units
 
 
+def by_position(space: SearchSpace, tokens: Sequence[Tokens]) -> dict[str, NDArray[np.float64]]:
+    """Token sequences ``(n, positions)`` position by position: ranks ``(n, 1)``, else 0 and 1 ``(n, choices)``."""
+    rows = np.asarray(tokens, dtype=np.int64).reshape(-1, len(space.positions))
+    found = {}
+    for index, position in enumerate(space.positions):
+        ranks = choice_ranks(position)
+        codes = _units(len(position.choices)) if ranks is None else ranks[:, None]
+        found[f"{POSITION}{index}"] = codes[rows[:, index]]
+    return found
+
+
 def numeric_choices(space: SearchSpace) -> dict[int, NDArray[np.float64]]:
     """Positions whose choices are ordered or all numbers, and the choices' ranks there; see ``choice_ranks``."""
     ranks = enumerate(map(choice_ranks, space.positions))
@@ -62,13 +75,18 @@ class Features:
     spaces have them (widths, rates); in a cell the choice of an input is a name. ``paths``, ``sizes``, ``local``: see
     ``GraphFeatures``; 0 or 1, standardised, and logarithms of one plus the count. Among the sizes are the logarithms of
     one plus ``SearchSpace.quantities``. ``flow``: those, and the sizes that are shares, once more, so that a kernel can
-    weigh them by themselves. Groups without columns are left out.
+    weigh them by themselves. Without paths, where nothing flows through positions, each position is a group besides
+    (``position/0`` ...): its rank, or its choices, so that a kernel can tell which of them matter. Groups without
+    columns are left out.
 
     Args:
         space: of the architectures.
         columns: names of the columns of ``paths``, ``sizes`` and ``local``; other names are left out.
         centre: mean of the sizes, by column.
         deviation: positive; their standard deviation.
+
+    Attributes:
+        apart: whether each position is a group.
     """
 
     def __init__(
@@ -77,6 +95,7 @@ class Features:
         self.space, self.columns, self.centre, self.deviation = space, columns, centre, deviation
         self._at = {group: {name: index for index, name in enumerate(names)} for group, names in columns.items()}
         self._numbers = {} if space.tokens_per_step > 1 else numeric_choices(space)
+        self.apart = not columns["paths"] and len(space.positions) > 1
         self._flow = [index for name, index in self._at["sizes"].items() if name.startswith(_KNOWN) or is_share(name)]
         self._rows: dict[Tokens, dict[str, _Row]] = {}
 
@@ -119,6 +138,8 @@ class Features:
             groups["flow"] = groups["sizes"][:, self._flow]
         if self._at["local"]:
             groups["local"] = np.log1p(self._matrix(rows, "local"))
+        if self.apart:
+            groups |= by_position(self.space, tokens)
         return groups
 
     def _row(self, tokens: Tokens) -> dict[str, _Row]:
@@ -144,6 +165,12 @@ class Features:
         at = np.repeat(np.arange(len(rows)), [len(found) for found in columns])
         matrix[at, np.concatenate(columns)] = np.concatenate([row[group][1] for row in rows])
         return matrix
+
+
+def together(groups: Iterable[str]) -> range:
+    """Where in a list of groups the single positions stand, which share a kernel (``GaussianProcess``)."""
+    found = [at for at, name in enumerate(groups) if name.startswith(POSITION)]
+    return range(found[0], found[-1] + 1) if found else range(0)
 
 
 def _described(space: SearchSpace, tokens: Tokens) -> dict[str, Mapping[str, float]]:

@@ -1,4 +1,4 @@
-"""Gaussian-process regression on groups of features, with one kernel a group."""
+"""Gaussian-process regression on groups of features, with one kernel a group, or one of several."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from naopt.latent.kernels import Kernel, Kind, apart, scale_of, value_and_slope, value_of, weighted
+from naopt.latent.kernel_sum import KernelSum
+from naopt.latent.kernels import Kernel, apart, scale_of, value_and_slope, value_of
 from naopt.latent.layout import row_major
+from naopt.latent.likelihood import JITTER, likeliest
 from naopt.latent.threads import one_thread
 
 if TYPE_CHECKING:
@@ -17,22 +19,18 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_JITTER = 1e-6
-_NOISE, _FIRST_NOISE = 0.05, 0.1
-_WIDTH_WEIGHT, _WIDTH_LENGTH, _WIDTH_NOISE = 1.5, 1.0, 1.5
-_LINEAR, _BESIDE = 0.05, 0.03
-_FAILED = 1e10
-_FARTHEST = 10.0
-"""Bound of the parameters' logarithms; a line search must not leave what can be computed."""
-
 
 class GaussianProcess:
-    """``y = f(x) + noise`` with a sum of isotropic kernels, one for each group of features.
+    """``y = f(x) + noise`` with a sum of kernels, an isotropic one for each group of features.
 
     Rasmussen & Williams 2006, chapters 2 and 5; additive kernels: Duvenaud et al. 2011. Distances of a group are
     divided by the root of their median square among the data, so that a length scale of 1 fits any group. Weights,
     length scales and noise maximise the marginal likelihood times log-normal priors: weights around equal shares of 1,
     length scales around 1, the noise variance around 0.05. Targets should have mean 0 and variance about 1.
+
+    Groups of ``product`` share one kernel, a function of the sum of their squared distances, each in its own length
+    scale and divided by their number: a product of kernels if these are squared exponentials, which knows how groups
+    work together and which of them matter (automatic relevance determination, section 5.1).
 
     The last ``linear`` groups have linear kernels instead: straight lines through 0 whose slopes are normal, with the
     weight for their variance, of either sign. They are those of as many groups before them once more, which should have
@@ -53,10 +51,18 @@ class GaussianProcess:
         steps: most iterations of the optimiser.
         linear: how many groups have linear kernels.
         levelled: see above.
+        product: indices of the groups that share a kernel, none of them linear.
     """
 
-    def __init__(self, kernel: Kernel = "rbf", steps: int = 30, linear: int = 0, levelled: bool = False) -> None:
-        self.kernel, self.steps, self.linear, self.levelled = kernel, steps, linear, levelled
+    def __init__(
+        self,
+        kernel: Kernel = "rbf",
+        steps: int = 30,
+        linear: int = 0,
+        levelled: bool = False,
+        product: range = range(0),
+    ) -> None:
+        self.kernel, self.steps, self.linear, self.levelled, self.product = kernel, steps, linear, levelled, product
         self.parameters: Array | None = None
         self.level = 0.0
         self._errors: Array | None = None
@@ -75,25 +81,29 @@ class GaussianProcess:
         Args:
             groups: features.
             targets: finite.
-            parameters: logarithms of weights, length scales and noise variance ``(2 * groups + 1,)`` to take as they
-                are, of an earlier fit; if not given they are fitted.
+            parameters: logarithms of the kernels' weights, of the groups' length scales and of the noise variance, to
+                take as they are, of an earlier fit; if not given they are fitted.
             level: what it returns to, likewise.
             errors: variances of the errors of measurement ``(n,)``, where they are known.
         """
         self._errors = errors
         self._data = [row_major(group) for group in groups]
-        curved: list[Kind] = [self.kernel] * (len(groups) - self.linear)
-        self._kinds: list[Kind] = curved + ["linear"] * self.linear
-        squares = [apart(kind, group, group) for kind, group in zip(self._kinds, self._data, strict=True)]
-        self._scales = [scale_of(kind, square) for kind, square in zip(self._kinds, squares, strict=True)]
+        self._kernels = KernelSum.over(len(groups), self.kernel, self.linear, self.product)
+        kinds = self._kernels.of_groups
+        squares = [apart(kind, group, group) for kind, group in zip(kinds, self._data, strict=True)]
+        self._scales = [scale_of(kind, square) for kind, square in zip(kinds, squares, strict=True)]
+        for at in self.product:
+            self._scales[at] *= len(self.product)
         squares = [square / scale for square, scale in zip(squares, self._scales, strict=True)]
-        self.parameters = self._fitted(squares, targets) if parameters is None else parameters.copy()
-        weights, lengths, noise = self._unpack(self.parameters)
+        if parameters is None:
+            parameters = likeliest(self._kernels, squares, targets, errors, self.steps)
+        self.parameters = parameters.copy()
+        weights, lengths, noise = self._kernels.unpack(self.parameters)
+        joined = self._kernels.joined([s / length**2 for s, length in zip(squares, lengths, strict=True)])
         covariance = sum(
-            w * value_of(kind, s / length**2)
-            for kind, w, length, s in zip(self._kinds, weights, lengths, squares, strict=True)
+            w * value_of(kind, square) for kind, w, square in zip(self._kernels.kinds, weights, joined, strict=True)
         )
-        spread = noise + _JITTER if errors is None else noise + _JITTER + errors
+        spread = noise + JITTER if errors is None else noise + JITTER + errors
         self._root = cholesky(covariance + spread * np.eye(len(targets)), lower=True)
         self._given = row_major(targets)
         if level is not None:
@@ -104,10 +114,14 @@ class GaussianProcess:
         self._solved: Array = cho_solve((self._root, True), targets - self.level)
         return self
 
+    def unfitted(self) -> GaussianProcess:
+        """A process of the same kernels."""
+        return GaussianProcess(self.kernel, self.steps, self.linear, self.levelled, self.product)
+
     @property
     def noise(self) -> float:
         """Variance of the noise; where errors of measurement are known, of what comes beside them."""
-        return float(self._unpack(self._known())[2])
+        return float(self._unpacked()[2])
 
     @property
     def knows_errors(self) -> bool:
@@ -143,20 +157,18 @@ class GaussianProcess:
         """The process after it was told that its means at further points ``(m, columns)`` are true."""
         mean, _ = self.predict(groups)
         data = [np.concatenate([known, new]) for known, new in zip(self._data, groups, strict=True)]
-        told = GaussianProcess(self.kernel, self.steps, self.linear, self.levelled)
         errors = None if self._errors is None else np.concatenate([self._errors, np.zeros(len(mean))])
-        return told.fit(data, np.concatenate([self._given, mean]), self._known(), self.level, errors)
+        return self.unfitted().fit(data, np.concatenate([self._given, mean]), self._known(), self.level, errors)
 
     @one_thread()
     def predict(self, groups: Sequence[Array]) -> tuple[Array, Array]:
         """Posterior mean and variance of ``f``, each ``(n,)``, without the noise."""
-        weights, lengths, _ = self._unpack(self._known())
+        weights, lengths, _ = self._unpacked()
         covariance = np.zeros((len(groups[0]), len(self._solved)))
-        for kind, square, weight, length in zip(self._kinds, self._cross(groups), weights, lengths, strict=True):
+        squares = self._cross(groups)
+        for square, length in zip(squares, lengths, strict=True):
             square /= length**2
-            value = value_of(kind, square)
-            value *= weight
-            covariance += value
+        self._add_up(covariance, squares, weights)
         mean = self.level + covariance @ self._solved
         half = solve_triangular(self._root, covariance.T, lower=True, overwrite_b=True, check_finite=False)
         half *= half
@@ -171,18 +183,24 @@ class GaussianProcess:
             squares: for each of the first groups ``(data, n)``.
             rest: the features of the other groups, each ``(n, columns)``; of all that have linear kernels at least.
         """
-        weights, lengths, _ = self._unpack(self._known())
+        weights, lengths, _ = self._unpacked()
         covariance = np.zeros(squares[0].shape)
-        last = zip(self._kinds[len(squares) :], self._data[len(squares) :], map(row_major, rest), strict=True)
+        first, kinds = len(squares), self._kernels.of_groups
+        last = zip(kinds[first:], self._data[first:], map(row_major, rest), strict=True)
         every = [*squares, *(apart(kind, data, group) for kind, data, group in last)]
-        for kind, square, weight, length, scale in zip(self._kinds, every, weights, lengths, self._scales, strict=True):
-            value = value_of(kind, square / (scale * length**2))
-            value *= weight
-            covariance += value
+        each = zip(every, lengths, self._scales, strict=True)
+        self._add_up(covariance, [square / (scale * length**2) for square, length, scale in each], weights)
         mean = self.level + self._solved @ covariance
         half = solve_triangular(self._root, covariance, lower=True, check_finite=False)
         half *= half
         return mean, np.maximum(self._before(weights, rest) - half.sum(axis=0), 1e-9)
+
+    def _add_up(self, covariance: Array, squares: list[Array], weights: Array) -> None:
+        """Adds all kernels, of squared distances ``(n, m)`` of each group in its length scale."""
+        for kind, square, weight in zip(self._kernels.kinds, self._kernels.joined(squares), weights, strict=True):
+            value = value_of(kind, square)
+            value *= weight
+            covariance += value
 
     def _before(self, weights: Array, groups: Sequence[Array]) -> Array:
         """Prior variance of ``f`` at points ``(n,)``, or ``()`` without linear kernels."""
@@ -194,19 +212,23 @@ class GaussianProcess:
     @one_thread()
     def slopes(self, groups: Sequence[Array]) -> tuple[Array, Array, list[Array], list[Array]]:
         """Posterior mean and variance ``(n,)`` and their gradients with respect to each group ``(n, columns)``."""
-        weights, lengths, _ = self._unpack(self._known())
+        weights, lengths, _ = self._unpacked()
         covariance = np.zeros((len(groups[0]), len(self._solved)))
         inner = []
-        parts = zip(self._kinds, self._cross(groups), weights, lengths, self._scales, strict=True)
-        for kind, square, weight, length, scale in parts:
-            value, slope = value_and_slope(kind, square / length**2)
+        squares = [square / length**2 for square, length in zip(self._cross(groups), lengths, strict=True)]
+        each = zip(self._kernels.kinds, self._kernels.terms, self._kernels.joined(squares), weights, strict=True)
+        for kind, term, square, weight in each:
+            value, slope = value_and_slope(kind, square)
             covariance += weight * value
-            inner.append(weight * slope * 2 / (length**2 * scale))  # times (x - data): gradient of the kernel
+            # Times (x - data) they are gradients of the kernel.
+            inner += [weight * slope * 2 / (lengths[at] ** 2 * self._scales[at]) for at in term]
         solved = cho_solve((self._root, True), covariance.T).T
         variance = self._before(weights, groups) - (covariance * solved).sum(axis=1)
         of_mean: list[Array] = []
         of_variance: list[Array] = []
-        for kind, weight, part, group, data in zip(self._kinds, weights, inner, groups, self._data, strict=True):
+        owners = [weight for weight, term in zip(weights, self._kernels.terms, strict=True) for _ in term]
+        every = zip(self._kernels.of_groups, owners, inner, groups, self._data, strict=True)
+        for kind, weight, part, group, data in every:
             if kind == "linear":
                 of_mean.append(np.broadcast_to(weight * (self._solved @ data), group.shape))
                 of_variance.append(2 * weight * (group - solved @ data))
@@ -216,10 +238,14 @@ class GaussianProcess:
         return self.level + covariance @ self._solved, np.maximum(variance, 1e-9), of_mean, of_variance
 
     def shares(self) -> Array:
-        """Of the weights of all groups, the share of each ``(groups,)``."""
-        weights, _, _ = self._unpack(self._known())
+        """Of the weights of all kernels, the share of each ``(kernels,)``."""
+        weights, _, _ = self._unpacked()
         found: Array = weights / weights.sum()
         return found
+
+    def _unpacked(self) -> tuple[Array, Array, float]:
+        parameters = self._known()
+        return self._kernels.unpack(parameters)
 
     def _known(self) -> Array:
         if self.parameters is None:
@@ -228,54 +254,8 @@ class GaussianProcess:
 
     def _cross(self, groups: Sequence[Array]) -> list[Array]:
         """Squared distances ``(n, data)`` in units of the data's, new arrays."""
-        each = zip(self._kinds, groups, self._data, strict=True)
+        each = zip(self._kernels.of_groups, groups, self._data, strict=True)
         found = [apart(kind, row_major(group), data) for kind, group, data in each]
         for squares, scale in zip(found, self._scales, strict=True):
             squares /= scale
-        return found
-
-    def _unpack(self, parameters: Array) -> tuple[Array, Array, float]:
-        count = len(parameters) // 2
-        values = np.exp(parameters)
-        return values[:count], values[count:-1], float(values[-1])
-
-    def _fitted(self, squares: list[Array], targets: Array) -> Array:
-        count, linear, errors = len(squares), self.linear, self._errors
-        equal = np.full(count - 2 * linear, -np.log(max(1, count - 2 * linear)))
-        little = np.repeat(np.log([_BESIDE, _LINEAR]), linear)
-        centre = np.r_[equal, little, np.zeros(count), np.log(_NOISE)]
-        width = np.r_[np.full(count, _WIDTH_WEIGHT), np.full(count, _WIDTH_LENGTH), _WIDTH_NOISE]
-        diagonal = np.diag_indices(len(targets))
-
-        def loss(parameters: Array) -> tuple[float, Array]:
-            """Negative log posterior of the parameters, without constants, and its gradient."""
-            weights, lengths, noise = self._unpack(parameters)
-            covariance, parts = np.zeros((len(targets), len(targets))), []
-            for kind, square, weight, length in zip(self._kinds, squares, weights, lengths, strict=True):
-                part, slope = weighted(kind, square / length**2, weight)
-                covariance += part
-                parts.append((part, slope))
-            covariance[diagonal] += noise + _JITTER if errors is None else noise + _JITTER + errors
-            try:
-                root = cholesky(covariance, lower=True, check_finite=False)
-            except np.linalg.LinAlgError:
-                return _FAILED, np.zeros_like(parameters)
-            inverse = cho_solve((root, True), np.eye(len(targets)), check_finite=False)
-            solved = inverse @ targets
-            misfit = float(0.5 * targets @ solved + np.log(np.diag(root)).sum())
-            rest = inverse - np.outer(solved, solved)
-            gradient = [0.5 * np.vdot(rest, part) for kind in zip(*parts, strict=True) for part in kind]
-            gradient.append(0.5 * np.trace(rest) * noise)
-            away = (parameters - centre) / width
-            total: Array = np.array(gradient) + away / width
-            return misfit + 0.5 * float(away @ away), total
-
-        from scipy.optimize import minimize
-
-        start = centre.copy()
-        start[-1] = np.log(_FIRST_NOISE)
-        bounds = [(-_FARTHEST, _FARTHEST)] * len(start)
-        found: Array = minimize(
-            loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": self.steps}
-        ).x
         return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naopt.latent.embedding import Embedding, product
+from naopt.latent.features import POSITION
 from naopt.latent.threads import one_thread, one_torch_thread
 from naopt.spaces import Architecture, SearchSpace
 
@@ -38,8 +39,8 @@ class LearnedEmbedding(Embedding):
     reconstructs all of its block, from the code and normal noise. So points near by stand for what computes about the
     same, and a code is what of a block the tokens tell beyond its linear part. Each has a total variance of 1.
 
-    The tokens' components stay beside the codes, for the decoder and with a kernel of their own. An encoder that was
-    not trained gives the first components.
+    The tokens' components (and single positions) stay beside the codes, for the decoder and with a kernel of their own.
+    An encoder that was not trained gives the first components.
 
     Args:
         space: of the architectures.
@@ -66,14 +67,15 @@ class LearnedEmbedding(Embedding):
         plain = Embedding.learn(space, sample)
         distinct = list(dict(zip(plain.features.canonical(sample), sample, strict=True)).values())
         points = plain.encode(distinct)
-        targets = {name: points[:, block] for name, block in plain.blocks.items()}
+        kept = ["tokens", *(name for name in plain.blocks if name.startswith(POSITION))]
+        targets = {name: points[:, block] for name, block in plain.blocks.items() if name not in kept[1:]}
         arrays = dict(plain.arrays)
         if targets:
             with one_torch_thread():
                 arrays |= _trained(plain.features(distinct)["tokens"], targets, steps)
         for name in targets:
             arrays[f"linear/{name}"] = arrays[f"components/{name}"][:, :_MOST] / arrays.pop(f"scale/{name}")
-        blocks = [name for name in plain.names["blocks"] if name == "tokens"]
+        blocks = [name for name in plain.names["blocks"] if name in kept]
         arrays = {name: array for name, array in arrays.items() if name[:11] != "components/" or name[11:] in blocks}
         names = {**plain.names, "blocks": blocks, LEARNED: list(targets)}
         made = cls(space, names, arrays)

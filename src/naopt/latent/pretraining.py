@@ -127,6 +127,7 @@ def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architect
             if (scale := [p.name for p in space.positions if columns_of(p) < len(p.choices)])
             else {}
         ),
+        **({} if any(graph.paths for graph in graphs) else {"positions": "apart"}),
         "settings": [settings.unlabelled, settings.pretraining_steps, settings.decoder_size, settings.decoder_noise],
         **({"embedding": LEARNED} if settings.embedding == LEARNED else {}),
         "sample": [a.tokens for a in sample],

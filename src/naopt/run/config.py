@@ -14,7 +14,7 @@ from typing import Any, Literal
 import tomli_w
 from pydantic import Field, PositiveInt, field_validator
 
-from naopt.configuration import Settings
+from naopt.configuration import Settings, split_settings
 from naopt.errors import InputError, UnknownNameError
 from naopt.evaluators.table import Noise
 from naopt.execution.failures import ALIKE
@@ -151,6 +151,11 @@ class RunConfig(Settings):
         if value != "workers" and (type(value) is not int or value < 1):
             raise ValueError("must be a whole number of at least 1, or workers")
         return value
+
+    @field_validator("prior_columns", "proxies", "fidelities", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(split_settings(value)) if isinstance(value, str) else value
 
     @field_validator("table", "supernet", "device_file", "history", mode="after")
     @classmethod

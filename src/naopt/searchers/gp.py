@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from naopt.latent.gaussian_process import GaussianProcess
-    from naopt.latent.kernels import Kernel
 
 
 class GPSettings(PresetSettings):
@@ -110,8 +109,14 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
         self, architectures: list[Architecture], targets: NDArray[np.float64], _: np.random.Generator
     ) -> Beliefs:
         """The process."""
+        from naopt.latent.features import together
+        from naopt.latent.gaussian_process import GaussianProcess
+
         linear = 0 if self.priors is None else len(self.priors)
-        return Beliefs(self.options.kernel, architectures, self._groups(architectures), targets, linear=linear)
+        product = together(self._described(architectures[:1]))
+        groups = self._groups(architectures)
+        process = GaussianProcess(self.options.kernel, linear=linear, product=product).fit(groups, targets)
+        return Beliefs(process, architectures, groups, targets)
 
     def predicts(self, model: Beliefs, candidates: Candidates) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Posterior means and deviations."""
@@ -167,10 +172,13 @@ class GPSearcher(PredictorSearcher[Candidates, "Beliefs"]):
         places = (place for place in order.tolist() if candidates.architecture(int(left[place])) not in unlikely)
         return next(places, int(order[0]))
 
-    def _groups(self, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
+    def _described(self, architectures: Sequence[Architecture]) -> dict[str, NDArray[np.float64]]:
         from naopt.latent.encoding import encoded
 
-        groups = list(encoded(self.space, architectures, GROUPS[self.options.encoding]).values())
+        return encoded(self.space, architectures, GROUPS[self.options.encoding])
+
+    def _groups(self, architectures: Sequence[Architecture]) -> list[NDArray[np.float64]]:
+        groups = list(self._described(architectures).values())
         return groups if self.priors is None else [*groups, *self.priors.groups(self.priors(architectures))]
 
 
@@ -178,28 +186,20 @@ class Beliefs:
     """A process and what it was fitted to.
 
     Args:
-        kernel: see ``GaussianProcess``.
+        process: fitted to what follows.
         architectures: n of them.
         groups: their features, each ``(n, columns)``.
         targets: ``(n,)``.
-        parameters: of an earlier fit; fitted if not given.
-        linear: how many of the groups, the last ones, have linear kernels.
     """
 
     def __init__(
         self,
-        kernel: Kernel,
+        process: GaussianProcess,
         architectures: Sequence[Architecture],
         groups: list[NDArray[np.float64]],
         targets: NDArray[np.float64],
-        parameters: NDArray[np.float64] | None = None,
-        linear: int = 0,
     ) -> None:
-        from naopt.latent.gaussian_process import GaussianProcess
-
-        self.architectures, self.targets = architectures, targets
-        self._kernel, self._groups = kernel, groups
-        self.process: GaussianProcess = GaussianProcess(kernel, linear=linear).fit(groups, targets, parameters)
+        self.process, self.architectures, self.targets, self._groups = process, architectures, targets, groups
 
     def believing(
         self, architectures: Sequence[Architecture], groups: list[NDArray[np.float64]], means: NDArray[np.float64]
@@ -208,4 +208,4 @@ class Beliefs:
         both = [np.concatenate(pair) for pair in zip(self._groups, groups, strict=True)]
         told = [*self.architectures, *architectures]
         targets = np.append(self.targets, means)
-        return Beliefs(self._kernel, told, both, targets, self.process.parameters, self.process.linear)
+        return Beliefs(self.process.unfitted().fit(both, targets, self.process.parameters), told, both, targets)

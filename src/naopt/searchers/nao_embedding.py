@@ -66,7 +66,12 @@ class EmbeddingRounds(NAORounds):
 
     def new_feasible(self) -> Feasible:
         """What can be measured, by the points of the embedding."""
-        return Feasible(self.space, lambda architectures: self.model.blocks(self.model.seen(architectures)))
+
+        def described(architectures: Sequence[Architecture]) -> list[Array]:
+            every, apart = self.model.blocks(self.model.seen(architectures)), self.model.pretrained.embedding.together
+            return [block for at, block in enumerate(every) if at not in apart]
+
+        return Feasible(self.space, described)
 
     def propose(
         self,

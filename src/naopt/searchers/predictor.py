@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 import numpy as np
 
 from naopt.configuration import PresetSettings
-from naopt.latent.encoding import EVERY, encoded
+from naopt.latent.encoding import EVERY, POSITIONS, encoded
 from naopt.latent.priors import Priors
 from naopt.problem import Objective, Problem
 from naopt.searchers.base import Known, Proposal, Searcher
@@ -38,14 +38,15 @@ GROUPS: dict[Encoding, tuple[str, ...]] = {
     "paths": ("paths",),
     "both": ("tokens", "paths"),
     "sizes": ("tokens", "paths", "sizes"),
-    "all": EVERY,
+    "all": (*EVERY, POSITIONS),
 }
 """Groups of features that make up each encoding; ``all`` are those that ``nao`` embeds."""
 
 COLUMNS: dict[Encoding, tuple[str, ...]] = {
-    encoding: tuple(group for group in groups if group != "flow") for encoding, groups in GROUPS.items()
+    encoding: tuple(group for group in groups if group not in {"flow", POSITIONS})
+    for encoding, groups in GROUPS.items()
 }
-"""The same where groups are put side by side: what ``flow`` has is among the sizes."""
+"""The same where groups are put side by side: what the others have is among the sizes, tokens and numbers."""
 
 
 class Pool(Protocol):
