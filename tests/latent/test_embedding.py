@@ -47,9 +47,10 @@ def test_distances_are_those_of_the_features(name: str) -> None:
             assert share[kept - 1] >= 0.999 - 1e-9
             assert kept == 1 or share[kept - 2] < 0.999 + 1e-9
         approximated = (left[:, :kept] * values[:kept]) @ right[:kept]
-        deviation = np.sqrt(np.square(values[:kept]).sum() / len(sample))
+        share_of_all = 1 / len(SPACES[name].positions) if block.startswith("position/") else 1
+        deviation = np.sqrt(np.square(values[:kept]).sum() / len(sample) / share_of_all)
         np.testing.assert_allclose(pdist(points[:, at]), pdist(approximated) / deviation, atol=1e-7)
-        assert points[:, at].var(axis=0).sum() == pytest.approx(1)
+        assert points[:, at].var(axis=0).sum() == pytest.approx(share_of_all)
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-9)
     np.testing.assert_allclose(embedding.spread, points.std(axis=0))
     assert (embedding.spread > 0).all()
@@ -104,7 +105,12 @@ def test_a_full_memory_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_blocks_side_by_side() -> None:
     embedding = learned("mlp")
     points = embedding.encode(drawn(SPACES["mlp"], 5))
-    assert list(embedding.blocks) == ["tokens", "numbers"]
+    assert list(embedding.blocks)[:2] == ["tokens", "numbers"]
+    count = len(SPACES["mlp"].positions)
+    assert list(embedding.blocks)[2:] == [f"position/{at}" for at in range(count)]
+    assert embedding.together == range(2, 2 + count)
+    for block in [embedding.blocks["tokens"], slice(embedding.blocks["position/0"].start, embedding.dimensions)]:
+        assert (embedding.spread[block] ** 2).sum() == pytest.approx(1), "the positions have as much as any block"
     np.testing.assert_array_equal(np.concatenate(embedding.split(points), axis=1), points)
     assert embedding.encode([]).shape == (0, embedding.dimensions)
 

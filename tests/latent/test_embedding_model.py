@@ -125,11 +125,11 @@ def test_predictions_and_what_is_left_out_are_the_textbooks(kernel: Any) -> None
     assert log["fit_seconds"] > 0
 
 
-@pytest.mark.parametrize("over", ["expected", "measured"])
-def test_improvement_is_over_the_best_and_believes_what_is_pending(over: str) -> None:
+@pytest.mark.parametrize("over", ["expected", "measured", None])
+def test_improvement_is_over_the_best_and_believes_what_is_pending(over: str | None) -> None:
     found, some, scores = fitted(best=over)
     points, targets = found.encode(some), Targets.fit(scores, "yeo-johnson").transform(scores)
-    best = targets.max() if over == "measured" else found.means(some).max()
+    best = found.means(some).max() if over == "expected" else targets.max()
     others = found.encode(drawn(NB201, 15, seed=1))
     mean, variance = naive_process(found, points, targets, others, scales_of(found, points))
     expected = log_expected_improvement(mean, np.sqrt(variance), best)
@@ -205,6 +205,7 @@ def test_parameters_are_fitted_as_often_as_measurements_grow(
 ) -> None:
     """With each of the first 8 measurements, then (factor 1.5) at 12, 18, 27 and 41 of them."""
     sizes: list[int] = []
+
     def counted(kernels: Any, squares: Any, targets: np.ndarray, *others: Any) -> Any:
         sizes.append(len(targets))
         return likeliest(kernels, squares, targets, *others)
@@ -291,6 +292,37 @@ def test_an_embedding_without_a_dimension() -> None:
 @pytest.mark.parametrize("name", ["mlp", "awkward", "enas-5-1", "nasbench101", "recurrent-3", "listed-cells"])
 def test_any_space(name: str) -> None:
     check_all(SPACES[name], drawn(SPACES[name], 6))
+
+
+def test_positions_that_do_not_matter_are_overlooked() -> None:
+    """Two of eight positions decide, and only together: from 60 architectures the others are ranked."""
+    space = GenericSpace([Position(str(at), ("a", "b", "c", "d")) for at in range(8)])
+    everyone = drawn(space, 400)
+
+    def value(architecture: Architecture) -> float:
+        first, second = architecture.tokens[2], architecture.tokens[5]
+        return float((3 * first + 5 * second) % 7)
+
+    scores = np.array([value(architecture) for architecture in everyone])
+    found = model(space)
+    found.fit(everyone[:60], scores[:60])
+    assert kendall_tau(scores[60:], found.predict(everyone[60:])) > 0.7
+    process = found._process
+    assert process is not None
+    lengths = process._unpacked()[1][list(found.pretrained.embedding.together)]
+    assert sorted(np.argsort(lengths)[:2].tolist()) == [2, 5]
+
+
+def test_known_errors_decide_what_improvement_is_over() -> None:
+    """The best is what endless repetition is expected to give, not the luckiest measurement."""
+    found, some, scores = fitted()
+    lucky = scores.copy()
+    lucky[7] = scores.max() + 10
+    found.fit(some, lucky, np.full(len(some), 10.0))
+    assert found._best == pytest.approx(found.own()[0].max())
+    assert found._best < found.targets.transform(lucky)[7] - 0.5
+    found.fit(some, lucky)
+    assert found._best == pytest.approx(found.targets.transform(lucky)[7])
 
 
 def test_a_prediction_needs_a_fit() -> None:

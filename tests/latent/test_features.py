@@ -60,8 +60,16 @@ def test_choices_that_are_numbers_have_ranks() -> None:
     np.testing.assert_allclose(found[1], [2 / 3, 0, 1 / 3, 1])
     architecture = space.architecture([1, 2, 0, 0, 0, 0, 0])
     groups = Features.learn(space, [architecture])([architecture])
-    assert list(groups) == ["tokens", "numbers"]
+    assert list(groups) == ["tokens", "numbers", *(f"position/{at}" for at in range(7))]
     np.testing.assert_allclose(groups["numbers"], [[1, 1 / 3]])
+    np.testing.assert_allclose(groups["position/1"], [[1 / 3]])
+    np.testing.assert_array_equal(groups["position/3"], [[1, 0, 0]])
+
+
+def test_positions_stand_alone_where_nothing_flows() -> None:
+    assert not [name for name in learned("nasbench201")(drawn(SPACES["nasbench201"], 2)) if name.startswith("position")]
+    alone = GenericSpace([Position("width", ("16", "32", "64"))])
+    assert list(Features.learn(alone, [alone.architecture([1])])([alone.architecture([1])])) == ["tokens", "numbers"]
 
 
 def test_a_cells_inputs_are_names() -> None:

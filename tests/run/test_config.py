@@ -39,6 +39,13 @@ def test_values_are_toml_and_bare_words_text(text: str, value: object) -> None:
     assert merge_values({}, {}, [f"searcher.x = {text}"]) == {"searcher": {"x": value}}
 
 
+@pytest.mark.parametrize("key", ["proxies", "prior_columns", "fidelities"])
+def test_names_may_be_written_with_commas(key: str) -> None:
+    values = merge_values({}, {}, [f"{key}=epochs=2+x=[1,2], epochs=4"])
+    assert getattr(RunConfig.from_values(values), key) == ("epochs=2+x=[1,2]", "epochs=4")
+    assert getattr(RunConfig.from_values({key: ["a"]}), key) == ("a",)
+
+
 def test_a_section_may_be_its_name() -> None:
     config = RunConfig.from_values({"task": "digits", "space": "conv-cell:nodes=2", "searcher": "random"})
     assert (config.space, config.searcher, config.searcher_settings) == ("conv-cell:nodes=2", "random", {})
