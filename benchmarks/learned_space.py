@@ -28,13 +28,13 @@ _WITHIN = float(norm.ppf(0.95))
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
-def measure(groups: list[Array], scores: Array, train_size: int, seed: int) -> list[float]:
+def measure(groups: list[Array], product: range, scores: Array, train_size: int, seed: int) -> list[float]:
     """Tau, loss, and shares within the interval, of rows ``(n, columns)`` by group with scores ``(n,)``."""
     order = np.random.default_rng(seed).permutation(len(scores))
     fitted, tested = order[:train_size], order[train_size:]
     targets = Targets.fit(scores[fitted], "yeo-johnson")
     known = targets.transform(scores[fitted])
-    process = GaussianProcess(levelled=True).fit([group[fitted] for group in groups], known)
+    process = GaussianProcess(levelled=True, product=product).fit([group[fitted] for group in groups], known)
     mean, variance = process.predict([group[tested] for group in groups])
     deviation = np.sqrt(variance + process.noise)
     away = (targets.transform(scores[tested]) - mean) / deviation
@@ -66,7 +66,9 @@ def main(
             settings = EmbeddingSettings(embedding=name, unlabelled=unlabelled, pretraining_steps=steps)
             embedding = embedding_of(found.space, settings)
             groups = embedding.split(embedding.encode([found.architecture(int(row)) for row in chosen]))
-            values = np.mean([measure(groups, scores, size, 200 + trial) for trial in range(trials)], axis=0)
+            values = np.mean(
+                [measure(groups, embedding.together, scores, size, 200 + trial) for trial in range(trials)], axis=0
+            )
             typer.echo(f"| {size} | {name} | {' | '.join(format(value, '.3f') for value in values)} |")
 
 

@@ -32,6 +32,7 @@ class SomeBlocks(EmbeddingModel):
     """The process sees some blocks of a point only; the decoder reads all."""
 
     shown: tuple[str, ...] = ("tokens",)
+    together = range(0)
 
     def blocks(self, points: Array) -> list[Array]:
         """See ``EmbeddingModel``."""
@@ -60,6 +61,8 @@ class TokensAndPaths(SomeBlocks):
 
 class OneKernel(EmbeddingModel):
     """One kernel for the whole point, in place of one for each block."""
+
+    together = range(0)
 
     def blocks(self, points: Array) -> list[Array]:
         """See ``EmbeddingModel``."""

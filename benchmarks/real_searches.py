@@ -8,9 +8,7 @@ For each seed and ``--search`` (a searcher, or ``LABEL: SEARCHER; KEY=VALUE; ...
 when its time does, finalists included; then its pick and the baselines are trained alike, all with the same number of
 parameters, on the training part by the task's preset of final training (``naopt.baseline``), and tested. Searches and
 picks see training and validation data only. Searches take turns seed by seed, so that what slows the machine slows all.
-With ``--clock cpu`` time is that of the processor: a search trains in its own process, what else the machine does costs
-it nothing, and it ends with the training in which its time does. The table's "in the search" is what the pick was
-measured at there: by the cheap recipe, and chosen by it, so flattered.
+The table's "in the search" is what the pick was measured at there: by the cheap recipe, and chosen by it, so flattered.
 
 The same command goes on where it was stopped, and one for all seeds (``--first-seed``) takes what others for some of
 them did. The tables are written to ``DIR`` too, as ``real_searches.md`` and
@@ -21,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +32,6 @@ from naopt.cli.merging import merge_values
 from naopt.configuration import parse_setting
 from naopt.durations import seconds_of
 from naopt.errors import InputError, NaoptError
-from naopt.execution.deadline import Deadline
 from naopt.metrics import summarise
 from naopt.run import RunConfig, RunRecord, open_run
 from naopt.run.names import CONFIG
@@ -73,8 +69,6 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         InputError: bad options, or a folder of other searches.
         RunStoppedError: it was stopped; the same command goes on.
     """
-    if options.clock == "cpu":
-        Deadline.clock = time.process_time
     for each in options.search:
         prepare(config_of(each, options.seeds[0], options))
     searches: list[dict[str, Any]] = []
@@ -96,7 +90,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
             searches.append({"search": each.label, "seed": seed, **of_pick(record, table)})
             note(f"{each.label}, seed {seed}: {searches[-1]}")
     return {
-        "settings": {key: getattr(options, key) for key in ("task", "space", "time", "clock", "set", "preset", "full")},
+        "settings": {key: getattr(options, key) for key in ("task", "space", "time", "set", "preset", "full")},
         "searches": searches,
         "baselines": [
             {"network": row.name, "seed": seed, **figures(table, row.name)}
@@ -111,7 +105,7 @@ def config_of(each: Contestant, seed: int, options: argparse.Namespace) -> RunCo
     """Of a search. Raises ``InputError`` for what it cannot have."""
     flags = {
         "task": options.task, "space": options.space, "searcher": each.searcher, "budget": options.budget, "seed": seed,
-        "time": seconds_of(options.time), "engine": "inline" if options.clock == "cpu" else "local",
+        "time": seconds_of(options.time),
     }  # fmt: skip
     return RunConfig.from_values(merge_values({}, flags, [*options.set, *each.settings]))
 
@@ -168,8 +162,8 @@ def markdown(document: Mapping[str, Any]) -> str:
     hours = math.fsum(row["seconds"] for row in searches) / _HOUR
     common = ", ".join(settings["set"]) or "defaults"
     lines = [
-        f"{settings['task']}, {settings['space']}, {settings['time']} ({settings['clock']}) each, {common}; "
-        f"{len(first)} seeds, {hours:.1f} hours of search. Picks and baselines trained alike; mean (95 %).",
+        f"{settings['task']}, {settings['space']}, {settings['time']} each, {common}; "
+        f"{len(first)} seeds, {hours:.1f} core-hours of search. Picks and baselines trained alike; mean (95 %).",
         "",
         "| | evaluations | in the search | validation | test | each seed's test | to the first |",
         "|---|---|---|---|---|---|---|",
@@ -204,7 +198,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--task", required=True)
     parser.add_argument("--space", default="conv-cell")
     parser.add_argument("--time", default="10m", help="of each search, its finalists included")
-    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: of a machine that does more")
     parser.add_argument("--budget", type=int, default=_PLENTY, help="evaluations, if they end before the time does")
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--first-seed", type=int, default=1, help="so that processes can share the work of one folder")

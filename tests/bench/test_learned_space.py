@@ -17,9 +17,9 @@ def test_a_smooth_function_is_predicted_and_held() -> None:
     points = np.random.default_rng(0).uniform(-1, 1, (160, 2))
     noise = 0.2 * np.random.default_rng(1).standard_normal(160)
     scores = np.sin(points.sum(axis=1)) + noise
-    tau, loss, held, left_out = np.mean([measure([points], scores, 60, seed) for seed in range(5)], axis=0)
+    tau, loss, held, left_out = np.mean([measure([points], range(0), scores, 60, seed) for seed in range(5)], axis=0)
     assert tau > 0.6
-    assert loss < np.mean([measure([points], noise, 60, seed)[1] for seed in range(5)]) - 0.3
+    assert loss < np.mean([measure([points], range(0), noise, 60, seed)[1] for seed in range(5)]) - 0.3
     assert 0.84 <= held <= 0.96
     assert 0.84 <= left_out <= 0.98
 

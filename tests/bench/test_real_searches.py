@@ -68,12 +68,12 @@ def test_tables_pair_seeds() -> None:
 
     rows = [search("nao", 1, 80.0), search("random", 1, 79.0), search("nao", 2, 84.0), search("random", 2, 83.0)]
     document = {
-        "settings": {"task": "digits", "space": "conv-cell", "time": "30m", "clock": "wall", "set": []},
+        "settings": {"task": "digits", "space": "conv-cell", "time": "30m", "set": []},
         "searches": rows,
         "baselines": [{"network": "resnet-8", "seed": 1, "valid": 1.0, "test": 81.0}],
     }
     text = markdown(document)
-    assert "2 seeds, 2.0 hours" in text
+    assert "2 seeds, 2.0 core-hours" in text
     assert "| `nao` | 15 | 71.5 (65.1 to 77.9) | 50.0 | 82.0" in text
     assert "| `random` | 15 | - | 50.0 | 81.0" in text
     assert "| 79.0, 83.0 | -1.0 |" in text

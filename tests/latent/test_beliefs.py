@@ -48,16 +48,16 @@ def test_the_mean_is_that_of_the_textbook(belief: Belief) -> None:
     """Rasmussen & Williams 2006, Eq. 2.25, from the process' own covariances."""
     points = belief.embedding.encode(belief.rows)
     process = belief._process
-    count = len(belief.embedding.blocks)
-    weights, lengths, noise = np.split(np.exp(belief.parameters), [count, 2 * count])
+    start, count = belief.embedding.together.start, len(belief.embedding.blocks)
+    assert (start, count) == (1, 4), "a kernel for all tokens, one for the three positions"
+    weights, lengths, noise = np.split(np.exp(belief.parameters), [2, 2 + count])
 
     def covariance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        total = np.zeros((len(first), len(second)))
-        for block, weight, length, scale in zip(
-            belief.embedding.blocks.values(), weights, lengths, process._scales, strict=True
-        ):
-            apart = ((first[:, None, block] - second[None, :, block]) ** 2).sum(axis=2)
-            total += weight * np.exp(-0.5 * apart / scale / length**2)
+        squares = [
+            ((first[:, None, block] - second[None, :, block]) ** 2).sum(axis=2) / scale / length**2
+            for block, length, scale in zip(belief.embedding.blocks.values(), lengths, process._scales, strict=True)
+        ]
+        total: np.ndarray = weights[0] * np.exp(-0.5 * squares[0]) + weights[1] * np.exp(-0.5 * sum(squares[1:]))
         return total
 
     there = belief.embedding.encode(EVERY)
@@ -86,7 +86,7 @@ def test_of_many_the_best_and_others_of_all_ranks_are_taken() -> None:
     every = list(space.enumerate())
     parameters = np.zeros(2 * len(Belief("", space, every[:1], np.zeros(1)).embedding.blocks) + 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("naopt.latent.gaussian_process.GaussianProcess._fitted", lambda *_: parameters)
+        patch.setattr("naopt.latent.gaussian_process.likeliest", lambda *_: parameters)
         found = Belief.fit("many", space, {architecture: float(architecture.tokens[0]) for architecture in every})
     ranks = [1199 - architecture.tokens[0] for architecture in found.rows]
     assert len(ranks) == MOST_ROWS

@@ -83,7 +83,8 @@ def test_files_and_several_sources(capsys: pytest.CaptureFixture[str]) -> None:
     assert [belief.name for belief in read_beliefs("x.safetensors", SPACE)] == names
     record = start_run("one", config("x.safetensors", "other:error", searcher_settings={**TINY, "initial": 6}))
     assert [b.name for b in read_beliefs("one/beliefs.safetensors", SPACE)] == [*names, "other:error (2)"]
-    assert [tokens for tokens, origin in archive(record)[:3] if origin == "prior"][1] == (7, 2)
+    (x, y) = [tokens for tokens, origin in archive(record)[:3] if origin == "prior"][1]
+    assert abs(x - 7) + abs(y - 2) <= 1, "thirty random measurements say about where the best is"
     direct = start_run("two", config(*["other:error", "square.npz:error", "square.npz:error"], budget=8))
     saved = start_run("three", config("x.safetensors", budget=8))
     assert archive(direct) == archive(saved)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import ClassVar
 
 from naopt.errors import NaoptError
 from naopt.execution.engine import Engine
@@ -22,15 +21,10 @@ class Deadline:
 
     Args:
         seconds: from now; infinite for no limit.
-
-    Attributes:
-        clock: by which they are counted.
     """
 
-    clock: ClassVar[Callable[[], float]] = time.monotonic
-
     def __init__(self, seconds: float = math.inf) -> None:
-        self._end = self.clock() + seconds
+        self._end = time.monotonic() + seconds
         self._kept: Callable[[], float] | None = None
 
     def keeping(self, seconds: Callable[[], float]) -> Deadline:
@@ -42,7 +36,7 @@ class Deadline:
     @property
     def left(self) -> float:
         """Seconds that are left; negative when it has passed."""
-        return self._end - self.clock() - (0.0 if self._kept is None else self._kept())
+        return self._end - time.monotonic() - (0.0 if self._kept is None else self._kept())
 
     def check(self) -> None:
         """Raises ``TimeIsUpError`` if it has passed."""

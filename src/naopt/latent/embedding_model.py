@@ -139,7 +139,7 @@ class EmbeddingModel(PerformanceModel):
             self.settings.kernel,
             linear=linear,
             levelled=self.settings.mean != "zero",
-            product=self.pretrained.embedding.together,
+            product=self.together,
         )
 
     def _scheduled(self, points: Array, scores: Array, errors: Array | None) -> Array:
@@ -261,6 +261,11 @@ class EmbeddingModel(PerformanceModel):
     def blocks(self, points: Array) -> list[Array]:
         """Points ``(n, columns)`` without priors by blocks."""
         return self.pretrained.embedding.split(points)
+
+    @property
+    def together(self) -> range:
+        """Which of the blocks share a kernel."""
+        return self.pretrained.embedding.together
 
     @property
     def spread(self) -> Array:
