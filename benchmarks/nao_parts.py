@@ -59,6 +59,7 @@ PARTS: dict[str, Part] = {
     "whole": Part("", "the default"),
     "tokens": Part("features", "the process sees tokens only", model=variants.SomeBlocks),
     "tokens-paths": Part("features", "the process sees tokens and paths", model=variants.TokensAndPaths),
+    "no-positions": Part("features", "no kernel of single positions", model=variants.WithoutPositions),
     "learned": Part("features", "a neural encoder learned them", settings=("embedding=learned",)),
     "one-kernel": Part("process", "one kernel for all features", model=variants.OneKernel),
     "linear": Part("process", "Bayesian linear regression", model=variants.Linear),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from naopt.latent.embedding_model import EmbeddingModel
+from naopt.latent.encoding import EVERY
 from naopt.latent.gaussian_process import GaussianProcess
 from naopt.searchers.candidates import mutants
 from naopt.searchers.nao_embedding import EmbeddingRounds
@@ -57,6 +58,12 @@ class TokensAndPaths(SomeBlocks):
     """What the process of ``gp`` saw before it had the features of ``nao``."""
 
     shown = ("tokens", "paths")
+
+
+class WithoutPositions(SomeBlocks):
+    """Spaces without a graph lack the kernel of single positions; others are as they are."""
+
+    shown = EVERY
 
 
 class OneKernel(EmbeddingModel):

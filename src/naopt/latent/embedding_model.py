@@ -115,9 +115,7 @@ class EmbeddingModel(PerformanceModel):
         if self.settings.best == "measured":
             return targets
         process = self._fitted()
-        if process.knows_errors:
-            return process.own()[0] + self.trend(points)
-        return targets if self.settings.best is None else self.moments(points)[0]
+        return process.own()[0] + self.trend(points) if process.knows_errors else self.moments(points)[0]
 
     def foreseen(self) -> float:
         """Logarithm of the density of all targets, each predicted from the others; larger for better models of them."""
@@ -172,7 +170,7 @@ class EmbeddingModel(PerformanceModel):
     def improvement(self, points: Array, pending: Array | None = None) -> Array:
         """Logarithm of the expected improvement of points ``(n, dimensions)`` over the best measured one.
 
-        "Best" is what ``settings.best`` says.
+        "Best" is the best of the process' means at what was measured, or the best measurement (``settings.best``).
 
         Args:
             points: where.

@@ -40,5 +40,4 @@ class EmbeddingSettings(Settings):
     learns from every measurement with the parameters it has."""
     best: Literal["expected", "measured"] | None = None
     """What expected improvement is over: the best that the process expects of what was measured, because a measurement
-    may be luck, or the best measurement; if unset the first where errors of measurement are known, and without limits
-    on known costs, else the second. With `fidelities` the first."""
+    may be luck, or the best measurement; if unset the first, and under limits on known costs the second."""

@@ -35,7 +35,8 @@ class GPSettings(PresetSettings):
     predicted (kriging believer)."""
     encoding: Encoding = "all"
     """What the process sees: one-hot tokens, paths from input to output, both, these and sizes, or all that ``nao``
-    embeds, each group with a kernel of its own. Generic positions have tokens and numbers only."""
+    embeds, each group with a kernel of its own. Generic positions have tokens and numbers only and, with ``all``, one
+    kernel more in which each position has a length scale of its own."""
     kernel: Literal["rbf", "matern"] = "rbf"
     """Squared exponential or Matern 5/2."""
     acquisition: Acquisition = "ei"

@@ -135,7 +135,7 @@ class NAOSearcher(MultiFidelitySearcher):
             return TradeOffRounds(self.space, options, self.seeds, self.seed, self.problem)
         from naopt.searchers.nao_embedding import EmbeddingRounds
 
-        best = self.options.best or ("measured" if self._limited else None)
+        best = self.options.best or ("measured" if self._limited else "expected")
         # What other tasks say are normal scores of ranks: targets are a line of them if they are such scores, too.
         elsewhere = isinstance(self.problem.priors, Promises)
         normalisation = self.options.normalisation or ("rank" if elsewhere else None)
