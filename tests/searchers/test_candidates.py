@@ -83,7 +83,7 @@ def test_a_scan_keeps_distances_and_gives_the_same_bits_without(kept: int, monke
     step_by_step, at_once = Scan(space, names), Scan(space, names)
 
     def asked(scan: Scan, count: int) -> list[np.ndarray]:
-        return [*scan.predict_near(lambda squares: tuple(np.concatenate(squares)), told[:count])]
+        return [*scan.predict_near(lambda squares, _: tuple(np.concatenate(squares)), told[:count])]
 
     for count in (1, 2, 3):
         last = asked(step_by_step, count)

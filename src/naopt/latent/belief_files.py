@@ -78,8 +78,10 @@ def read_beliefs(path: str | Path, space: SearchSpace) -> list[Belief]:
         raise InputError("history", str(path), "is damaged: its checksum is another")
     if json.loads(metadata["positions"]) != json.loads(json.dumps(positions_document(space))):
         raise InputError("history", str(path), f"is of space {metadata['space']}, not {space.name}")
-    if json.loads(metadata["blocks"]) != list(embedding_of(space, EmbeddingSettings()).blocks):
-        raise InputError("history", str(path), f"is of an embedding of naopt {metadata['naopt']}; {again}")
+    was, now = json.loads(metadata["blocks"]), list(embedding_of(space, EmbeddingSettings()).blocks)
+    if was != now:
+        rule = f"is of an embedding with {', '.join(was)}, which now has {', '.join(now)}; {again}"
+        raise InputError("history", str(path), rule)
     found = []
     for at, about in enumerate(json.loads(metadata["beliefs"])):
         tokens, targets, parameters = (arrays[f"{at}/{part}"] for part in _PARTS)

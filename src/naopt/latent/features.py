@@ -28,6 +28,7 @@ POSITION = "position/"
 _MOST_KEPT = 50_000
 _MOST_COLUMNS = 1024
 _LEAST_OFTEN = 2
+_LOOKED_AT = 20
 _ROUNDING = 1e-9
 
 
@@ -95,7 +96,7 @@ class Features:
         self.space, self.columns, self.centre, self.deviation = space, columns, centre, deviation
         self._at = {group: {name: index for index, name in enumerate(names)} for group, names in columns.items()}
         self._numbers = {} if space.tokens_per_step > 1 else numeric_choices(space)
-        self.apart = not columns["paths"] and len(space.positions) > 1
+        self.apart = stands_apart(space)
         self._flow = [index for name, index in self._at["sizes"].items() if name.startswith(_KNOWN) or is_share(name)]
         self._rows: dict[Tokens, dict[str, _Row]] = {}
 
@@ -165,6 +166,14 @@ class Features:
         at = np.repeat(np.arange(len(rows)), [len(found) for found in columns])
         matrix[at, np.concatenate(columns)] = np.concatenate([row[group][1] for row in rows])
         return matrix
+
+
+@lru_cache(maxsize=64)
+def stands_apart(space: SearchSpace) -> bool:
+    """Whether each position of a space is a group: of several through which nothing flows, as far as a few show."""
+    rng = np.random.default_rng(0)
+    drawn = (space.graph(space.sample(rng)) for _ in range(_LOOKED_AT if len(space.positions) > 1 else 0))
+    return len(space.positions) > 1 and not any(graph_features(graph, space.skips).paths for graph in drawn)
 
 
 def together(groups: Iterable[str]) -> range:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
+from naopt.latent.distances import squared_distances
 from naopt.latent.kernel_sum import KernelSum
 from naopt.latent.kernels import Kernel, apart, scale_of, value_and_slope, value_of
 from naopt.latent.layout import row_major
@@ -165,10 +167,7 @@ class GaussianProcess:
         """Posterior mean and variance of ``f``, each ``(n,)``, without the noise."""
         weights, lengths, _ = self._unpacked()
         covariance = np.zeros((len(groups[0]), len(self._solved)))
-        squares = self._cross(groups)
-        for square, length in zip(squares, lengths, strict=True):
-            square /= length**2
-        self._add_up(covariance, squares, weights)
+        self._add_up(covariance, self._squares(groups, lengths), weights)
         mean = self.level + covariance @ self._solved
         half = solve_triangular(self._root, covariance.T, lower=True, overwrite_b=True, check_finite=False)
         half *= half
@@ -180,24 +179,29 @@ class GaussianProcess:
         """What ``predict`` gives, from squared distances of the data to the points.
 
         Args:
-            squares: for each of the first groups ``(data, n)``.
+            squares: for each of the first groups ``(data, n)``; of groups that share a kernel for all or none.
             rest: the features of the other groups, each ``(n, columns)``; of all that have linear kernels at least.
         """
         weights, lengths, _ = self._unpacked()
         covariance = np.zeros(squares[0].shape)
-        first, kinds = len(squares), self._kernels.of_groups
-        last = zip(kinds[first:], self._data[first:], map(row_major, rest), strict=True)
-        every = [*squares, *(apart(kind, data, group) for kind, data, group in last)]
-        each = zip(every, lengths, self._scales, strict=True)
-        self._add_up(covariance, [square / (scale * length**2) for square, length, scale in each], weights)
+        rows = [*squares, *map(row_major, rest)]
+        every = []
+        for term, kind in zip(self._kernels.terms, self._kernels.kinds, strict=True):
+            if term.stop > len(squares) and len(term) > 1:
+                every.append(self._together(term, self._data, rows, lengths))
+                continue
+            each = [rows[at] if at < len(squares) else apart(kind, self._data[at], rows[at]) for at in term]
+            units = [self._scales[at] * lengths[at] ** 2 for at in term]
+            every.append(reduce(np.add, [square / unit for square, unit in zip(each, units, strict=True)]))
+        self._add_up(covariance, every, weights)
         mean = self.level + self._solved @ covariance
         half = solve_triangular(self._root, covariance, lower=True, check_finite=False)
         half *= half
         return mean, np.maximum(self._before(weights, rest) - half.sum(axis=0), 1e-9)
 
     def _add_up(self, covariance: Array, squares: list[Array], weights: Array) -> None:
-        """Adds all kernels, of squared distances ``(n, m)`` of each group in its length scale."""
-        for kind, square, weight in zip(self._kernels.kinds, self._kernels.joined(squares), weights, strict=True):
+        """Adds all kernels, of squared distances ``(n, m)`` in length scales for each."""
+        for kind, square, weight in zip(self._kernels.kinds, squares, weights, strict=True):
             value = value_of(kind, square)
             value *= weight
             covariance += value
@@ -215,8 +219,8 @@ class GaussianProcess:
         weights, lengths, _ = self._unpacked()
         covariance = np.zeros((len(groups[0]), len(self._solved)))
         inner = []
-        squares = [square / length**2 for square, length in zip(self._cross(groups), lengths, strict=True)]
-        each = zip(self._kernels.kinds, self._kernels.terms, self._kernels.joined(squares), weights, strict=True)
+        squares = self._squares(groups, lengths)
+        each = zip(self._kernels.kinds, self._kernels.terms, squares, weights, strict=True)
         for kind, term, square, weight in each:
             value, slope = value_and_slope(kind, square)
             covariance += weight * value
@@ -252,10 +256,24 @@ class GaussianProcess:
             raise RuntimeError("a prediction needs a fit first")
         return self.parameters
 
-    def _cross(self, groups: Sequence[Array]) -> list[Array]:
-        """Squared distances ``(n, data)`` in units of the data's, new arrays."""
-        each = zip(self._kernels.of_groups, groups, self._data, strict=True)
-        found = [apart(kind, row_major(group), data) for kind, group, data in each]
-        for squares, scale in zip(found, self._scales, strict=True):
-            squares /= scale
+    def _squares(self, groups: Sequence[Array], lengths: Array) -> list[Array]:
+        """For each kernel squared distances ``(n, data)`` in length scales, new arrays."""
+        rows, found = list(map(row_major, groups)), []
+        for term, kind in zip(self._kernels.terms, self._kernels.kinds, strict=True):
+            if len(term) > 1:
+                found.append(self._together(term, rows, self._data, lengths))
+                continue
+            squares = apart(kind, rows[term.start], self._data[term.start])
+            squares /= self._scales[term.start]
+            squares /= lengths[term.start] ** 2
+            found.append(squares)
         return found
+
+    def _together(self, term: range, first: Sequence[Array], second: Sequence[Array], lengths: Array) -> Array:
+        """The sum ``(n, m)`` over the groups of a kernel: one distance, each column in its group's length scale."""
+        units = [np.sqrt(self._scales[at]) * lengths[at] for at in term]
+        rows = [
+            np.concatenate([side[at] / unit for at, unit in zip(term, units, strict=True)], axis=1)
+            for side in (first, second)
+        ]
+        return squared_distances(*rows)

@@ -22,6 +22,7 @@ from naopt.latent.choice_codes import columns_of
 from naopt.latent.decoder import Decoder, train_decoder
 from naopt.latent.embedding import Embedding
 from naopt.latent.embedding_settings import EmbeddingSettings
+from naopt.latent.features import stands_apart
 from naopt.latent.graph_features import graph_features
 from naopt.latent.learned_embedding import LEARNED, LearnedEmbedding
 from naopt.latent.threads import one_thread
@@ -127,7 +128,7 @@ def _key(space: SearchSpace, settings: EmbeddingSettings, sample: list[Architect
             if (scale := [p.name for p in space.positions if columns_of(p) < len(p.choices)])
             else {}
         ),
-        **({} if any(graph.paths for graph in graphs) else {"positions": "apart"}),
+        **({"positions": "apart"} if stands_apart(space) else {}),
         "settings": [settings.unlabelled, settings.pretraining_steps, settings.decoder_size, settings.decoder_noise],
         **({"embedding": LEARNED} if settings.embedding == LEARNED else {}),
         "sample": [a.tokens for a in sample],

@@ -155,7 +155,7 @@ class RunConfig(Settings):
     @field_validator("prior_columns", "proxies", "fidelities", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
-        return tuple(split_settings(value)) if isinstance(value, str) else value
+        return tuple(filter(None, split_settings(value))) if isinstance(value, str) else value
 
     @field_validator("table", "supernet", "device_file", "history", mode="after")
     @classmethod

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from naopt.latent.gaussian_process import GaussianProcess
     from naopt.latent.priors import Priors
-    from naopt.searchers.scan import Model, Predicted, Scan
+    from naopt.searchers.scan import Model, NearModel, Predicted, Scan
 
 CandidateKind = Literal["auto", "scan", "local"]
 
@@ -240,11 +240,11 @@ class Candidates:
         """Whether all of the space was gone through, and these are part of it."""
         return self._scan is not None and all(architecture in self._scan.index for architecture in told)
 
-    def predict_near(self, model: Model, told: Sequence[Architecture]) -> Predicted:
+    def predict_near(self, model: NearModel, told: Sequence[Architecture]) -> Predicted:
         """The same of a model of squared distances to architectures that the candidates ``surround``.
 
         Args:
-            model: is handed the distances by group, each ``(told, n)``.
+            model: is handed the distances by group, each ``(told, n)``, and groups of single positions.
             told: what the model was told.
         """
         if self._scan is None:

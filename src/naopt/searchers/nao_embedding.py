@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _PARENTS, _MUTANTS, _RANDOM, _CHANGES = 10, 200, 100, 3
 _ALLOWED = 2000
+_FAR = 500
 _FIRST = 64
 """How many of the most promising are judged anew after each choice."""
 _HOP_WIDTH = 8
@@ -109,6 +110,8 @@ class EmbeddingRounds(NAORounds):
         self.add_neighbours(found, seeds, rng)
         for architecture in candidates_elsewhere(self._costs, Known(known, found)):
             found[architecture] = Proposal(architecture, "prior")
+        if self.model.pretrained.embedding.together and not known.forbidden:
+            self._add_far(found, rng)
         if self.feasible.concludes or known.forbidden or self.several:
             self._add_likely(found, ranking, rng)
         if known.forbidden and self.space.size <= SMALL:
@@ -131,6 +134,15 @@ class EmbeddingRounds(NAORounds):
     def ranking(self, architectures: list[Architecture], rng: np.random.Generator) -> list[Architecture]:  # noqa: ARG002
         """What was measured, best first."""
         return [architectures[i] for i in np.argsort(-self.model.means(architectures), kind="stable")]
+
+    def _add_far(self, found: Found, rng: np.random.Generator) -> None:
+        """Files random architectures, for spaces without a graph.
+
+        A process that weighs single positions knows where it knows nothing, and ascents stay near what was measured.
+        """
+        for architecture in sample_new(self.space, Known(self.known, found), _FAR, rng):
+            if architecture not in self.unlikely:
+                found[architecture] = Proposal(architecture, "random")
 
     def _add_likely(self, found: Found, ranking: list[Architecture], rng: np.random.Generator) -> None:
         """Files mutants of the best, and random architectures, that can probably be measured.

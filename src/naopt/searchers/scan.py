@@ -9,6 +9,7 @@ import numpy as np
 
 from naopt.latent.distances import squared_distances
 from naopt.latent.encoding import encoded
+from naopt.latent.features import together
 from naopt.latent.threads import one_thread
 from naopt.spaces import Architecture, SearchSpace, Tokens
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     Predicted = tuple[NDArray[np.float64], ...]
     Model = Callable[[list[NDArray[np.float64]]], Predicted]
+    NearModel = Callable[[list[NDArray[np.float64]], list[NDArray[np.float64]]], Predicted]
 
 _CHUNK = 2048
 _BLOCK = 2
@@ -50,9 +52,11 @@ class Scan:
                 first.append(architecture)
             rows.append(row_of[tokens])
         self.rows = np.array(rows)
-        chunks = [encoded(space, first[at : at + _CHUNK], names).values() for at in range(0, len(first), _CHUNK)]
+        chunks = [encoded(space, first[at : at + _CHUNK], names) for at in range(0, len(first), _CHUNK)]
+        apart = together(chunks[0])
+        self._near = apart.start if apart else len(chunks[0])
         self._kept: dict[int, list[NDArray[np.float64]]] = {}
-        self.groups = [np.concatenate([_compact(part) for part in parts]) for parts in zip(*chunks, strict=True)]
+        self.groups = [np.concatenate([_compact(part[name]) for part in chunks]) for name in chunks[0]]
 
     def predict(self, model: Model) -> Predicted:
         """What a model says of groups ``(n, columns)``, arrays ``(n,)``, for every architecture."""
@@ -62,15 +66,18 @@ class Scan:
         ]
         return tuple(np.concatenate(columns)[self.rows] for columns in zip(*parts, strict=True))
 
-    def predict_near(self, model: Model, told: Sequence[Architecture]) -> Predicted:
-        """The same of a model of squared distances, for each group ``(told, n)``.
+    def predict_near(self, model: NearModel, told: Sequence[Architecture]) -> Predicted:
+        """The same of a model of squared distances, for each group ``(told, n)``, and of groups of single positions.
 
-        Distances to what was told once are kept, because a search tells little between two predictions.
+        Distances to what was told once are kept, because a search tells little between two predictions; those of single
+        positions would take as much room as there are of them.
         """
         squares = self._squares([int(self.rows[self.index[architecture]]) for architecture in told])
-        parts = [
-            model([square[:, at : at + _CHUNK] for square in squares]) for at in range(0, len(self.groups[0]), _CHUNK)
-        ]
+        parts = []
+        for at in range(0, len(self.groups[0]), _CHUNK):
+            some = slice(at, at + _CHUNK)
+            rest = [group[some].astype(np.float64) for group in self.groups[self._near :]]
+            parts.append(model([square[:, some] for square in squares], rest))
         return tuple(np.concatenate(columns)[self.rows] for columns in zip(*parts, strict=True))
 
     def predict_with(self, model: Model, chosen: NDArray[np.int64], beside: NDArray[np.float64]) -> Predicted:
@@ -89,7 +96,7 @@ class Scan:
 
     def predict_beside(
         self,
-        model: Callable[[list[NDArray[np.float64]], list[NDArray[np.float64]]], Predicted],
+        model: NearModel,
         told: Sequence[Architecture],
         chosen: NDArray[np.int64],
         beside: Sequence[NDArray[np.float64]],
@@ -106,7 +113,9 @@ class Scan:
         parts = []
         for at in range(0, len(chosen), _CHUNK):
             rows = self.rows[chosen[at : at + _CHUNK]]
-            parts.append(model([square[:, rows] for square in squares], [group[at : at + _CHUNK] for group in beside]))
+            rest = [group[rows].astype(np.float64) for group in self.groups[self._near :]]
+            rest += [group[at : at + _CHUNK] for group in beside]
+            parts.append(model([square[:, rows] for square in squares], rest))
         return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
     def _squares(self, rows: Sequence[int]) -> list[NDArray[np.float64]]:
@@ -118,10 +127,10 @@ class Scan:
             block = missing[at : at + _BLOCK]
             padded = block + [block[0]] * (_BLOCK - len(block))
             found |= dict(zip(block, self._apart(padded), strict=False))
-        room = _KEPT_BYTES // (8 * len(self.groups) * len(self.groups[0]))
+        room = _KEPT_BYTES // (8 * self._near * len(self.groups[0]))
         every = self._kept | found
         self._kept = every if len(every) <= room else dict(list(found.items())[:room])
-        return [np.stack([found[row][group] for row in rows]) for group in range(len(self.groups))]
+        return [np.stack([found[row][group] for row in rows]) for group in range(self._near)]
 
     def forget_distances(self) -> None:
         """Drops what is kept; it is computed again where it is needed, with the same bits."""
@@ -131,7 +140,7 @@ class Scan:
     def _apart(self, rows: Sequence[int]) -> list[list[NDArray[np.float64]]]:
         """By row, for each group squared distances ``(canonical forms,)``."""
         every = []
-        for group in self.groups:
+        for group in self.groups[: self._near]:
             some = group[rows].astype(np.float64)
             parts = [
                 squared_distances(some, group[at : at + _CHUNK].astype(np.float64))
