@@ -251,20 +251,6 @@ def test_seeds_are_the_best_by_the_model() -> None:
     assert {p.parent for p in search.ask(5) if p.origin in {"ascent", "neighbour"}} == {told[int(means.argmax())]}
 
 
-def test_random_architectures_compete_where_nothing_flows() -> None:
-    search = searcher(grid(5, 5, 5, 5), 60, initial=30)
-    for proposal in search.ask(30):
-        search.tell(proposal.architecture, scored(float(sum(proposal.architecture.tokens))))
-    search.ask(5)
-    rounds = embedded(search)
-    found: dict[Architecture, Proposal] = {}
-    rounds._add_far(found, np.random.default_rng(0))
-    assert len(found) == 500
-    assert {proposal.origin for proposal in found.values()} == {"random"}
-    assert not [architecture for architecture in found if architecture in rounds.known]
-    assert found.keys() <= set(grid(5, 5, 5, 5).enumerate())
-
-
 # Spaces of every kind.
 
 
