@@ -39,6 +39,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from benchmarks.output import note
+from naopt.files import whole_file
 
 Row = dict[str, object]
 Parts = tuple[NDArray[np.float64], ...]
@@ -128,16 +129,14 @@ TABLES: dict[str, Callable[[], Iterator[Row]]] = {"boosting": boosting, "pipelin
 
 def write(path: Path, rows: Iterator[Row]) -> int:
     """Writes a CSV file, whole or not at all, and says how many rows it has."""
-    begun = path.with_suffix(".part")
     number = 0
-    with begun.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         for number, row in enumerate(rows, start=1):
             cells = {key: f"{value:.4f}" if key in {"valid", "test"} else value for key, value in row.items()}
             if number == 1:
                 lines = csv.DictWriter(file, list(cells))
                 lines.writeheader()
             lines.writerow(cells)
-    begun.replace(path)
     return number
 
 
